@@ -1,0 +1,21 @@
+import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Stream, StreamMode } from 'aws-cdk-lib/aws-kinesis';
+import { IotTopicSource, KinesisSink, OutflowTask } from '../lib/index.ts';
+
+const app = new App();
+
+// EMQX's Kinesis bridge, as its document builds it: rule `SELECT * FROM "t/#"`, payload template `${payload}`.
+const hello = new Stack(app, 'OutflowHello', {
+  description: 'MQTT messages on t/# become records of a Kinesis stream',
+});
+const stream = new Stream(hello, 'MyStream', {
+  streamMode: StreamMode.ON_DEMAND,
+  removalPolicy: RemovalPolicy.DESTROY,
+});
+const task = new OutflowTask(hello, 'Hello', {
+  source: new IotTopicSource('t/#'),
+  sink: new KinesisSink(stream, { partitionKey: '${clientid}', payload: '${payload}' }),
+  removalPolicy: RemovalPolicy.DESTROY,
+});
+new CfnOutput(hello, 'StreamName', { value: stream.streamName });
+new CfnOutput(hello, 'DeadLetterQueueUrl', { value: task.deadLetterQueue.queueUrl });

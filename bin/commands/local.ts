@@ -1,0 +1,72 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { readAssembly } from '../../localstack/one-process/assembly.ts';
+import { run } from '../../localstack/one-process/run.ts';
+import { untilInterrupted, watchCounters } from './screen.ts';
+import { synthesize } from './synthesize.ts';
+
+interface LocalOptions {
+  readonly port?: number;
+  readonly kinesisEndpoint?: string;
+}
+
+/** `outflow local`: the tasks of a CDK app in one process, without AWS. */
+export function localCommand(): Command {
+  return new Command('local')
+    .description(
+      'Run the tasks of a CDK app in this process: an MQTT broker and the rules, queues and workers that would be deployed',
+    )
+    .argument(
+      '[assembly]',
+      'a synthesized cloud assembly, such as cdk.out; without it, the app in this folder is synthesized',
+    )
+    .option('-p, --port <port>', 'MQTT port on 127.0.0.1 (default: a free one)', asPort)
+    .option(
+      '--kinesis-endpoint <url>',
+      'deliver to a Kinesis API that runs elsewhere, such as LocalStack (default: an embedded one)',
+    )
+    .action(async (given: string | undefined, options: LocalOptions) => {
+      const print = (line: string) => console.log(line);
+      const assembly = given ?? (await synthesizeHere(print));
+      const running = await run(readAssembly(assembly), {
+        port: options.port,
+        kinesisEndpointUrl: options.kinesisEndpoint,
+        onBatch: (_, { reasons }) => {
+          for (const reason of reasons) print(`  not delivered yet: ${reason}`);
+          counters.changed();
+        },
+        onError: (error) => print(`  ${error.message}${error.cause === undefined ? '' : `: ${String(error.cause)}`}`),
+      });
+      const counters = watchCounters(running.tasks, print);
+      print(`IoT Core   ${running.broker.url}`);
+      print(`Kinesis    ${running.kinesis.endpointUrl}  ${running.streams.join(', ')}`);
+      for (const { name, filters } of running.tasks) print(`Task       ${name} from ${filters.join(', ')}`);
+      print('Ctrl-C settles what is under way and stops.');
+      await untilInterrupted();
+      print('Settling …');
+      await running.settle();
+      counters.stop();
+      const undelivered = running.tasks.reduce(
+        (sum, { queue }) => sum + (queue === undefined ? 0 : queue.counts.inFlight + queue.counts.delayed),
+        0,
+      );
+      await running.close();
+      if (undelivered > 0) {
+        print(`${undelivered} messages were not delivered; they are gone with this process.`);
+        process.exitCode = 1;
+      }
+    });
+}
+
+async function synthesizeHere(print: (line: string) => void): Promise<string> {
+  const started = Date.now();
+  print('Synthesizing the app of this folder …');
+  const assembly = await synthesize(process.cwd());
+  print(`  done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  return assembly;
+}
+
+function asPort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('wanted 0 to 65535');
+  return port;
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { localCommand } from './commands/local.ts';
+
+const program = new Command('outflow')
+  .description('MQTT messages out of AWS IoT Core into Kinesis, RocketMQ and MQTT brokers')
+  .version(version())
+  .addCommand(localCommand());
+
+program.parseAsync().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});
+
+function version(): string {
+  for (const place of ['../package.json', '../../package.json']) {
+    try {
+      return JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')).version;
+    } catch {}
+  }
+  return 'unknown';
+}

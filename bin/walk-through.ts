@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-kinesis';
+import mqtt from 'mqtt';
+import { readAssembly } from '../localstack/one-process/assembly.ts';
+import { type Run, run } from '../localstack/one-process/run.ts';
+import { countersText, untilInterrupted, watchCounters } from './commands/screen.ts';
+import { synthesize } from './commands/synthesize.ts';
+
+// The test of EMQX's Kinesis document: its client id, topic, message and calls (requirements E24 to E26).
+const CLIENT_ID = 'emqx_c';
+const TOPIC = 't/my_topic';
+const MESSAGE = '{ "msg": "hello Amazon Kinesis" }';
+const SHARD = 'shardId-000000000000';
+const PATIENCE_MS = 20_000;
+
+const print = (label: string, text: string) => console.log(`${label.padEnd(13)}${text}`);
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+  const assembly = mkdtempSync(join(tmpdir(), 'outflow-assembly-'));
+  try {
+    const started = Date.now();
+    await synthesize(dirname(dirname(fileURLToPath(import.meta.url))), assembly);
+    print('Synthesized', `bin/app.ts in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    let changed = () => {};
+    const running = await run(readAssembly(assembly), { onBatch: () => changed() });
+    try {
+      await walkThrough(running);
+      if (!values.once) {
+        const counters = watchCounters(running.tasks, (line) => print('Counters', line));
+        changed = counters.changed;
+        await stayUp(running);
+        await running.settle();
+        counters.stop();
+      }
+    } finally {
+      await running.close();
+    }
+  } finally {
+    rmSync(assembly, { recursive: true, force: true });
+  }
+}
+
+async function walkThrough({ broker, kinesis, streams, tasks }: Run): Promise<void> {
+  const [stream] = streams;
+  print('IoT Core', broker.url);
+  print('Kinesis', `${kinesis.endpointUrl}  stream ${stream}, 1 shard`);
+  const latest = await kinesis.client.send(
+    new GetShardIteratorCommand({ StreamName: stream, ShardId: SHARD, ShardIteratorType: 'LATEST' }),
+  );
+
+  const device = await mqtt.connectAsync(broker.url, { clientId: CLIENT_ID, protocolVersion: 5 });
+  await device.publishAsync(TOPIC, MESSAGE, { qos: 1 });
+  await device.endAsync();
+  print('Published', `${TOPIC} as ${CLIENT_ID}  ${MESSAGE}`);
+
+  const { record, behind } = await firstRecord(kinesis, latest.ShardIterator);
+  const data = Buffer.from(record.Data!);
+  print('GetRecords', `${SHARD}, partition key ${record.PartitionKey}, ${behind} ms behind  ${data}`);
+  if (!data.equals(Buffer.from(MESSAGE))) throw new Error(`the record differs from what was published: ${data}`);
+  print('Equal', `${data.length} bytes published, the same ${data.length} bytes delivered`);
+  // The record can be read before the worker has heard that it was written.
+  await Promise.all(tasks.map(({ mapping }) => mapping?.settle()));
+  for (const task of tasks) print('Counters', countersText(task));
+  const [{ counters } = { counters: undefined }] = tasks;
+  if (counters?.incoming !== 1 || counters.outgoing !== 1)
+    throw new Error('wanted one new incoming and one new outgoing message');
+}
+
+async function firstRecord(kinesis: Run['kinesis'], iterator: string | undefined) {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (Date.now() < deadline) {
+    const {
+      Records = [],
+      NextShardIterator,
+      MillisBehindLatest,
+    } = await kinesis.client.send(new GetRecordsCommand({ ShardIterator: iterator }));
+    if (Records[0] !== undefined) return { record: Records[0], behind: MillisBehindLatest };
+    iterator = NextShardIterator;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`no record within ${PATIENCE_MS / 1000} s`);
+}
+
+async function stayUp({ broker }: Run): Promise<void> {
+  console.log(`
+Up until Ctrl-C. Publish with any MQTT client, for example
+  npx mqtt publish -h ${broker.host} -p ${broker.port} -i my_device -t t/hello -m '{ "temp": 21.5 }'
+  mosquitto_pub -h ${broker.host} -p ${broker.port} -i my_device -t t/hello -m '{ "temp": 21.5 }'
+and watch the counters.
+`);
+  await untilInterrupted();
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

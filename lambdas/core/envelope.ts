@@ -1,0 +1,118 @@
+import { NeverRetry } from './errors.ts';
+
+export const ENVELOPE_VERSION = 1;
+
+/**
+ * What travels through buffers and is the body of a dead letter. Its JSON has the keys in this order; absent ones are left
+ * out. It is written by the SQL of the task's own rules (AWS IoT Core, "SQL reference") and read by every worker after it,
+ * so it changes only with its version.
+ */
+export interface Envelope {
+  readonly v: typeof ENVELOPE_VERSION;
+  /** The CloudEvents type, such as `mqtt.message.publish`. */
+  readonly kind: string;
+  /** Unique to the message; a redelivery carries the same one. */
+  readonly id: string;
+  /** IoT Core's trace id; absent for messages published by HTTPS. */
+  readonly trace?: string;
+  readonly topic: string;
+  /** Absent for messages published by HTTPS. */
+  readonly clientid?: string;
+  /** Certificate id, or IAM role and session, that published. */
+  readonly principal?: string;
+  readonly sourceip?: string;
+  /** When the rules engine saw the message: milliseconds since 1970. */
+  readonly timestamp: number;
+  /** The payload's bytes, base64. */
+  readonly payload: string;
+  readonly contentType?: string;
+  readonly formatIndicator?: 'UTF8_DATA' | 'UNSPECIFIED_BYTES';
+  readonly responseTopic?: string;
+  /** base64. */
+  readonly correlationData?: string;
+  /** MQTT 5 user properties in order, repeated keys kept: `[{"k": "v"}, …]`. */
+  readonly userProperties?: readonly Readonly<Record<string, string>>[];
+  /** Only when a client of ours saw the packet. */
+  readonly qos?: number;
+  readonly retain?: boolean;
+  readonly dup?: boolean;
+}
+
+/** What the buffer says of a message beside its body; `sentAt` in milliseconds since 1970. */
+export interface Received {
+  readonly messageId: string;
+  readonly sentAt: number;
+}
+
+/**
+ * Reads a buffer message: an envelope, or what a rule's error action sent (AWS IoT Core, "Error handling (error action)").
+ * Fields it does not know are ignored.
+ *
+ * @throws NeverRetry UNSUPPORTED_ENVELOPE
+ */
+export function decodeEnvelope(body: string, received: Received): Envelope {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch (cause) {
+    throw unsupported('the message is not JSON', cause);
+  }
+  if (typeof value !== 'object' || value === null) throw unsupported('the message is not a JSON object');
+  const envelope = isRuleError(value) ? fromRuleError(value, received) : (value as Envelope);
+  if (envelope.v !== ENVELOPE_VERSION)
+    throw unsupported(`v is ${JSON.stringify(envelope.v)}; wanted ${ENVELOPE_VERSION}`);
+  for (const key of ['kind', 'id', 'topic', 'payload'] as const) {
+    if (typeof envelope[key] !== 'string') throw unsupported(`${key} is ${typeof envelope[key]}; wanted a string`);
+  }
+  if (typeof envelope.timestamp !== 'number')
+    throw unsupported(`timestamp is ${typeof envelope.timestamp}; wanted a number`);
+  if (envelope.userProperties !== undefined && !isPairList(envelope.userProperties)) {
+    throw unsupported('userProperties is not a list of objects of strings');
+  }
+  if (envelope.clientid !== NOT_MQTT) return envelope;
+  const { clientid: _, ...published } = envelope;
+  return published;
+}
+
+// What IoT SQL's clientid() gives for a message published by HTTPS.
+const NOT_MQTT = 'n/a';
+
+/** What AWS IoT Core sends to a rule's error action. */
+export interface RuleErrorMessage {
+  readonly ruleName: string;
+  readonly topic: string;
+  readonly cloudwatchTraceId: string;
+  readonly clientId: string;
+  readonly base64OriginalPayload: string;
+  readonly failures: readonly { failedAction: string; failedResource: string; errorMessage: string }[];
+}
+
+function isRuleError(value: object): value is RuleErrorMessage {
+  return Object.hasOwn(value, 'base64OriginalPayload') && Object.hasOwn(value, 'failures');
+}
+
+// An error action tells neither the time nor the MQTT 5 properties.
+function fromRuleError(error: RuleErrorMessage, received: Received): Envelope {
+  return {
+    v: ENVELOPE_VERSION,
+    kind: 'mqtt.message.publish',
+    id: error.cloudwatchTraceId ?? received.messageId,
+    topic: error.topic,
+    clientid: error.clientId,
+    timestamp: received.sentAt,
+    payload: error.base64OriginalPayload,
+  };
+}
+
+function isPairList(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (pair) => typeof pair === 'object' && pair !== null && Object.values(pair).every((v) => typeof v === 'string'),
+    )
+  );
+}
+
+function unsupported(reason: string, cause?: unknown): NeverRetry {
+  return new NeverRetry('UNSUPPORTED_ENVELOPE', reason, { cause });
+}

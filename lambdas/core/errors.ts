@@ -1,0 +1,77 @@
+/** Where a record was when it could go no further, as told by the dead-letter attribute STAGE. */
+export type Stage = 'decode' | 'select' | 'filter' | 'transform' | 'render' | 'deliver';
+
+/** Why a message is in the dead-letter queue. The list is closed; each code has a runbook article. */
+export type DeadLetterCode =
+  | 'INVALID_PAYLOAD'
+  | 'UNSUPPORTED_ENVELOPE'
+  | 'SELECT_FAILED'
+  | 'TRANSFORM_FAILED'
+  | 'TEMPLATE_VARIABLE_MISSING'
+  | 'INVALID_TARGET'
+  | 'NO_ROUTE'
+  | 'MESSAGE_TOO_LARGE'
+  | 'REJECTED'
+  | 'EXPIRED'
+  | 'RETRIES_EXHAUSTED'
+  | 'RULE_ACTION_FAILED'
+  | 'CRASHED';
+
+/** The same record may succeed later: a throttle, a timeout, a server that is down. */
+export class RetryLater extends Error {
+  override readonly name = 'RetryLater';
+}
+
+/** This message can never succeed as it is; it belongs in the dead-letter queue, with its code. */
+export class NeverRetry extends Error {
+  override readonly name = 'NeverRetry';
+  readonly code: DeadLetterCode;
+  constructor(code: DeadLetterCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** No message of this task can succeed until someone acts: credentials, TLS, a missing or forbidden static target. */
+export class StopTask extends Error {
+  override readonly name = 'StopTask';
+}
+
+/** A mistake in what the user declared, found before anything runs: it names the option, what was given and what is wanted. */
+export class InvalidOptionError extends Error {
+  override readonly name: string = 'InvalidOptionError';
+  readonly option: string;
+  constructor(option: string, given: unknown, wanted: string, options?: ErrorOptions) {
+    super(`${option}: got ${show(given)}; wanted ${wanted}`, options);
+    this.option = option;
+  }
+}
+
+/** An event pattern that the language does not have.. */
+export class InvalidPatternError extends Error {
+  override readonly name = 'InvalidPatternError';
+}
+
+/** A template that cannot be compiled. */
+export class InvalidTemplateError extends Error {
+  override readonly name = 'InvalidTemplateError';
+}
+
+/** Rule SQL that cannot be compiled. */
+export class InvalidSqlError extends Error {
+  override readonly name = 'InvalidSqlError';
+}
+
+/** What was given, short enough for one line of an error. */
+export function show(value: unknown): string {
+  const text = typeof value === 'string' ? `'${value}'` : (safeJson(value) ?? String(value));
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+function safeJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}

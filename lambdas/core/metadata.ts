@@ -1,0 +1,26 @@
+/** Key of the template metadata that lists a stack's tasks. */
+export const METADATA_KEY = 'mqtt-outflow';
+export const METADATA_VERSION = 1;
+
+export interface TemplateMetadata {
+  readonly v: typeof METADATA_VERSION;
+  readonly tasks: readonly TaskMetadata[];
+}
+
+/** A task by the logical ids of its resources; a part that it does not have, or that another stack owns, is left out. */
+export interface TaskMetadata {
+  readonly task: string;
+  /** Path of the construct. */
+  readonly path: string;
+  /** Type of the sink. */
+  readonly sink: string;
+  /** Topic filters that the rules serve, one each. */
+  readonly filters: readonly string[];
+  /** SHA-256 of the spec. */
+  readonly specHash: string;
+  readonly rules: readonly string[];
+  readonly queue?: string;
+  readonly deadLetterQueue?: string;
+  readonly worker?: string;
+  readonly mapping?: string;
+}

@@ -1,0 +1,95 @@
+import { ExactNumber } from '../json.ts';
+import { anythingBut } from './anything-but.ts';
+import { folded } from './fold.ts';
+import { addressDigits, cidr, sameAddress } from './ip.ts';
+import { anyOf, ofStrings, type Test } from './leaf.ts';
+import { exactDouble } from './number.ts';
+import { numeric } from './numeric.ts';
+import { Members, type PatternValue, reject } from './value.ts';
+import { wildcard } from './wildcard.ts';
+
+/** What a field's list asks: one leaf that passes the test, or, where it says so, that the field has no leaf at all. */
+export interface Condition {
+  /** Undefined when only absence will do. */
+  readonly test: Test | undefined;
+  readonly orAbsent: boolean;
+}
+
+/** Compiles the list of a field. */
+export function compileCondition(list: readonly PatternValue[], at: string): Condition {
+  if (list.length === 0) reject(at, list, 'at least one value or operator');
+  const equal = new Set<unknown>();
+  const tests: Test[] = [];
+  let orAbsent = false;
+  for (const item of list) {
+    if (item instanceof Members) {
+      const [name, value] = item.entries[0] ?? ['', null];
+      if (item.entries.length !== 1) reject(at, item, 'exactly one operator in each object');
+      if (name === 'exists' && value === false) orAbsent = true;
+      else tests.push(operator(name, value, at));
+    } else if (item instanceof ExactNumber) {
+      const double = exactDouble(item.text);
+      if (double === undefined) tests.push((leaf) => leaf instanceof ExactNumber && leaf.text === item.text);
+      else equal.add(double);
+    } else if (Array.isArray(item)) {
+      reject(at, item, 'a string, a number, true, false, null or an operator such as {"prefix": "a"}');
+    } else {
+      equal.add(item);
+      const address = typeof item === 'string' ? addressDigits(item) : undefined;
+      if (address) tests.push(sameAddress(address));
+    }
+  }
+  if (equal.size > 0) tests.unshift(oneOf(equal));
+  return { test: tests.length > 0 ? anyOf(tests) : undefined, orAbsent };
+}
+
+function oneOf(values: ReadonlySet<unknown>): Test {
+  const [first, second] = values;
+  if (values.size === 1) return (leaf) => leaf === first;
+  if (values.size === 2) return (leaf) => leaf === first || leaf === second;
+  return (leaf) => values.has(leaf);
+}
+
+type Operator = (value: PatternValue, at: string) => Test;
+
+const OPERATORS: Readonly<Record<string, Operator>> = {
+  exactly: ofText((wanted) => (text) => text === wanted),
+  prefix: orIgnoringCase(
+    (start) => (text) => text.startsWith(start),
+    (start) => folded(start).isStartOf,
+  ),
+  suffix: orIgnoringCase(
+    (end) => (text) => text.endsWith(end),
+    (end) => folded(end).isEndOf,
+  ),
+  contains: ofText((part) => (text) => text.includes(part)),
+  'equals-ignore-case': ofText((wanted) => folded(wanted).equals),
+  wildcard: ofText(wildcard),
+  cidr,
+  numeric,
+  'anything-but': anythingBut,
+  exists: (value, at) => (value === true ? () => true : reject(at, value, 'true or false')),
+};
+
+function operator(name: string, value: PatternValue, at: string): Test {
+  const compile = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+  return compile ? compile(value, `${at}: ${name}`) : reject(at, name, `one of ${Object.keys(OPERATORS).join(', ')}`);
+}
+
+function ofText(compile: (wanted: string, at: string) => (text: string) => boolean): Operator {
+  return (value, at) => ofStrings(compile(typeof value === 'string' ? value : reject(at, value, 'a string'), at));
+}
+
+function orIgnoringCase(
+  exact: (wanted: string) => (text: string) => boolean,
+  ignoringCase: (wanted: string) => (text: string) => boolean,
+): Operator {
+  return (value, at) => {
+    if (typeof value === 'string') return ofStrings(exact(value));
+    const [name, wanted] = value instanceof Members && value.entries.length === 1 ? (value.entries[0] ?? []) : [];
+    if (name !== 'equals-ignore-case' || typeof wanted !== 'string') {
+      return reject(at, value, 'a string or {"equals-ignore-case": a string}');
+    }
+    return ofStrings(ignoringCase(wanted));
+  };
+}

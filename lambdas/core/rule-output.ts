@@ -1,0 +1,86 @@
+import { collectUserProperties, publisher, type Reading, type UserProperties } from './event.ts';
+import type { MqttRecord } from './record.ts';
+
+/** Ask a scope for its payload as bytes, or as the value that `${payload.x}` reads; plain objects have neither. */
+export const PAYLOAD_BYTES: unique symbol = Symbol('payload bytes');
+export const PAYLOAD_JSON: unique symbol = Symbol('payload JSON');
+
+/**
+ * A record under the names that EMQX's rule engine gives to `message.publish`: the scope of `${…}` templates, and, as JSON,
+ * what a blank template forwards (rows A23, C27, E16).
+ */
+export interface RuleOutput {
+  readonly event: string;
+  readonly id: string;
+  readonly clientid: string | null;
+  readonly username: string | null;
+  /** Certificate id, or IAM role and session: IoT Core's own idea of who published. */
+  readonly principal: string | null;
+  readonly topic: string;
+  readonly qos: number | null;
+  readonly flags: { readonly retain: boolean | null; readonly dup: boolean | null };
+  /** Milliseconds since 1970; IoT Core tells one time only, so both are the same. */
+  readonly timestamp: number;
+  readonly publish_received_at: number;
+  readonly peerhost: string | null;
+  /** The original text; base64, with `payload_encoding` beside it, when that is not UTF-8. */
+  readonly payload: string;
+  readonly payload_encoding?: 'base64';
+  readonly pub_props: PublishProperties;
+  readonly [PAYLOAD_BYTES]: Uint8Array;
+  /** @throws NeverRetry INVALID_PAYLOAD */
+  readonly [PAYLOAD_JSON]: unknown;
+}
+
+/** MQTT 5 properties under their names in EMQX. */
+export interface PublishProperties {
+  readonly 'Payload-Format-Indicator'?: 1;
+  readonly 'Content-Type'?: string;
+  readonly 'Response-Topic'?: string;
+  /** base64. */
+  readonly 'Correlation-Data'?: string;
+  readonly 'User-Property': UserProperties;
+}
+
+export function toRuleOutput(record: MqttRecord, reading: Reading): RuleOutput {
+  const { envelope } = record;
+  const userProperties = collectUserProperties(record);
+  const { username, qos, retain, dup } = publisher(record, userProperties, reading.defaults);
+  return {
+    event: envelope.kind.replace(/^mqtt\./, ''),
+    id: envelope.id,
+    clientid: envelope.clientid ?? null,
+    username,
+    principal: envelope.principal ?? null,
+    topic: envelope.topic,
+    qos,
+    flags: { retain, dup },
+    timestamp: envelope.timestamp,
+    publish_received_at: envelope.timestamp,
+    peerhost: envelope.sourceip ?? null,
+    get payload() {
+      return record.isText ? record.text : record.bytes.toString('base64');
+    },
+    get payload_encoding() {
+      return record.isText ? (undefined as never) : ('base64' as const);
+    },
+    pub_props: publishProperties(record, userProperties),
+    get [PAYLOAD_BYTES]() {
+      return record.bytes;
+    },
+    get [PAYLOAD_JSON]() {
+      return record.json;
+    },
+  };
+}
+
+function publishProperties({ envelope }: MqttRecord, userProperties: UserProperties): PublishProperties {
+  return {
+    // IoT Core says UNSPECIFIED_BYTES also where the publisher said nothing.
+    ...(envelope.formatIndicator === 'UTF8_DATA' && { 'Payload-Format-Indicator': 1 }),
+    ...(envelope.contentType !== undefined && { 'Content-Type': envelope.contentType }),
+    ...(envelope.responseTopic !== undefined && { 'Response-Topic': envelope.responseTopic }),
+    ...(envelope.correlationData !== undefined && { 'Correlation-Data': envelope.correlationData }),
+    'User-Property': userProperties,
+  };
+}

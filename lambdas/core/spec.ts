@@ -1,0 +1,140 @@
+import * as z from 'zod';
+import { InvalidOptionError, InvalidPatternError, InvalidTemplateError } from './errors.ts';
+import { compilePattern } from './pattern/pattern.ts';
+import { parseTemplate } from './template/parse.ts';
+import { topicFilterProblem } from './topic-filter.ts';
+
+/**
+ * The seam between what is declared and what runs: a task's specification, parsed at synth so that a mistake never deploys,
+ * and parsed again by the worker with the same schema. It travels beside the function's code as `spec.json`.
+ */
+export const SPEC_VERSION = 1;
+
+/** The text of a `${…}` template; the placeholders are checked here, the values when a message comes. */
+export const template = z.string().check((context) => {
+  try {
+    parseTemplate(context.value);
+  } catch (error) {
+    if (!(error instanceof InvalidTemplateError)) throw error;
+    context.issues.push({ code: 'custom', message: error.message, input: context.value });
+  }
+});
+
+/** A value known only at deployment: the name of the environment variable that holds it. */
+export const deployTime = z.strictObject({ $env: z.string().regex(/^[A-Z][A-Z0-9_]*$/) });
+export type DeployTime = z.infer<typeof deployTime>;
+
+/** A static name, a template, or a deploy-time value. */
+export const target = z.union([template.min(1), deployTime]);
+export type Target = z.infer<typeof target>;
+
+const topicFilter = z
+  .string()
+  .min(1)
+  .max(256)
+  .check((context) => {
+    const wanted = topicFilterProblem(context.value);
+    if (wanted !== undefined) context.issues.push({ code: 'custom', message: wanted, input: context.value });
+  });
+
+const pattern = z.record(z.string(), z.unknown()).check((context) => {
+  try {
+    compilePattern(context.value);
+  } catch (error) {
+    if (!(error instanceof InvalidPatternError)) throw error;
+    context.issues.push({ code: 'custom', message: error.message, input: context.value });
+  }
+});
+
+export const taskName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, - and _');
+
+/** Rows D7–D9: a push goes out at so many messages or after so many seconds, whichever comes first. */
+export const batchPush = z.strictObject({
+  messages: z.int().min(1).max(10_000),
+  intervalSeconds: z.int().min(0).max(15),
+});
+
+export const publisherDefaults = z.strictObject({
+  username: z.string().optional(),
+  qos: z.union([z.literal(0), z.literal(1), z.literal(2)]).optional(),
+  retain: z.boolean().optional(),
+});
+
+export const iotTopicSource = z.strictObject({
+  type: z.literal('iot-core'),
+  filters: z.array(topicFilter).min(1),
+  dataFormat: z.enum(['json', 'text', 'binary']).default('json'),
+  defaults: publisherDefaults.default({}),
+});
+
+const withoutSink = z.strictObject({
+  v: z.literal(SPEC_VERSION),
+  task: taskName,
+  description: z.string().max(1024).optional(),
+  source: iotTopicSource,
+  batchPush: batchPush.optional(),
+  /** Refuse a payload that has no value of the data format even where no stage reads it. */
+  validatePayload: z.boolean().default(false),
+  filter: pattern.optional(),
+  missingVariable: z.enum(['fail', 'empty', 'undefined']).default('fail'),
+});
+
+/** A task's specification, parsed. */
+export type TaskSpec<Sink = unknown> = z.output<typeof withoutSink> & { readonly sink: Sink };
+
+/** The schema of a task's specification, given its sink's options. */
+export function taskSpec<Sink extends z.ZodType>(sink: Sink) {
+  return withoutSink.extend({ sink });
+}
+
+/** @throws InvalidOptionError as {@link parseOptions}. */
+export function parseSpec<Sink extends z.ZodType>(value: unknown, sink: Sink): TaskSpec<z.output<Sink>> {
+  return parseOptions(taskSpec(sink), value, 'spec') as TaskSpec<z.output<Sink>>;
+}
+
+/**
+ * Parses options with a schema.
+ *
+ * @throws InvalidOptionError naming the option, the value given and the value wanted; of several mistakes, all of them.
+ */
+export function parseOptions<Schema extends z.ZodType>(schema: Schema, value: unknown, name = ''): z.output<Schema> {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const [first, ...rest] = result.error.issues.map((issue) => describe(issue, name));
+  const more = rest.map((d) => `\n${new InvalidOptionError(d.option, d.given, d.wanted).message}`).join('');
+  throw new InvalidOptionError(first!.option, first!.given, first!.wanted + more, { cause: result.error });
+}
+
+function describe(issue: z.core.$ZodIssue, name: string): { option: string; given: unknown; wanted: string } {
+  const option = [name, ...issue.path].filter((part) => part !== '').join('.') || 'options';
+  if (issue.code === 'unrecognized_keys') {
+    return {
+      option: `${option}.${issue.keys.join(', ')}`,
+      given: 'unknown option',
+      wanted: 'only options that exist; see the reference',
+    };
+  }
+  if (issue.code === 'invalid_union') {
+    const branches = issue.errors.map((errors) => errors.map((error) => error.message).join(' and '));
+    return { option, given: issue.input, wanted: [...new Set(branches)].join(', or ') };
+  }
+  return { option, given: issue.input, wanted: issue.message.replace(/^Invalid input: expected /, '') };
+}
+
+/** Replaces every {@link DeployTime} in options by the environment's value. @throws InvalidOptionError when it is not set. */
+export function resolveDeployTime<Options>(
+  options: Options,
+  environment: Readonly<Record<string, string | undefined>>,
+): Resolved<Options> {
+  const entries = Object.entries(options as object).map(([key, value]) => {
+    const reference = deployTime.safeParse(value);
+    if (!reference.success) return [key, value];
+    const found = environment[reference.data.$env];
+    if (found === undefined)
+      throw new InvalidOptionError(key, undefined, `the environment variable ${reference.data.$env}`);
+    return [key, found];
+  });
+  return Object.fromEntries(entries) as Resolved<Options>;
+}
+
+export type Resolved<Options> = { [Key in keyof Options]: Exclude<Options[Key], DeployTime> };

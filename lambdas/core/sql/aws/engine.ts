@@ -1,0 +1,89 @@
+import { parseJson, stringifyJson } from '../../json.ts';
+import { matchesTopicFilter } from '../../topic-filter.ts';
+import { EVERYTHING, iotFunction, type Value } from './functions.ts';
+import type { IotMessage } from './message.ts';
+import { type Expression, parseExpression, parseStatement } from './parse.ts';
+
+/** A rule's SQL, compiled. */
+export interface IotSql {
+  /** The rule's topic filter. */
+  readonly from: string;
+  /** What the rule's actions get; undefined when the rule does not fire. */
+  evaluate(message: IotMessage): { readonly payload: Uint8Array } | undefined;
+}
+
+/**
+ * Compiles a rule's SQL, version 2016-03-23 (AWS IoT Core, "SQL reference").
+ *
+ * @throws InvalidSqlError for SQL outside the part that is understood.
+ */
+export function compileIotSql(sql: string): IotSql {
+  const { items, from, where } = parseStatement(sql);
+  const condition = where === undefined ? undefined : compile(where);
+  const wholePayload = items.length === 1 && items[0]!.expression.kind === 'everything';
+  const fields = items.map(({ expression, alias }) => ({ key: alias, value: compile(expression) }));
+
+  return {
+    from,
+    evaluate(message) {
+      if (!matchesTopicFilter(from, message.topic)) return undefined;
+      if (condition !== undefined && condition(message) !== true) return undefined;
+      if (wholePayload) return { payload: reserialised(message.payload) };
+      const output: Record<string, Value> = {};
+      fields.forEach(({ key, value }, i) => {
+        output[key ?? `_${i}`] = value(message);
+      });
+      return { payload: Buffer.from(JSON.stringify(output)) };
+    },
+  };
+}
+
+/** Renders a substitution template: `${…}` of SQL expressions (AWS IoT Core, "Substitution templates"). @throws InvalidSqlError */
+export function renderIotTemplate(template: string, message: IotMessage): string {
+  return template.replace(/\$\{([^}]*)\}/g, (_, expression: string) => {
+    const value = compile(parseExpression(expression))(message);
+    return value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+  });
+}
+
+function compile(expression: Expression): (message: IotMessage) => Value {
+  switch (expression.kind) {
+    case 'literal':
+      return () => expression.value;
+    case 'everything':
+      return () => EVERYTHING;
+    case 'call': {
+      const call = iotFunction(expression.name);
+      const args = expression.args.map(compile);
+      return (message) =>
+        call(
+          message,
+          args.map((arg) => arg(message)),
+        );
+    }
+    case 'not': {
+      const of = compile(expression.of);
+      return (message) => negate(of(message));
+    }
+    default: {
+      const [left, right] = [compile(expression.left), compile(expression.right)];
+      if (expression.kind === '=') return (message) => left(message) === right(message);
+      const all = expression.kind === 'and';
+      return (message) =>
+        all ? left(message) === true && right(message) === true : left(message) === true || right(message) === true;
+    }
+  }
+}
+
+function negate(value: Value): Value {
+  return typeof value === 'boolean' ? !value : undefined;
+}
+
+// IoT Core parses a JSON payload for `SELECT *` and prints it anew; what is not JSON it passes as it is.
+function reserialised(payload: Uint8Array): Uint8Array {
+  try {
+    return Buffer.from(stringifyJson(parseJson(new TextDecoder('utf-8', { fatal: true }).decode(payload))));
+  } catch {
+    return payload;
+  }
+}

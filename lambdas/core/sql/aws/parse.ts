@@ -1,0 +1,152 @@
+import { InvalidSqlError } from '../../errors.ts';
+
+export type Expression =
+  | { readonly kind: 'literal'; readonly value: string | number | boolean }
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'call'; readonly name: string; readonly args: readonly Expression[] }
+  | { readonly kind: 'not'; readonly of: Expression }
+  | { readonly kind: 'and' | 'or' | '='; readonly left: Expression; readonly right: Expression };
+
+export interface Statement {
+  readonly items: readonly { readonly expression: Expression; readonly alias: string | undefined }[];
+  readonly from: string;
+  readonly where: Expression | undefined;
+}
+
+const TOKEN = /\s*(?:('[^']*'|"[^"]*")|(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|([*(),=]))/y;
+
+/**
+ * Reads the part of AWS IoT SQL that Outflow's own rules are written in: SELECT of literals and function calls, FROM one
+ * topic filter, WHERE of calls under NOT, AND, OR and `=`.
+ *
+ * @throws InvalidSqlError for anything else.
+ */
+export function parseStatement(sql: string): Statement {
+  const reader = new Reader(sql);
+  reader.keyword('SELECT');
+  const items = reader.list(() => {
+    const expression = reader.expression();
+    return { expression, alias: reader.accept('AS') ? reader.name() : undefined };
+  });
+  reader.keyword('FROM');
+  const from = reader.string();
+  const where = reader.accept('WHERE') ? reader.expression() : undefined;
+  reader.end();
+  return { items, from, where };
+}
+
+/** Reads one expression, as a substitution template `${…}` holds it. @throws InvalidSqlError */
+export function parseExpression(text: string): Expression {
+  const reader = new Reader(text);
+  const expression = reader.expression();
+  reader.end();
+  return expression;
+}
+
+class Reader {
+  readonly #sql: string;
+  #at = 0;
+
+  constructor(sql: string) {
+    this.#sql = sql;
+  }
+
+  expression(): Expression {
+    let left = this.#conjunction();
+    while (this.accept('OR')) left = { kind: 'or', left, right: this.#conjunction() };
+    return left;
+  }
+
+  #conjunction(): Expression {
+    let left = this.#negation();
+    while (this.accept('AND')) left = { kind: 'and', left, right: this.#negation() };
+    return left;
+  }
+
+  #negation(): Expression {
+    let negations = 0;
+    while (this.accept('NOT')) negations++;
+    let expression = this.#comparison();
+    while (negations-- > 0) expression = { kind: 'not', of: expression };
+    return expression;
+  }
+
+  #comparison(): Expression {
+    const left = this.#primary();
+    return this.accept('=') ? { kind: '=', left, right: this.#primary() } : left;
+  }
+
+  #primary(): Expression {
+    const { text, kind } = this.#next();
+    if (kind === 'string') return { kind: 'literal', value: text.slice(1, -1) };
+    if (kind === 'number') return { kind: 'literal', value: Number(text) };
+    if (text === '*') return { kind: 'everything' };
+    if (text === '(') {
+      const inner = this.expression();
+      this.keyword(')');
+      return inner;
+    }
+    if (/^(true|false)$/i.test(text)) return { kind: 'literal', value: text.toLowerCase() === 'true' };
+    if (kind === 'name' && this.accept('(')) {
+      const args = this.accept(')') ? [] : this.list(() => this.expression());
+      if (args.length > 0) this.keyword(')');
+      return { kind: 'call', name: text.toLowerCase(), args };
+    }
+    throw this.#unexpected(text);
+  }
+
+  list<Item>(read: () => Item): Item[] {
+    const items = [read()];
+    while (this.accept(',')) items.push(read());
+    return items;
+  }
+
+  accept(word: string): boolean {
+    const before = this.#at;
+    if (this.#peek()?.text.toUpperCase() === word) return true;
+    this.#at = before;
+    return false;
+  }
+
+  keyword(word: string): void {
+    if (!this.accept(word)) throw this.#unexpected(word);
+  }
+
+  name(): string {
+    const { text, kind } = this.#next();
+    if (kind !== 'name') throw this.#unexpected(text);
+    return text;
+  }
+
+  string(): string {
+    const { text, kind } = this.#next();
+    if (kind !== 'string') throw this.#unexpected(text);
+    return text.slice(1, -1);
+  }
+
+  end(): void {
+    if (this.#sql.slice(this.#at).trim() !== '') throw this.#unexpected(this.#sql.slice(this.#at));
+  }
+
+  #next() {
+    const token = this.#peek();
+    if (token === undefined) throw this.#unexpected('the end');
+    return token;
+  }
+
+  /** Reads a token and moves past it; undefined, without moving, where there is none. */
+  #peek(): { text: string; kind: 'string' | 'number' | 'name' | 'sign' } | undefined {
+    TOKEN.lastIndex = this.#at;
+    const match = TOKEN.exec(this.#sql);
+    if (match === null) return undefined;
+    this.#at = TOKEN.lastIndex;
+    const [, string, number, name, sign] = match;
+    if (string !== undefined) return { text: string, kind: 'string' };
+    if (number !== undefined) return { text: number, kind: 'number' };
+    return name !== undefined ? { text: name, kind: 'name' } : { text: sign!, kind: 'sign' };
+  }
+
+  #unexpected(what: string): InvalidSqlError {
+    return new InvalidSqlError(`not understood near '${what.slice(0, 40)}' in: ${this.#sql.slice(0, 300)}`);
+  }
+}

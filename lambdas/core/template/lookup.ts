@@ -1,0 +1,25 @@
+import { ExactNumber, parseJson } from '../json.ts';
+import { PAYLOAD_JSON } from '../rule-output.ts';
+
+/** Finds the value at a path: own properties only, and JSON inside strings is read on the way (`${payload.temp}`). */
+export function lookup(scope: object, path: readonly string[]): unknown {
+  let value: unknown = scope;
+  for (let i = 0; i < path.length; i++) {
+    const name = path[i]!;
+    if (typeof value === 'string')
+      value = i === 1 && PAYLOAD_JSON in scope && path[0] === 'payload' ? scope[PAYLOAD_JSON] : readJson(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof ExactNumber)
+      return undefined;
+    if (!Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+function readJson(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined; // text that is not JSON has no fields
+  }
+}

@@ -1,0 +1,45 @@
+import { NeverRetry, RetryLater, StopTask } from '../../core/errors.ts';
+
+const STOPS = new Set([
+  'AccessDeniedException',
+  'CredentialsProviderError',
+  'ExpiredTokenException',
+  'IncompleteSignature',
+  'InvalidClientTokenId',
+  'InvalidSignatureException',
+  'KMSAccessDeniedException',
+  'KMSDisabledException',
+  'KMSInvalidStateException',
+  'KMSNotFoundException',
+  'KMSOptInRequired',
+  'MissingAuthenticationTokenException',
+  'OptInRequired',
+  'ResourceNotFoundException',
+  'UnrecognizedClientException',
+]);
+
+const TARGET_IS_WRONG = new Set(['ResourceNotFoundException', 'AccessDeniedException']);
+const REFUSED = new Set(['InvalidArgumentException', 'ValidationException', 'SerializationException']);
+const TLS = /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(GET|VERIFY))/;
+
+/**
+ * What a failed PutRecords call means for what the caller does next. A stream named by a template that does not exist is
+ * the message's own fault; a static one stops the task. What is not known is tried again: that loses nothing.
+ */
+export function classifyCall(
+  error: unknown,
+  stream: { name: string; isRendered: boolean },
+): RetryLater | NeverRetry | StopTask {
+  const { name, message, code } = error as Error & { code?: string };
+  const reason = `PutRecords to ${stream.name}: ${name}: ${message}`;
+  const options = { cause: error };
+  if (stream.isRendered && TARGET_IS_WRONG.has(name)) return new NeverRetry('INVALID_TARGET', reason, options);
+  if (REFUSED.has(name)) return new NeverRetry('REJECTED', reason, options);
+  if (STOPS.has(name) || (code !== undefined && TLS.test(code))) return new StopTask(reason, options);
+  return new RetryLater(reason, options);
+}
+
+/** A record that PutRecords answered with an error: throughput and internal failures, all of them passing. */
+export function classifyEntry(stream: string, code: string, message: string | undefined): RetryLater {
+  return new RetryLater(`PutRecords to ${stream}: ${code}: ${message ?? 'no message'}`);
+}

@@ -1,0 +1,26 @@
+import * as z from 'zod';
+import { target, template } from '../../core/spec.ts';
+
+/** PutRecords takes so many records, so many bytes with their keys (Amazon Kinesis API reference, PutRecords). */
+export const MAX_RECORDS = 500;
+export const MAX_REQUEST_BYTES = 10 * 1024 * 1024;
+/** A stream takes records of 1 MiB unless it was raised, to 10 MiB at most. */
+export const DEFAULT_MAX_RECORD_BYTES = 1024 * 1024;
+
+/** Options of the Kinesis sink in a task's spec (rows E4, E14–E17). */
+export const kinesisOptions = z.strictObject({
+  type: z.literal('kinesis'),
+  /** Stream name; a template routes each message by its values. */
+  stream: target,
+  /** 1 to 256 characters once rendered. */
+  partitionKey: template.min(1, 'a template that renders 1 to 256 characters'),
+  /** Decimal number from 0 to 2^128 - 1 once rendered; it chooses the shard in place of the partition key's hash. */
+  explicitHashKey: template.min(1).optional(),
+  /** What the record holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes. */
+  payload: template.default(''),
+  maxRecords: z.int().min(1).max(MAX_RECORDS).default(MAX_RECORDS),
+  maxRequestBytes: z.int().min(1024).max(MAX_REQUEST_BYTES).default(MAX_REQUEST_BYTES),
+  maxRecordBytes: z.int().min(1).max(MAX_REQUEST_BYTES).default(DEFAULT_MAX_RECORD_BYTES),
+});
+
+export type KinesisOptions = z.output<typeof kinesisOptions>;

@@ -1,0 +1,4 @@
+import { createHandler, fromEnv } from '../../handler.ts';
+import { kinesis } from './kinesis.ts';
+
+export const handler = createHandler(kinesis, fromEnv(import.meta.url));

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KinesisClient, PutRecordsCommand, type PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { NeverRetry, RetryLater } from '../../core/errors.ts';
+import type { Resolved } from '../../core/spec.ts';
+import { type DeliverContext, LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
+import { type Chunk, chunk } from './chunk.ts';
+import { classifyCall, classifyEntry } from './classify.ts';
+import type { KinesisOptions } from './config.ts';
+import type { KinesisRequest } from './render.ts';
+
+// An attempt of ours is one call or its one repetition by the SDK; the task's retry policy does the rest.
+const SDK_ATTEMPTS = 2;
+const CONNECTION_TIMEOUT_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 8_000;
+const CALLS_AT_ONCE = 4;
+/** Waits before records that a call left over are sent again, in milliseconds, each shortened by up to half at random. */
+const RESEND_AFTER_MS = [100, 300, 900];
+/** Nothing is sent again with less time left than a call may take, and some to report in. */
+const RESERVE_MS = SDK_ATTEMPTS * REQUEST_TIMEOUT_MS + 2_000;
+
+/** What the sink needs of a Kinesis client. */
+export type PutRecords = Pick<KinesisClient, 'send' | 'destroy'>;
+
+/** Delivers to Kinesis Data Streams by PutRecords; only records that Kinesis refused are sent again. Promises no order. */
+export function openKinesis(
+  options: Resolved<KinesisOptions>,
+  { endpointUrl, env }: SinkEnvironment,
+): Sink<KinesisRequest> {
+  return kinesisSink(options, () => {
+    return new KinesisClient({
+      maxAttempts: SDK_ATTEMPTS,
+      ...(endpointUrl !== undefined && {
+        endpoint: endpointUrl,
+        region: env['AWS_REGION'] ?? 'us-east-1',
+        credentials: LOCAL_CREDENTIALS,
+      }),
+      requestHandler: new NodeHttpHandler({
+        connectionTimeout: CONNECTION_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        throwOnRequestTimeout: true,
+      }),
+    });
+  });
+}
+
+export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => PutRecords): Sink<KinesisRequest> {
+  const isRendered = options.stream.includes('${');
+  let client: PutRecords | undefined;
+
+  async function send(
+    { stream, indices }: Chunk,
+    requests: readonly KinesisRequest[],
+    outcomes: Outcome[],
+  ): Promise<void> {
+    client ??= connect();
+    let entries: PutRecordsResultEntry[];
+    try {
+      const answer = await client.send(
+        new PutRecordsCommand({ StreamName: stream, Records: indices.map((i) => toEntry(requests[i]!)) }),
+      );
+      entries = answer.Records ?? [];
+    } catch (error) {
+      const verdict = classifyCall(error, { name: stream, isRendered });
+      // Kinesis refuses a call for one bad record: halves find it, so that it alone is dead-lettered.
+      if (verdict instanceof NeverRetry && verdict.code === 'REJECTED' && indices.length > 1) {
+        const half = indices.length >> 1;
+        await send({ stream, indices: indices.slice(0, half) }, requests, outcomes);
+        return send({ stream, indices: indices.slice(half) }, requests, outcomes);
+      }
+      for (const i of indices) outcomes[i] = toOutcome(verdict);
+      return;
+    }
+    indices.forEach((i, n) => {
+      outcomes[i] = fromEntry(stream, entries[n]);
+    });
+  }
+
+  return {
+    async deliver(requests, { remainingMs }: DeliverContext) {
+      const outcomes: Outcome[] = new Array(requests.length);
+      let owed: Iterable<number> = requests.keys();
+      for (const waitMs of [...RESEND_AFTER_MS, undefined]) {
+        await eachAtOnce(chunk(requests, owed, options), CALLS_AT_ONCE, (c) => send(c, requests, outcomes));
+        const left = [...requests.keys()].filter((i) => outcomes[i]!.status === 'retry');
+        if (left.length === 0 || waitMs === undefined || remainingMs() < RESERVE_MS + waitMs) break;
+        await sleep(waitMs * (1 - Math.random() / 2));
+        owed = left;
+      }
+      return outcomes;
+    },
+    close() {
+      client?.destroy();
+    },
+  };
+}
+
+function toEntry({ data, partitionKey, explicitHashKey }: KinesisRequest) {
+  return {
+    Data: data,
+    PartitionKey: partitionKey,
+    ...(explicitHashKey !== undefined && { ExplicitHashKey: explicitHashKey }),
+  };
+}
+
+function fromEntry(stream: string, entry: PutRecordsResultEntry | undefined): Outcome {
+  if (entry?.SequenceNumber !== undefined)
+    return { status: 'delivered', receipt: `${entry.ShardId}:${entry.SequenceNumber}` };
+  return { status: 'retry', error: classifyEntry(stream, entry?.ErrorCode ?? 'NoAnswer', entry?.ErrorMessage) };
+}
+
+function toOutcome(error: ReturnType<typeof classifyCall>): Outcome {
+  if (error instanceof RetryLater) return { status: 'retry', error };
+  return error instanceof NeverRetry ? { status: 'never', error } : { status: 'stop', error };
+}
+
+async function eachAtOnce<Item>(
+  items: readonly Item[],
+  limit: number,
+  run: (item: Item) => Promise<void>,
+): Promise<void> {
+  const queue = items.values();
+  const lane = async () => {
+    for (const item of queue) await run(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+}

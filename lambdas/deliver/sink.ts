@@ -1,0 +1,49 @@
+import type * as z from 'zod';
+import type { NeverRetry, RetryLater, StopTask } from '../core/errors.ts';
+import type { Resolved } from '../core/spec.ts';
+import type { MissingVariable } from '../core/template/template.ts';
+
+/** What became of one record, told in the order the records were given. */
+export type Outcome =
+  | { readonly status: 'delivered'; readonly receipt?: string }
+  | { readonly status: 'retry'; readonly error: RetryLater }
+  | { readonly status: 'never'; readonly error: NeverRetry }
+  | { readonly status: 'stop'; readonly error: StopTask };
+
+export interface DeliverContext {
+  /** Milliseconds until the function is stopped; nothing is started that cannot end before. */
+  readonly remainingMs: () => number;
+}
+
+/** Delivers a batch. It throws only when nothing was tried. */
+export interface Sink<Request> {
+  /** One outcome per request, in order. @throws RetryLater, StopTask when nothing was tried. */
+  deliver(requests: readonly Request[], context: DeliverContext): Promise<readonly Outcome[]>;
+  close(): void | Promise<void>;
+}
+
+/** Turns a rule output into what the sink sends. @throws NeverRetry when it cannot be sent. */
+export type Render<Request> = (scope: object) => Request;
+
+/** What a sink is opened with beside its options: the function's environment, and what tests and one-process runs replace. */
+export interface SinkEnvironment {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Endpoint of an emulator in place of AWS, called in region `AWS_REGION`. @default AWS's own, or the SDK's endpoint variables */
+  readonly endpointUrl?: string;
+}
+
+/** What emulators are called with: they check none, and a developer's own keys stay where they are. */
+export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+/** Everything that makes a sink: its folder exports one of these, and the table in `all.ts` lists it. */
+export interface SinkDefinition<Schema extends z.ZodType, Request> {
+  readonly type: string;
+  /** The schema of the spec's `sink`; deploy-time values are strings by the time `compile` and `open` see them. */
+  readonly options: Schema;
+  compile(options: Resolved<z.output<Schema>>, missingVariable: MissingVariable): Render<Request>;
+  open(options: Resolved<z.output<Schema>>, environment: SinkEnvironment): Sink<Request>;
+  /** ARN or address of where a request goes, for dead letters and for `outflow try`. */
+  target(options: Resolved<z.output<Schema>>, env: SinkEnvironment['env'], request?: Request): string;
+  /** A request as `outflow try` shows it: plain data, bytes as text or base64. */
+  show(request: Request): Record<string, unknown>;
+}

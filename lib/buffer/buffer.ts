@@ -1,0 +1,44 @@
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { IRole } from 'aws-cdk-lib/aws-iam';
+import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { EventSourceMapping, IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import type { SinkConfig } from '../deliver/sink.ts';
+
+/** What keeps messages between the rules and the worker. The task binds it; it grants what writing and reading it needs. */
+export interface IBuffer {
+  bind(scope: Construct, binding: BufferBinding): BufferConfig;
+}
+
+export interface BufferBinding {
+  /** The task's path, for errors. */
+  readonly option: string;
+  /** The role that the rules act with. */
+  readonly ruleRole: IRole;
+  readonly deadLetterQueue: IQueue;
+  readonly sink: SinkConfig;
+  /** The task's options that need a worker, by name, with what was given. */
+  readonly workerOptions: Readonly<Record<string, unknown>>;
+  readonly batch: BatchPush;
+  readonly workerTimeout: Duration;
+  readonly encryptionKey: IKey | undefined;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** A push goes out at so many messages or after so long, whichever comes first. */
+export interface BatchPush {
+  readonly messages: number;
+  readonly interval: Duration;
+}
+
+export interface BufferConfig {
+  /** SELECT clause of the rules. */
+  readonly select: string;
+  /** Action of the rules. */
+  readonly action: CfnTopicRule.ActionProperty;
+  /** Feeds the worker; absent where none is needed. */
+  readonly feed?: (worker: IFunction) => EventSourceMapping;
+  readonly queue?: IQueue;
+}

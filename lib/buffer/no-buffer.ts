@@ -1,0 +1,42 @@
+import type { Construct } from 'constructs';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
+
+export interface NoBufferProps {
+  /** Says that you know: IoT Core parses JSON payloads and prints them anew, so spaces, key order and big numbers may change. */
+  readonly payload: 'reserialised';
+}
+
+/**
+ * IoT Core's own action, without buffer and worker: the cheapest way for payloads that need nothing done. Messages that the
+ * action cannot deliver come to the dead-letter queue by the rule's error action; there are no retry policies.
+ */
+export class NoBuffer implements IBuffer {
+  readonly #props: NoBufferProps;
+
+  constructor(props: NoBufferProps) {
+    this.#props = props;
+  }
+
+  bind(_: Construct, { option, sink, ruleRole, workerOptions }: BufferBinding): BufferConfig {
+    if (this.#props?.payload !== 'reserialised') {
+      throw new InvalidOptionError(
+        `${option}.buffer.payload`,
+        this.#props?.payload,
+        "'reserialised': IoT Core prints JSON payloads anew",
+      );
+    }
+    for (const [name, given] of Object.entries(workerOptions)) {
+      if (given !== undefined)
+        throw new InvalidOptionError(`${option}.${name}`, given, 'nothing: NoBuffer has no worker to do it');
+    }
+    if (sink.nativeAction === undefined) {
+      throw new InvalidOptionError(
+        `${option}.buffer`,
+        'NoBuffer',
+        'a buffer: IoT Core has no action of its own for this sink',
+      );
+    }
+    return { select: 'SELECT *', action: sink.nativeAction(ruleRole, `${option}.sink`) };
+  }
+}

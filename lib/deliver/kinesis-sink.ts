@@ -1,0 +1,138 @@
+import { ArnFormat, Stack, Token } from 'aws-cdk-lib';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { IStream } from 'aws-cdk-lib/aws-kinesis';
+import type { Construct } from 'constructs';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import { nativeTemplate } from './native-template.ts';
+import type { ISink, SinkConfig } from './sink.ts';
+
+export interface KinesisSinkProps {
+  /** Template of the partition key, 1 to 256 characters once rendered (row E15). A message without one goes to the dead-letter queue. */
+  readonly partitionKey: string;
+  /**
+   * Template of what a record holds; `${payload}` forwards the original bytes (rows E16, E17, E26).
+   *
+   * @default - the whole rule output as JSON
+   */
+  readonly payload?: string;
+  /**
+   * Template of a decimal number from 0 to 2^128 - 1 that chooses the shard.
+   *
+   * @default - the hash of the partition key
+   */
+  readonly explicitHashKey?: string;
+  /**
+   * The streams that a stream name with placeholders may name; the worker may write to these alone (row E14).
+   *
+   * @default - required where the stream name has placeholders, else none
+   */
+  readonly streams?: readonly IStream[];
+  /**
+   * Records per PutRecords call, 1 to 500.
+   *
+   * @default 500
+   */
+  readonly maxRecords?: number;
+  /**
+   * Bytes per PutRecords call, keys included, 1 KiB to 10 MiB.
+   *
+   * @default 10485760
+   */
+  readonly maxRequestBytes?: number;
+  /**
+   * Bytes per record, key included; larger ones go to the dead-letter queue. Raise it for a stream that takes up to 10 MiB.
+   *
+   * @default 1048576
+   */
+  readonly maxRecordBytes?: number;
+}
+
+/**
+ * Amazon Kinesis Data Streams (rows E1–E26). The stream is a construct, the name of one in the stack's account and region,
+ * or a name with `${…}` placeholders.
+ */
+export class KinesisSink implements ISink {
+  readonly type = 'kinesis';
+  readonly options = kinesisOptions;
+  readonly spec: object;
+  readonly deployTime = ['stream'];
+  readonly #stream: IStream | string;
+  readonly #props: KinesisSinkProps;
+
+  constructor(stream: IStream | string, props: KinesisSinkProps) {
+    const { streams: _, ...options } = props;
+    this.#stream = stream;
+    this.#props = props;
+    this.spec = { type: 'kinesis', stream: typeof stream === 'string' ? stream : stream.streamName, ...options };
+  }
+
+  bind(scope: Construct): SinkConfig {
+    const streams = this.#props.streams ?? [];
+    if (typeof this.#stream !== 'string') return this.#config(this.#stream.streamArn, [this.#stream]);
+    const isTemplate = !Token.isUnresolved(this.#stream) && this.#stream.includes('${');
+    if (isTemplate && streams.length === 0) {
+      throw new InvalidOptionError(
+        `${scope.node.id}.sink.streams`,
+        undefined,
+        `the streams that '${this.#stream}' may name`,
+      );
+    }
+    if (!isTemplate && streams.length > 0) {
+      throw new InvalidOptionError(
+        `${scope.node.id}.sink.streams`,
+        'a list',
+        'none where the stream name has no placeholders',
+      );
+    }
+    return isTemplate
+      ? this.#config(streamArn(scope, '*'), streams)
+      : this.#config(streamArn(scope, this.#stream), [{ streamArn: streamArn(scope, this.#stream) }]);
+  }
+
+  #config(
+    targetArn: string,
+    streams: readonly (IStream | { streamArn: string; encryptionKey?: undefined })[],
+  ): SinkConfig {
+    const grant = (grantee: IGrantable, action: string) => {
+      Grant.addToPrincipal({ grantee, actions: [action], resourceArns: streams.map((stream) => stream.streamArn) });
+      for (const { encryptionKey } of streams) encryptionKey?.grant(grantee, 'kms:GenerateDataKey');
+    };
+    return {
+      targetArn,
+      grantDeliver: (worker) => grant(worker, 'kinesis:PutRecords'),
+      nativeAction: (role, option) => {
+        const { payload, partitionKey, explicitHashKey } = this.#props;
+        if (payload !== '${payload}') {
+          throw new InvalidOptionError(
+            `${option}.payload`,
+            payload,
+            '${payload}: without a buffer, IoT Core forwards the payload alone',
+          );
+        }
+        if (explicitHashKey !== undefined)
+          throw new InvalidOptionError(`${option}.explicitHashKey`, explicitHashKey, 'none without a buffer');
+        const streamName = typeof this.#stream === 'string' ? this.#stream : this.#stream.streamName;
+        if (targetArn.endsWith('/*'))
+          throw new InvalidOptionError(`${option}.stream`, streamName, 'one stream without a buffer');
+        grant(role, 'kinesis:PutRecord');
+        return {
+          kinesis: {
+            roleArn: role.roleArn,
+            streamName,
+            partitionKey: nativeTemplate(partitionKey, `${option}.partitionKey`),
+          },
+        };
+      },
+    };
+  }
+}
+
+function streamArn(scope: Construct, resourceName: string): string {
+  return Stack.of(scope).formatArn({
+    service: 'kinesis',
+    resource: 'stream',
+    resourceName,
+    arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+  });
+}

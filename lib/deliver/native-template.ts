@@ -1,0 +1,28 @@
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { parseTemplate } from '../../lambdas/core/template/parse.ts';
+
+/** What of a rule output IoT Core's own substitution templates can say (AWS IoT Core, "Substitution templates"). */
+const FUNCTIONS: Readonly<Record<string, string>> = {
+  id: 'newuuid()',
+  clientid: 'clientid()',
+  principal: 'principal()',
+  topic: 'topic()',
+  peerhost: 'sourceip()',
+  timestamp: 'timestamp()',
+};
+
+/** Translates a template for an action of IoT Core's own. @throws InvalidOptionError for what only a worker could render. */
+export function nativeTemplate(template: string, option: string): string {
+  const wanted = `placeholders among ${Object.keys(FUNCTIONS).join(', ')}: without a buffer, IoT Core renders them`;
+  return parseTemplate(template)
+    .map((part) => {
+      if (typeof part === 'string') {
+        if (part.includes('${')) throw new InvalidOptionError(option, template, wanted);
+        return part;
+      }
+      const name = part.path.join('.');
+      if (!Object.hasOwn(FUNCTIONS, name)) throw new InvalidOptionError(option, template, wanted);
+      return `\${${FUNCTIONS[name]}}`;
+    })
+    .join('');
+}

@@ -1,0 +1,26 @@
+import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
+import type { Construct } from 'constructs';
+import type * as z from 'zod';
+
+/** Where a task delivers to. The task binds it; it grants what its worker needs. */
+export interface ISink {
+  /** Names its bundle. */
+  readonly type: string;
+  /** Schema of its part of the spec. */
+  readonly options: z.ZodType;
+  /** The sink's part of the spec, before it is parsed; CDK tokens are still in it. */
+  readonly spec: object;
+  /** Paths in the spec, such as `stream`, where a token may be the whole value. */
+  readonly deployTime: readonly string[];
+  bind(scope: Construct): SinkConfig;
+}
+
+export interface SinkConfig {
+  /** ARN that dead letters name; a trailing `*` stands for what each message's target renders. */
+  readonly targetArn: string;
+  /** Allows the worker to deliver, and nothing more. */
+  grantDeliver(worker: IGrantable): void;
+  /** The sink as an action of IoT Core's own; only for a task without a buffer. @throws InvalidOptionError where there is none. */
+  nativeAction?(role: { readonly roleArn: string } & IGrantable, option: string): CfnTopicRule.ActionProperty;
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { type CfnElement, Stack } from 'aws-cdk-lib';
+import type { Construct, IConstruct } from 'constructs';
+import { METADATA_KEY, METADATA_VERSION, type TaskMetadata, type TemplateMetadata } from '../lambdas/core/metadata.ts';
+
+/** What a task is made of, as constructs. */
+export interface TaskParts {
+  readonly rules: readonly IConstruct[];
+  readonly queue: IConstruct | undefined;
+  readonly deadLetterQueue: IConstruct;
+  readonly worker: IConstruct | undefined;
+  readonly mapping: IConstruct | undefined;
+}
+
+/** Lists the task in its template's metadata, for the command, the local runner and the topology. */
+export function addTaskMetadata(
+  scope: Construct,
+  spec: { task: string; sink: { type: string } },
+  filters: readonly string[],
+  parts: TaskParts,
+): void {
+  const stack = Stack.of(scope);
+  const { metadata = {} } = stack.templateOptions;
+  const known = (metadata[METADATA_KEY] ?? { v: METADATA_VERSION, tasks: [] }) as TemplateMetadata;
+  const task: TaskMetadata = {
+    task: spec.task,
+    path: scope.node.path,
+    sink: spec.sink.type,
+    filters,
+    specHash: createHash('sha256').update(JSON.stringify(spec)).digest('hex'),
+    rules: parts.rules.map((rule) => logicalId(stack, rule)!),
+    ...optional('queue', logicalId(stack, parts.queue)),
+    ...optional('deadLetterQueue', logicalId(stack, parts.deadLetterQueue)),
+    ...optional('worker', logicalId(stack, parts.worker)),
+    ...optional('mapping', logicalId(stack, parts.mapping)),
+  };
+  stack.templateOptions.metadata = { ...metadata, [METADATA_KEY]: { ...known, tasks: [...known.tasks, task] } };
+}
+
+// A queue that the user brought from elsewhere has no resource in this template.
+function logicalId(stack: Stack, part: IConstruct | undefined): string | undefined {
+  const element = part?.node.defaultChild ?? part;
+  return element !== undefined && 'logicalId' in element && Stack.of(element) === stack
+    ? stack.resolve((element as CfnElement).logicalId)
+    : undefined;
+}
+
+function optional<Key extends string>(key: Key, value: string | undefined): { [K in Key]?: string } {
+  return value === undefined ? {} : ({ [key]: value } as { [K in Key]?: string });
+}

@@ -1,0 +1,54 @@
+import { ENVELOPE_VERSION } from '../../lambdas/core/envelope.ts';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { coversTopicFilter, overlapTopicFilters, topicFilterRegExp } from '../../lambdas/core/topic-filter.ts';
+
+/** Always named: without it, CloudFormation takes 2015-10-08, which has no `encode` (AWS IoT Core, "SQL versions"). */
+export const SQL_VERSION = '2016-03-23';
+
+// No item reads a field of the payload: SQL that does loses every message that is not JSON, and no error action sees it.
+const ENVELOPE = [
+  `${ENVELOPE_VERSION} AS v`,
+  `'mqtt.message.publish' AS kind`,
+  'newuuid() AS id',
+  'traceid() AS trace',
+  'topic() AS topic',
+  'clientid() AS clientid',
+  'principal() AS principal',
+  'sourceip() AS sourceip',
+  'timestamp() AS timestamp',
+  `encode(*, 'base64') AS payload`,
+  `get_mqtt_property('content_type') AS contentType`,
+  `get_mqtt_property('format_indicator') AS formatIndicator`,
+  `get_mqtt_property('response_topic') AS responseTopic`,
+  `get_mqtt_property('correlation_data') AS correlationData`,
+  'get_user_properties() AS userProperties',
+].join(', ');
+
+/** A rule's SELECT that carries the whole message as an envelope. */
+export const SELECT_ENVELOPE = `SELECT ${ENVELOPE}`;
+
+/** One FROM and WHERE per rule, for filters of which none is covered by another: where they overlap, the first one takes the message. */
+export function fromClauses(filters: readonly string[], option: string): string[] {
+  return filters.map((filter, i) => {
+    const earlier = filters.slice(0, i).filter((other) => overlapTopicFilters(other, filter));
+    const where = earlier.map((other) => `NOT regexp_matches(topic(), '${asRegExp(other, option)}')`).join(' AND ');
+    return `FROM '${filter}'${where === '' ? '' : ` WHERE ${where}`}`;
+  });
+}
+
+/** Leaves out filters that another one covers: each message fires one rule, and such a rule would never fire. */
+export function withoutCovered(filters: readonly string[]): string[] {
+  return filters.filter(
+    (filter, i) =>
+      !filters.some(
+        (other, j) => i !== j && coversTopicFilter(other, filter) && !(coversTopicFilter(filter, other) && i < j),
+      ),
+  );
+}
+
+function asRegExp(filter: string, option: string): string {
+  const expression = topicFilterRegExp(filter);
+  if (expression === undefined)
+    throw new InvalidOptionError(option, filter, "no '^' and no '[' in a filter that overlaps with a later one");
+  return expression;
+}

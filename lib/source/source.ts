@@ -1,0 +1,26 @@
+import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
+import type { Construct } from 'constructs';
+
+/** Where a task's messages come from. The task binds it; it makes what feeds the buffer. */
+export interface ISource {
+  /** The source's part of the spec, before it is parsed. */
+  readonly spec: object;
+  bind(scope: Construct, target: SourceTarget): SourceConfig;
+}
+
+/** What a source feeds. */
+export interface SourceTarget {
+  readonly option: string;
+  /** SELECT clause of the rules: what the buffer is to hold. */
+  readonly select: string;
+  readonly action: CfnTopicRule.ActionProperty;
+  readonly errorAction: CfnTopicRule.ActionProperty;
+  readonly description: string;
+}
+
+export interface SourceConfig {
+  /** The rules, in the order of the filters that they serve. */
+  readonly rules: readonly CfnTopicRule[];
+  /** The filters that the rules serve, one each. */
+  readonly filters: readonly string[];
+}

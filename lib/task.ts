@@ -1,0 +1,251 @@
+import { Annotations, Duration, RemovalPolicy, Tags, Token } from 'aws-cdk-lib';
+import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { parseOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
+import type { MissingVariable } from '../lambdas/core/template/template.ts';
+import { workerCode } from './asset.ts';
+import type { BatchPush, IBuffer } from './buffer/buffer.ts';
+import { grantSend, QueueBuffer } from './buffer/queue-buffer.ts';
+import type { ISink } from './deliver/sink.ts';
+import { addTaskMetadata } from './metadata.ts';
+import { ruleRole } from './rule-role.ts';
+import type { ISource } from './source/source.ts';
+import { type DeployTimeEnvironment, moveTokens } from './tokens.ts';
+import { WORKER_TIMEOUT, worker } from './worker.ts';
+
+export interface OutflowTaskProps {
+  /** Where messages come from. */
+  readonly source: ISource;
+  /** Where they are delivered. */
+  readonly sink: ISink;
+  /**
+   * What keeps them in between.
+   *
+   * @default new QueueBuffer()
+   */
+  readonly buffer?: IBuffer;
+  /**
+   * Deliver in batches: 1 to 10,000 `messages` or an `interval` of 0 to 15 seconds, whichever comes first (rows D7–D9).
+   * AWS Lambda wants a window of a second for more than ten messages, so with interval 0 those get one.
+   *
+   * @default - up to 10 messages, as soon as there are any
+   */
+  readonly batchPush?: BatchPush;
+  /**
+   * EventBridge event pattern over the message's event; what it does not match is dropped and counted (rows D2, D10).
+   *
+   * @default - every message passes
+   */
+  readonly filter?: object;
+  /**
+   * What a template placeholder without a value does: refuse the message (to the dead-letter queue), write nothing, or write
+   * the word `undefined` (row E17).
+   *
+   * @default 'fail'
+   */
+  readonly missingVariable?: MissingVariable;
+  /**
+   * Refuse payloads that are not of the source's data format even where nothing reads them.
+   *
+   * @default false
+   */
+  readonly validatePayload?: boolean;
+  /**
+   * Takes messages that cannot be delivered, each with its reason. It must outlast the buffer.
+   *
+   * @default - a queue of the task's own that keeps them 14 days
+   */
+  readonly deadLetterQueue?: IQueue;
+  /**
+   * 1 to 64 letters, digits, `-` and `_` (row D4).
+   *
+   * @default - the construct's id
+   */
+  readonly taskName?: string;
+  /** @default - none */
+  readonly description?: string;
+  /**
+   * Key that encrypts the queues.
+   *
+   * @default - keys managed by SQS
+   */
+  readonly encryptionKey?: IKey;
+  /**
+   * What happens to the queues, and what is in them, when the task is removed.
+   *
+   * @default RemovalPolicy.RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+  /**
+   * Takes the worker's log.
+   *
+   * @default - a log group of the task's own that keeps a month
+   */
+  readonly logGroup?: ILogGroup;
+  /**
+   * The worker's memory in MiB, 128 to 10,240; its share of CPU grows with it.
+   *
+   * @default 512
+   */
+  readonly memorySize?: number;
+}
+
+/**
+ * Forwards MQTT messages from a source to a sink (ApsaraMQ for MQTT: outflow task; EMQX: rule and data bridge; rows D1–D24).
+ *
+ * @throws InvalidOptionError at synth for anything that could not work once deployed.
+ */
+export class OutflowTask extends Construct {
+  readonly taskName: string;
+  readonly rules: readonly CfnTopicRule[];
+  readonly deadLetterQueue: IQueue;
+  /** The buffer's queue; undefined for a buffer that has none. */
+  readonly queue: IQueue | undefined;
+  /** The task's function; undefined where IoT Core delivers by itself. */
+  readonly worker: LambdaFunction | undefined;
+
+  constructor(scope: Construct, id: string, props: OutflowTaskProps) {
+    super(scope, id);
+    refuseUnknown(id, props);
+    this.taskName = props.taskName ?? id;
+    const environment: DeployTimeEnvironment = {};
+    const spec = parseSpecAtSynth(this.taskName, props, environment);
+    const description =
+      `Outflow task ${this.taskName}${props.description === undefined ? '' : `: ${props.description}`}`.slice(0, 256);
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+
+    const role = ruleRole(this);
+    this.deadLetterQueue = props.deadLetterQueue ?? this.#ownDeadLetterQueue(props.encryptionKey, removalPolicy);
+    grantSend(this.deadLetterQueue, role);
+    const sink = props.sink.bind(this);
+    const buffer = (props.buffer ?? new QueueBuffer()).bind(this, {
+      option: id,
+      ruleRole: role,
+      deadLetterQueue: this.deadLetterQueue,
+      sink,
+      workerOptions: {
+        filter: props.filter,
+        batchPush: props.batchPush,
+        missingVariable: props.missingVariable,
+        validatePayload: props.validatePayload || undefined,
+      },
+      batch: this.#batch(props.batchPush),
+      workerTimeout: WORKER_TIMEOUT,
+      encryptionKey: props.encryptionKey,
+      removalPolicy,
+    });
+    const { rules, filters } = props.source.bind(this, {
+      option: `${id}.source`,
+      select: buffer.select,
+      action: buffer.action,
+      errorAction: { sqs: { queueUrl: this.deadLetterQueue.queueUrl, roleArn: role.roleArn, useBase64: false } },
+      description,
+    });
+    // A rule that may not write yet would lose what is published meanwhile.
+    for (const rule of rules) rule.node.addDependency(role);
+
+    this.rules = rules;
+    this.queue = buffer.queue;
+    const parts = { rules, queue: buffer.queue, deadLetterQueue: this.deadLetterQueue };
+    if (buffer.feed === undefined) {
+      addTaskMetadata(this, spec, filters, { ...parts, worker: undefined, mapping: undefined });
+    } else {
+      const made = worker(this, {
+        code: workerCode(props.sink.type, spec),
+        environment: {
+          ...environment,
+          DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
+          RULE_ARNS: rules.map((rule) => rule.attrArn).join(','),
+          TARGET_ARN: sink.targetArn,
+        },
+        description,
+        memorySize: props.memorySize ?? 512,
+        logGroup: props.logGroup,
+        removalPolicy,
+      });
+      this.worker = made.worker;
+      sink.grantDeliver(made.worker);
+      grantSend(this.deadLetterQueue, made.worker);
+      const mapping = buffer.feed(made.live);
+      addTaskMetadata(this, spec, filters, { ...parts, worker: made.worker, mapping });
+    }
+    Tags.of(this).add('outflow:task', this.taskName);
+  }
+
+  #ownDeadLetterQueue(key: IKey | undefined, removalPolicy: RemovalPolicy): Queue {
+    return new Queue(this, 'DeadLetterQueue', {
+      retentionPeriod: Duration.days(14),
+      enforceSSL: true,
+      ...(key === undefined
+        ? { encryption: QueueEncryption.SQS_MANAGED }
+        : { encryption: QueueEncryption.KMS, encryptionMasterKey: key }),
+      removalPolicy,
+    });
+  }
+
+  #batch(batchPush: BatchPush | undefined): BatchPush {
+    if (batchPush === undefined) return { messages: 10, interval: Duration.seconds(0) };
+    const { messages, interval } = batchPush;
+    if (messages <= 10 || interval.toSeconds() > 0) return batchPush;
+    Annotations.of(this).addInfo(
+      `batchPush: AWS Lambda collects more than 10 messages only within a window, so ${messages} messages with interval 0 wait up to 1 second.`,
+    );
+    return { messages, interval: Duration.seconds(1) };
+  }
+}
+
+const OPTIONS: Record<keyof OutflowTaskProps, true> = {
+  source: true,
+  sink: true,
+  buffer: true,
+  batchPush: true,
+  filter: true,
+  missingVariable: true,
+  validatePayload: true,
+  deadLetterQueue: true,
+  taskName: true,
+  description: true,
+  encryptionKey: true,
+  removalPolicy: true,
+  logGroup: true,
+  memorySize: true,
+};
+
+function refuseUnknown(id: string, props: OutflowTaskProps): void {
+  for (const [name, given] of Object.entries(props)) {
+    if (!Object.hasOwn(OPTIONS, name))
+      throw new InvalidOptionError(`${id}.${name}`, given, `one of ${Object.keys(OPTIONS).join(', ')}`);
+  }
+}
+
+function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: DeployTimeEnvironment) {
+  const { description, source, batchPush, filter, missingVariable, validatePayload, sink } = props;
+  const declared = {
+    v: SPEC_VERSION,
+    task,
+    description,
+    source: source.spec,
+    batchPush: batchPush === undefined ? undefined : inSeconds(task, batchPush),
+    filter,
+    missingVariable,
+    validatePayload,
+    sink: sink.spec,
+  };
+  const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
+  const allowed = new Set(sink.deployTime.map((path) => `sink.${path}`));
+  return parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task) as {
+    task: string;
+    sink: { type: string };
+  };
+}
+
+function inSeconds(task: string, { interval, ...rest }: BatchPush) {
+  if (Token.isUnresolved(interval))
+    throw new InvalidOptionError(`${task}.batchPush.interval`, 'a CDK token', 'a Duration known at synth');
+  return { ...rest, intervalSeconds: interval.toSeconds({ integral: false }) };
+}

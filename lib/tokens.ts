@@ -1,0 +1,41 @@
+import { Token } from 'aws-cdk-lib';
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
+
+/** Values that only the deployment knows, under the names of the environment variables that will hold them. */
+export type DeployTimeEnvironment = Record<string, string>;
+
+/**
+ * Takes CDK tokens out of a spec before it is parsed: a token's text looks like one of our templates, so one left in place
+ * would be rendered. A whole value at an allowed path moves to the environment.
+ *
+ * @throws InvalidOptionError for a token anywhere else.
+ */
+export function moveTokens(
+  spec: unknown,
+  allowed: ReadonlySet<string>,
+  name: string,
+  environment: DeployTimeEnvironment,
+): unknown {
+  return move(spec, '');
+
+  function move(value: unknown, path: string): unknown {
+    if (Token.isUnresolved(value)) {
+      if (typeof value !== 'string' || !allowed.has(path)) {
+        throw new InvalidOptionError(
+          `${name}.${path}`,
+          'a CDK token',
+          'a value known at synth; tokens can be the whole of a target only',
+        );
+      }
+      const variable = path.replace(/[^A-Za-z0-9]+|(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
+      environment[variable] = value;
+      return { $env: variable };
+    }
+    const at = (key: string | number) => (path === '' ? String(key) : `${path}.${key}`);
+    if (Array.isArray(value)) return value.map((element, i) => move(element, at(i)));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [move(key, at('<key>')) as string, move(inner, at(key))]),
+    );
+  }
+}

@@ -1,0 +1,44 @@
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
+import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Alias, Architecture, type Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+
+export const WORKER_TIMEOUT = Duration.seconds(60);
+
+export interface WorkerProps {
+  readonly code: Code;
+  readonly environment: Record<string, string>;
+  readonly description: string;
+  readonly memorySize: number;
+  readonly logGroup: ILogGroup | undefined;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** The one function of a task, and the alias that its mapping invokes: code and spec change together, under traffic. */
+export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFunction; live: Alias } {
+  const logGroup =
+    props.logGroup ??
+    new LogGroup(scope, 'Logs', { retention: RetentionDays.ONE_MONTH, removalPolicy: props.removalPolicy });
+  // Lambda's own managed policy would let it write to every log group of the account.
+  const role = new Role(scope, 'WorkerRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+  Grant.addToPrincipal({
+    grantee: role,
+    actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+    resourceArns: [logGroup.logGroupArn],
+  });
+  const fn = new LambdaFunction(scope, 'Worker', {
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    handler: 'index.handler',
+    code: props.code,
+    environment: props.environment,
+    description: props.description,
+    memorySize: props.memorySize,
+    timeout: WORKER_TIMEOUT,
+    role,
+    logGroup,
+  });
+  const live = new Alias(scope, 'Live', { aliasName: 'live', version: fn.currentVersion });
+  return { worker: fn, live };
+}

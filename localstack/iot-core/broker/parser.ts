@@ -1,0 +1,38 @@
+import { type Packet, parser } from 'mqtt-packet';
+import { malformed } from './violation.ts';
+
+/** mqtt-packet over whole packets, one in, one out, errors thrown. It learns the version from the CONNECT. */
+export class PacketParser {
+  readonly #parser = parser();
+  #parsed: Packet | undefined;
+  #failure: unknown;
+
+  constructor() {
+    this.#parser.on('packet', (packet) => {
+      this.#parsed = packet;
+    });
+    this.#parser.on('error', (error) => {
+      this.#failure = error;
+    });
+  }
+
+  parse(frame: Buffer): Packet {
+    this.#parsed = undefined;
+    this.#failure = undefined;
+    try {
+      this.#parser.parse(frame);
+    } catch (error) {
+      this.#failure = error;
+    }
+    const packet = this.#parsed as Packet | undefined;
+    if (this.#failure !== undefined || packet === undefined) throw malformed(String(this.#failure), this.#failure);
+    return packet;
+  }
+}
+
+/** A packet identifier, which mqtt-packet gives as -1 when it is cut short. */
+export function packetId(packet: { messageId?: number }): number {
+  const { messageId } = packet;
+  if (messageId === undefined || messageId < 1) throw malformed('packet identifier');
+  return messageId;
+}

@@ -1,0 +1,19 @@
+import type { LifecycleEvent, VersionNumbers } from './lifecycle.ts';
+import type { RetainedMessages } from './retained.ts';
+import type { Router } from './router.ts';
+import type { Sessions } from './sessions.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import type { PendingWills } from './wills.ts';
+
+/** What the connections of one broker share. */
+export interface Services {
+  router: Router;
+  subscriptions: Subscriptions;
+  retained: RetainedMessages;
+  sessions: Sessions;
+  wills: PendingWills;
+  versions: VersionNumbers;
+  announce: (event: LifecycleEvent) => void;
+  onError: (error: Error) => void;
+  now: () => number;
+}

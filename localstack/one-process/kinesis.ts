@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { CreateStreamCommand, DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import kinesalite from 'kinesalite';
+import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
+import { REGION } from './resolve.ts';
+
+/** The embedded emulator takes requests of 7 MiB, and data travels as base64 in them. */
+export const EMULATOR_MAX_REQUEST_BYTES = 5 * 1024 * 1024;
+
+/** A Kinesis API on loopback, in memory. */
+export interface LocalKinesis {
+  readonly endpointUrl: string;
+  readonly client: KinesisClient;
+  /** Makes a stream of one shard, ready to use; nothing happens when it is there. */
+  createStream(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startKinesis(): Promise<LocalKinesis> {
+  const server = kinesalite({ createStreamMs: 0, deleteStreamMs: 0, updateStreamMs: 0 }) as Server;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const endpointUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const local = connectKinesis(endpointUrl);
+  return {
+    ...local,
+    async close() {
+      await local.close();
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** A Kinesis API that runs elsewhere, such as LocalStack's. */
+export function connectKinesis(endpointUrl: string): LocalKinesis {
+  const client = new KinesisClient({
+    endpoint: endpointUrl,
+    region: REGION,
+    credentials: LOCAL_CREDENTIALS,
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: 2_000,
+      requestTimeout: 8_000,
+      throwOnRequestTimeout: true,
+    }),
+  });
+  return {
+    endpointUrl,
+    client,
+    async createStream(name) {
+      try {
+        await client.send(new CreateStreamCommand({ StreamName: name, ShardCount: 1 }));
+      } catch (error) {
+        if ((error as Error).name !== 'ResourceInUseException') throw error;
+      }
+      for (;;) {
+        const answer = await client.send(new DescribeStreamSummaryCommand({ StreamName: name }));
+        if (answer.StreamDescriptionSummary?.StreamStatus === 'ACTIVE') return;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    async close() {
+      client.destroy();
+    },
+  };
+}

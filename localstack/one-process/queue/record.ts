@@ -1,0 +1,37 @@
+import type { SQSMessageAttributes, SQSRecord } from 'aws-lambda';
+import type { ReceivedMessage } from './message.ts';
+
+/** Who sent it, as a role's id: in one process it is always us. */
+const SENDER_ID = 'AROAONEPROCESSOUTFLOW:outflow';
+
+/** The message as Lambda puts it into its event. */
+export function toRecord(message: ReceivedMessage, queueArn: string, region: string): SQSRecord {
+  return {
+    messageId: message.messageId,
+    receiptHandle: message.receiptHandle,
+    body: message.body,
+    attributes: {
+      ApproximateReceiveCount: String(message.receiveCount),
+      SentTimestamp: String(message.sentAt),
+      SenderId: SENDER_ID,
+      ApproximateFirstReceiveTimestamp: String(message.firstReceivedAt),
+      ...(message.deadLetterSourceArn && { DeadLetterQueueSourceArn: message.deadLetterSourceArn }),
+    },
+    messageAttributes: toMessageAttributes(message),
+    ...(message.md5OfAttributes && { md5OfMessageAttributes: message.md5OfAttributes }),
+    md5OfBody: message.md5OfBody,
+    eventSource: 'aws:sqs',
+    eventSourceARN: queueArn,
+    awsRegion: region,
+  };
+}
+
+function toMessageAttributes({ attributes = {} }: ReceivedMessage): SQSMessageAttributes {
+  const result: SQSMessageAttributes = {};
+  for (const [name, { dataType, stringValue, binaryValue }] of Object.entries(attributes)) {
+    const value =
+      stringValue === undefined ? { binaryValue: Buffer.from(binaryValue).toString('base64') } : { stringValue };
+    result[name] = { ...value, stringListValues: [], binaryListValues: [], dataType };
+  }
+  return result;
+}

@@ -1,0 +1,110 @@
+import type { Resource, Stack } from './assembly.ts';
+
+export const REGION = 'us-east-1';
+export const ACCOUNT = '000000000000';
+
+/** Resolves a template's references and functions to the names that its resources have in this process. */
+export type Resolve = (value: unknown) => unknown;
+
+/** @throws when the value asks for something that only AWS could tell. */
+export function resolver(stack: Stack, all: readonly Stack[]): Resolve {
+  const resources = stack.template.Resources ?? {};
+
+  function resolve(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(resolve);
+    if (typeof value !== 'object' || value === null) return value;
+    const [[key, argument] = ['', undefined], ...more] = Object.entries(value);
+    const intrinsic = more.length === 0 && Object.hasOwn(INTRINSICS, key) ? INTRINSICS[key] : undefined;
+    if (intrinsic !== undefined) return intrinsic(argument);
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, resolve(inner)]));
+  }
+
+  const INTRINSICS: Readonly<Record<string, (argument: unknown) => unknown>> = {
+    Ref: (name) => {
+      const pseudo = PSEUDO[name as string];
+      if (pseudo !== undefined) return pseudo;
+      if (name === 'AWS::StackName') return stack.name;
+      const parameter = stack.template.Parameters?.[name as string];
+      if (parameter !== undefined) return parameter.Default;
+      return identity(stack.name, name as string, resources[name as string]).ref;
+    },
+    'Fn::GetAtt': (argument) => {
+      const [name, attribute] = typeof argument === 'string' ? argument.split('.') : (argument as string[]);
+      const { arn } = identity(stack.name, name!, resources[name!]);
+      if (attribute === 'Arn') return arn;
+      if (attribute === 'QueueName') return arn.split(':').at(-1);
+      throw new Error(`${stack.name}: ${name}.${attribute} has no value outside of AWS`);
+    },
+    'Fn::Join': (argument) => {
+      const [separator, parts] = argument as [string, unknown[]];
+      return parts.map(resolve).join(separator);
+    },
+    'Fn::Select': (argument) => {
+      const [index, list] = argument as [number | string, unknown];
+      return (resolve(list) as unknown[])[Number(index)];
+    },
+    'Fn::Split': (argument) => {
+      const [separator, text] = argument as [string, unknown];
+      return String(resolve(text)).split(separator);
+    },
+    'Fn::Sub': (argument) => {
+      if (typeof argument !== 'string')
+        throw new Error(`${stack.name}: Fn::Sub with variables of its own is not understood`);
+      return argument.replace(/\$\{([^!}][^}]*)\}/g, (_, name: string) =>
+        String(resolve(name.includes('.') ? { 'Fn::GetAtt': name } : { Ref: name })),
+      );
+    },
+    'Fn::ImportValue': (argument) => {
+      const wanted = resolve(argument);
+      for (const other of all) {
+        for (const { Export, Value } of Object.values(other.template.Outputs ?? {})) {
+          if (Export !== undefined && resolver(other, all)(Export.Name) === wanted) return resolver(other, all)(Value);
+        }
+      }
+      throw new Error(`${stack.name}: no stack of the assembly exports ${String(wanted)}`);
+    },
+  };
+  return resolve;
+}
+
+const PSEUDO: Readonly<Record<string, string>> = {
+  'AWS::Region': REGION,
+  'AWS::AccountId': ACCOUNT,
+  'AWS::Partition': 'aws',
+  'AWS::URLSuffix': 'amazonaws.com',
+};
+
+const NAMES: Readonly<
+  Record<string, { property: string; arn: (name: string) => string; ref?: (name: string) => string }>
+> = {
+  'AWS::SQS::Queue': {
+    property: 'QueueName',
+    arn: (name) => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`,
+    ref: (name) => `https://sqs.${REGION}.amazonaws.com/${ACCOUNT}/${name}`,
+  },
+  'AWS::Kinesis::Stream': { property: 'Name', arn: (name) => `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${name}` },
+  'AWS::IoT::TopicRule': { property: 'RuleName', arn: (name) => `arn:aws:iot:${REGION}:${ACCOUNT}:rule/${name}` },
+  'AWS::IAM::Role': { property: 'RoleName', arn: (name) => `arn:aws:iam::${ACCOUNT}:role/${name}` },
+  'AWS::Lambda::Function': {
+    property: 'FunctionName',
+    arn: (name) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`,
+  },
+};
+
+/** The physical name that a resource has in this process, and what `Ref` and `Arn` say of it. */
+export function identity(
+  stack: string,
+  logicalId: string,
+  resource: Resource | undefined,
+): { name: string; ref: string; arn: string } {
+  const kind = resource === undefined ? undefined : NAMES[resource.Type];
+  if (resource === undefined || kind === undefined) {
+    throw new Error(
+      `${stack}: ${logicalId} (${resource?.Type ?? 'not in the template'}) does not exist outside of AWS`,
+    );
+  }
+  const given = resource.Properties?.[kind.property];
+  const separator = resource.Type === 'AWS::IoT::TopicRule' ? '_' : '-';
+  const name = typeof given === 'string' ? given : `${stack}${separator}${logicalId}`;
+  return { name, ref: kind.ref?.(name) ?? name, arn: kind.arn(name) };
+}

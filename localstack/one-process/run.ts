@@ -1,0 +1,105 @@
+import { PutRecordCommand } from '@aws-sdk/client-kinesis';
+import type { BatchReport } from '../../lambdas/worker.ts';
+import type { Broker } from '../iot-core/broker/broker.ts';
+import { startStandIn } from '../iot-core/stand-in.ts';
+import type { Stack } from './assembly.ts';
+import { connectKinesis, type LocalKinesis, startKinesis } from './kinesis.ts';
+import { createQueues, type Queues } from './queues.ts';
+import { ACCOUNT, identity } from './resolve.ts';
+import { declaredRules } from './rules.ts';
+import { type RunningTask, startTask } from './task.ts';
+
+export interface RunOptions {
+  /** MQTT port on loopback. @default a free one */
+  readonly port?: number | undefined;
+  /** A Kinesis API that runs elsewhere. @default an embedded one */
+  readonly kinesisEndpointUrl?: string | undefined;
+  readonly onBatch?: (task: RunningTask, report: BatchReport) => void;
+  readonly onError?: (error: Error) => void;
+}
+
+/** The tasks of an assembly, running in this process. */
+export interface Run {
+  readonly broker: Broker;
+  readonly kinesis: LocalKinesis;
+  readonly streams: readonly string[];
+  readonly tasks: readonly RunningTask[];
+  /** Takes no more messages, and resolves when every message taken has been through its task once. */
+  settle(): Promise<void>;
+  /** Settles, then stops everything. */
+  close(): Promise<void>;
+}
+
+/** Runs the tasks of an assembly: the very rules and specs that would be deployed. @throws when there are none, or one cannot run here. */
+export async function run(stacks: readonly Stack[], options: RunOptions = {}): Promise<Run> {
+  if (stacks.every(({ tasks }) => tasks.length === 0)) throw new Error('the assembly has no OutflowTask');
+  const onError = options.onError ?? ((error: Error) => process.emitWarning(error));
+  const queues = createQueues(stacks);
+  const rules = declaredRules(stacks);
+  const kinesis =
+    options.kinesisEndpointUrl === undefined ? await startKinesis() : connectKinesis(options.kinesisEndpointUrl);
+  const streams = declaredStreams(stacks);
+  for (const stream of streams) await kinesis.createStream(stream);
+
+  const tasks = stacks.flatMap((stack) => {
+    return stack.tasks.map((metadata) => {
+      return startTask(metadata, {
+        stack,
+        stacks,
+        queues,
+        kinesisEndpointUrl: kinesis.endpointUrl,
+        onBatch: options.onBatch ?? (() => {}),
+        onError,
+      });
+    });
+  });
+  const broker = await startStandIn({
+    rules,
+    port: options.port,
+    accountId: ACCOUNT,
+    onError,
+    targets: {
+      sendToQueue: (url, body) => sendToQueue(queues, tasks, url, body),
+      async putToStream(streamName, partitionKey, data) {
+        await kinesis.client.send(
+          new PutRecordCommand({ StreamName: streamName, PartitionKey: partitionKey, Data: data }),
+        );
+      },
+    },
+  });
+
+  let settled: Promise<void> | undefined;
+  const settle = () => {
+    settled ??= broker.close().then(async () => {
+      await Promise.all(tasks.map(({ mapping }) => mapping?.settle()));
+    });
+    return settled;
+  };
+  return {
+    broker,
+    kinesis,
+    streams,
+    tasks,
+    settle,
+    async close() {
+      await settle();
+      await Promise.all(tasks.map(({ mapping }) => mapping?.stop()));
+      await kinesis.close();
+    },
+  };
+}
+
+function sendToQueue(queues: Queues, tasks: readonly RunningTask[], url: string, body: string): void {
+  const queue = queues.get(url);
+  if (queue === undefined) throw new Error(`no queue ${url}`);
+  queue.send({ body });
+  for (const task of tasks) if (task.queue === queue) task.counters.incoming++;
+}
+
+function declaredStreams(stacks: readonly Stack[]): string[] {
+  return stacks.flatMap(({ name, template }) =>
+    Object.entries(template.Resources ?? {})
+      .filter(([, { Type }]) => Type === 'AWS::Kinesis::Stream')
+      .map(([logicalId, resource]) => identity(name, logicalId, resource).name),
+  );
+}

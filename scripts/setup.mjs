@@ -1,0 +1,51 @@
+// `npm run setup -- <part> …`: what some suites need beside Node and npm. Without a part, lists them.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const cache = join(root, '.cache');
+const NODE_24 = `node-${process.platform}-${process.arch}`;
+const NODE_24_VERSION = '24.21.0';
+
+/** Each part: what needs it, whether it is there, and how it comes. */
+export const parts = [
+  {
+    name: 'node24',
+    what: 'the deployed bundles under Node 24, Lambda’s runtime',
+    isReady: () => existsSync(join(cache, 'node24/node_modules', NODE_24, 'bin/node')),
+    install: () =>
+      execFileSync(
+        'npm',
+        [
+          'install',
+          '--prefix',
+          join(cache, 'node24'),
+          '--no-audit',
+          '--no-fund',
+          '--no-save',
+          `${NODE_24}@${NODE_24_VERSION}`,
+        ],
+        {
+          stdio: 'inherit',
+        },
+      ),
+  },
+];
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((name) => name !== 'all' && !parts.some((part) => part.name === name));
+  if (wanted.length === 0 || unknown.length > 0) {
+    for (const name of unknown) console.error(`No part '${name}'.`);
+    for (const { name, what, isReady } of parts)
+      console.log(`${name.padEnd(10)} ${isReady() ? 'ready  ' : 'missing'}  ${what}`);
+    process.exitCode = unknown.length > 0 ? 1 : 0;
+  }
+  for (const part of parts) {
+    if (!wanted.includes(part.name) && !wanted.includes('all')) continue;
+    if (part.isReady()) console.log(`${part.name}: ready`);
+    else part.install();
+  }
+}

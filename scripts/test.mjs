@@ -1,0 +1,46 @@
+// `npm test`: every suite that can run on this machine. A suite whose set-up is missing is counted as skipped and named,
+// unless --require-all is given, as CI does. Ends with `N passed, N failed, N skipped`.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ready } from './ready.mjs';
+import { parts } from './setup.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+ready(root);
+
+const requireAll = process.argv.includes('--require-all');
+const missing = parts.filter((part) => !part.isReady());
+const folder = mkdtempSync(join(tmpdir(), 'outflow-test-'));
+const results = join(folder, 'results.json');
+const { status } = spawnSync(
+  process.execPath,
+  [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${results}`,
+  ],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+      ...process.env,
+      OUTFLOW_MISSING: missing.map(({ name }) => name).join(','),
+    },
+  },
+);
+
+const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(results, 'utf8'));
+rmSync(folder, { recursive: true });
+// A file that could not even be loaded has no tests to count.
+const broken = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+for (const { name, what } of missing) console.log(`Skipped: ${what}. \`npm run setup -- ${name}\` sets it up.`);
+console.log(`\n${numPassedTests} passed, ${numFailedTests + broken} failed, ${numPendingTests} skipped`);
+const isIncomplete = requireAll && (missing.length > 0 || numPendingTests > 0);
+if (isIncomplete) console.error('Everything was required, and not everything ran.');
+process.exitCode = status === 0 && !isIncomplete ? 0 : 1;

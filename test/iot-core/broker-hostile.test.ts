@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { generate, type Packet } from 'mqtt-packet';
+import { expect, test } from 'vitest';
+import type { Broker } from '../../localstack/iot-core/broker/broker.ts';
+import { FrameReader } from '../../localstack/iot-core/broker/frames.ts';
+import { brokerFor, clientOf, wireTo } from './broker-harness.ts';
+
+function valid(protocolVersion: 4 | 5): Buffer[] {
+  const will = {
+    topic: 'w',
+    payload: Buffer.from('will'),
+    qos: 1,
+    retain: false,
+    properties: { contentType: 'x' },
+  } as const;
+  const properties = {
+    userProperties: { a: ['1', '2'], b: '3' },
+    contentType: 'x',
+    topicAlias: 1,
+    messageExpiryInterval: 9,
+  };
+  const packets: Packet[] = [
+    {
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion,
+      clientId: 'x',
+      clean: true,
+      keepalive: 9,
+      will,
+      properties: { receiveMaximum: 3 },
+    },
+    { cmd: 'publish', topic: 'a/b', payload: 'payload', qos: 1, dup: false, retain: true, messageId: 1, properties },
+    {
+      cmd: 'subscribe',
+      messageId: 2,
+      subscriptions: [
+        { topic: 'a/+', qos: 1 },
+        { topic: '$share/g/#', qos: 0 },
+      ],
+    },
+    { cmd: 'unsubscribe', messageId: 3, unsubscriptions: ['a/+'] },
+    { cmd: 'puback', messageId: 1, reasonCode: 0 },
+    { cmd: 'pingreq' },
+    { cmd: 'disconnect', reasonCode: 4, properties: { sessionExpiryInterval: 5 } },
+  ];
+  return packets.map((packet) => generate(packet, { protocolVersion }));
+}
+
+/** The bytes of a whole talk, some of them changed, left out or added. */
+const mutated = fc
+  .record({
+    version: fc.constantFrom(4 as const, 5 as const),
+    order: fc.array(fc.nat(6), { maxLength: 8 }),
+    changes: fc.array(fc.record({ at: fc.nat(400), byte: fc.nat(255), drop: fc.nat(2), add: fc.boolean() }), {
+      maxLength: 4,
+    }),
+  })
+  .map(({ version, order, changes }) => {
+    const packets = valid(version);
+    const bytes = [...Buffer.concat([packets[0]!, ...order.map((index) => packets[index]!)])];
+    for (const { at, byte, drop, add } of changes) bytes.splice(at % bytes.length, drop, ...(add ? [byte] : []));
+    for (const { at, byte } of changes.slice(0, 1)) bytes[at % bytes.length] = byte;
+    return Buffer.from(bytes);
+  });
+
+async function sayAndLeave(broker: Broker, bytes: Buffer): Promise<void> {
+  const wire = await wireTo(broker);
+  wire.socket.removeAllListeners('data').resume().end(bytes);
+  await wire.closed;
+}
+
+test('nothing a client says kills the broker', async () => {
+  const errors: Error[] = [];
+  const { broker } = await brokerFor({ onError: (error) => errors.push(error) });
+  const anything = fc.oneof(
+    mutated,
+    fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+  );
+  await fc.assert(
+    fc.asyncProperty(anything, (bytes) => sayAndLeave(broker, bytes)),
+    { numRuns: 400 },
+  );
+  expect(errors).toEqual([]);
+  const client = await clientOf(broker);
+  await client.subscribeAsync('alive', { qos: 1 });
+  await client.publishAsync('alive', 'yes', { qos: 1 });
+  expect(await client.inbox.next()).toMatchObject({ text: 'yes' });
+});
+
+test('a talk cut into any chunks is understood alike', async () => {
+  const { broker, publications } = await brokerFor();
+  const talk = Buffer.concat(valid(5).slice(0, 2));
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(talk.length), { maxLength: 5 }), async (cuts) => {
+      const wire = await wireTo(broker);
+      wire.socket.setNoDelay(true);
+      const ends = [0, ...cuts.sort((a, b) => a - b), talk.length];
+      for (let index = 1; index < ends.length; index += 1) {
+        await new Promise<void>((resolve) =>
+          wire.socket.write(talk.subarray(ends[index - 1], ends[index]), () => resolve()),
+        );
+      }
+      let publication = await publications.next();
+      while (publication.topic !== 'a/b') publication = await publications.next();
+      expect(publication.properties.userProperties).toEqual([
+        ['a', '1'],
+        ['a', '2'],
+        ['b', '3'],
+      ]);
+      wire.socket.destroy();
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('frames come out as they went in, however cut', () => {
+  const frame = fc.uint8Array({ maxLength: 300 }).map((body) => {
+    const length = body.length < 128 ? [body.length] : [(body.length % 128) | 128, body.length >> 7];
+    return Buffer.from([0x30, ...length, ...body]);
+  });
+  fc.assert(
+    fc.property(fc.array(frame), fc.integer({ min: 1, max: 50 }), (frames, size) => {
+      const reader = new FrameReader(1000);
+      const bytes = Buffer.concat(frames);
+      const seen: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += size) {
+        reader.push(bytes.subarray(at, at + size));
+        for (let next = reader.next(); next !== undefined; next = reader.next()) seen.push(next);
+      }
+      expect(seen).toEqual(frames);
+    }),
+  );
+});
