@@ -1,5 +1,5 @@
 import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { Stream, StreamMode } from 'aws-cdk-lib/aws-kinesis';
+import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { IotTopicSource, KinesisSink, OutflowTask } from '../lib/index.ts';
 
 const app = new App();

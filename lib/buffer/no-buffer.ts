@@ -1,3 +1,4 @@
+import { Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
@@ -18,7 +19,7 @@ export class NoBuffer implements IBuffer {
     this.#props = props;
   }
 
-  bind(_: Construct, { option, sink, ruleRole, workerOptions }: BufferBinding): BufferConfig {
+  bind(_: Construct, { option, sink, ruleRole, deadLetterQueue, workerOptions }: BufferBinding): BufferConfig {
     if (this.#props?.payload !== 'reserialised') {
       throw new InvalidOptionError(
         `${option}.buffer.payload`,
@@ -37,6 +38,10 @@ export class NoBuffer implements IBuffer {
         'a buffer: IoT Core has no action of its own for this sink',
       );
     }
+    Validations.of(deadLetterQueue).acknowledge({
+      id: 'AwsSolutions::AwsSolutions-SQS3',
+      reason: 'It is a dead-letter queue, of a rule: the error action fills it, and no queue names it.',
+    });
     return { select: 'SELECT *', action: sink.nativeAction(ruleRole, `${option}.sink`) };
   }
 }

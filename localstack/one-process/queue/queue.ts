@@ -248,7 +248,7 @@ export class Queue {
     if (this.#listeners.size === 0) {
       this.#timer?.cancel();
       this.#timer = undefined;
-    } else if (at !== undefined && (this.#timer === undefined || false)) {
+    } else if (at !== undefined && (this.#timer === undefined || at < this.#timer.at)) {
       // Only ever moved forward: one that is early looks and is set again, cheaper than moving it with every delete.
       this.#timer?.cancel();
       const cancel = this.#clock.after(Math.max(1, at - now), () => {

@@ -3,7 +3,7 @@ import type { HeldMessage } from './message.ts';
 import { SqsError } from './sqs-error.ts';
 
 /** Real receipt handles are about this long, and their length counts in the 6 MB of a Lambda event. */
-const HANDLE_LENGTH = 400;
+const HANDLE_LENGTH = 412;
 const DIGITS = 16;
 
 /** The receipts of one queue: each message's latest handle, no more, however often it was received. */

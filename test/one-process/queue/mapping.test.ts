@@ -95,6 +95,8 @@ describe('an event', () => {
     await clock.advance(4_000);
     await mapping.settle();
     expect(left).toEqual([10_000, 6_000]);
+    await mapping.stop();
+    expect(clock.timers).toBe(0);
   });
 });
 

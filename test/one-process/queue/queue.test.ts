@@ -126,6 +126,27 @@ it('moves to the dead-letter queue what was received too often, with its id, age
   expect(deadLetterQueue.receive(1)).toEqual([expect.objectContaining({ messageId, receiveCount: 3 })]);
 });
 
+it('keeps a message for its retention, counted from the send even in a dead-letter queue', async () => {
+  const clock = new FakeClock();
+  const deadLetterQueue = newQueue({ name: 'dead', clock, retentionSeconds: 120 });
+  const queue = newQueue({ clock, retentionSeconds: 60, redrive: { deadLetterQueue, maxReceiveCount: 1 } });
+  sendAll(queue, ['dies', 'stays']);
+  const [dies] = queue.receive(1);
+  await clock.advance(10_000);
+  queue.changeVisibility(dies!.receiptHandle, 0);
+  const [stays] = queue.receive(1);
+  expect([stays?.body, queue.receive(1), deadLetterQueue.counts.visible]).toEqual(['stays', [], 1]);
+  await clock.advance(49_999);
+  expect(queue.oldestAgeSeconds()).toBe(59);
+  await clock.advance(1);
+  expect(queue.peek()).toEqual([]);
+  queue.delete(stays!.receiptHandle);
+  await clock.advance(59_999);
+  expect(deadLetterQueue.counts.visible).toBe(1);
+  await clock.advance(1);
+  expect(deadLetterQueue.counts.visible).toBe(0);
+});
+
 it('keeps to the ceiling of messages in flight, and tells when there is room again', () => {
   const queue = newQueue({ clock: new FakeClock() });
   for (let i = 0; i <= MAX_IN_FLIGHT; i++) queue.send({ body: 'x' });
@@ -146,6 +167,7 @@ it('tells when a message is sent, comes back or has waited, and runs no timer fo
   const start = clock.now();
   const unsubscribe = queue.onAvailable(() => seen.push((clock.now() - start) / 1000));
   queue.send({ body: 'late', delaySeconds: 20 });
+  queue.send({ body: 'soon', delaySeconds: 10 });
   queue.send({ body: 'now' });
   queue.receive(1);
   await clock.advance(5_000);
@@ -153,9 +175,9 @@ it('tells when a message is sent, comes back or has waited, and runs no timer fo
   const [message] = queue.receive(1);
   queue.changeVisibility(message!.receiptHandle, 0);
   await clock.advance(60_000);
-  expect(seen).toEqual([0, 5, 5, 20, 30]);
+  expect(seen).toEqual([0, 5, 5, 10, 20, 30]);
 
-  queue.receive(3);
+  queue.receive(4);
   expect(clock.timers).toBe(1);
   unsubscribe();
   expect(clock.timers).toBe(0);

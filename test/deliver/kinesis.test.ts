@@ -1,0 +1,199 @@
+import { GetRecordsCommand, GetShardIteratorCommand, type PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InvalidOptionError, type NeverRetry } from '../../lambdas/core/errors.ts';
+import { parseOptions } from '../../lambdas/core/spec.ts';
+import { chunk } from '../../lambdas/deliver/kinesis/chunk.ts';
+import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kinesis/render.ts';
+import { kinesisSink, openKinesis, type PutRecords } from '../../lambdas/deliver/kinesis/sink.ts';
+import { type LocalKinesis, startKinesis } from '../../localstack/one-process/kinesis.ts';
+import { hurry, minute, sinkContract } from '../contract/sink.ts';
+
+const options = (over: object = {}) => {
+  const parsed = parseOptions(kinesisOptions, {
+    type: 'kinesis',
+    stream: 'telemetry',
+    partitionKey: '${clientid}',
+    ...over,
+  });
+  return { ...parsed, stream: parsed.stream as string };
+};
+const request = (text: string, over: Partial<KinesisRequest> = {}): KinesisRequest => {
+  const data = Buffer.from(text);
+  return { stream: 'telemetry', partitionKey: 'k', data, bytes: data.length + 1, ...over };
+};
+
+let server: LocalKinesis;
+beforeAll(async () => {
+  server = await startKinesis();
+  await server.createStream('telemetry');
+});
+afterAll(() => server.close());
+
+async function readBack(stream = 'telemetry'): Promise<string[]> {
+  const { client } = server;
+  const shard = { StreamName: stream, ShardId: 'shardId-000000000000', ShardIteratorType: 'TRIM_HORIZON' } as const;
+  let { ShardIterator: iterator } = await client.send(new GetShardIteratorCommand(shard));
+  const texts: string[] = [];
+  for (;;) {
+    const { Records = [], NextShardIterator } = await client.send(new GetRecordsCommand({ ShardIterator: iterator }));
+    texts.push(...Records.map(({ Data }) => Buffer.from(Data!).toString()));
+    if (Records.length === 0) return texts;
+    iterator = NextShardIterator;
+  }
+}
+
+sinkContract({
+  name: 'Kinesis',
+  request,
+  readBack,
+  open: () => openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl }),
+  openUnreachable: () => openKinesis(options(), { env: {}, endpointUrl: 'http://127.0.0.1:1' }),
+});
+
+describe('Kinesis sink, on a server', () => {
+  it('a stream that does not exist stops the task; one that a template named is the message’s fault', async () => {
+    const statusOf = async (stream: string) => {
+      const sink = openKinesis(options({ stream }), { env: {}, endpointUrl: server.endpointUrl });
+      const outcomes = await sink.deliver([request('a', { stream: 'missing' }), request('b')], minute);
+      await sink.close();
+      return outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
+    };
+    expect(await statusOf('missing')).toEqual(['stop', 'delivered']);
+    expect(await statusOf('${topic}')).toEqual(['INVALID_TARGET', 'delivered']);
+  });
+
+  it('a record that the server refuses does not take its call along', async () => {
+    await server.createStream('refusing');
+    const sink = openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl });
+    const requests = Array.from({ length: 9 }, (_, i) =>
+      request(`${i}`, { stream: 'refusing', partitionKey: i === 4 ? '' : 'k' }),
+    );
+    const outcomes = await sink.deliver(requests, minute);
+    expect(outcomes.map(({ status }) => status === 'never')).toEqual(requests.map((_, i) => i === 4));
+    expect((await readBack('refusing')).sort()).toEqual(['0', '1', '2', '3', '5', '6', '7', '8']);
+    await sink.close();
+  });
+});
+
+// No emulator throttles records at random, so a script does.
+describe('Kinesis sink, by a scripted client', () => {
+  const scripted = (failing: (record: { data: string; call: number }) => string | undefined, over = {}) => {
+    const calls: string[][] = [];
+    const client = {
+      async send({ input }: PutRecordsCommand) {
+        const texts = input.Records!.map(({ Data }) => Buffer.from(Data!).toString());
+        calls.push(texts);
+        return {
+          Records: texts.map((data) => {
+            const ErrorCode = failing({ data, call: calls.length });
+            return ErrorCode === undefined
+              ? { SequenceNumber: '1', ShardId: 's' }
+              : { ErrorCode, ErrorMessage: 'slow down' };
+          }),
+        };
+      },
+      destroy() {},
+    };
+    return { calls, sink: kinesisSink(options(over), () => client as unknown as PutRecords) };
+  };
+
+  it('sends again only what failed, and says so in the right place (F06)', async () => {
+    const { calls, sink } = scripted(({ data, call }) =>
+      call === 1 && data !== 'b' ? 'ProvisionedThroughputExceededException' : undefined,
+    );
+    const outcomes = await sink.deliver(
+      ['a', 'b', 'c'].map((text) => request(text)),
+      minute,
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['delivered', 'delivered', 'delivered']);
+    expect(calls).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'c'],
+    ]);
+  });
+
+  it('maps every outcome to its record, for any failures and chunks', async () => {
+    const batch = fc.array(fc.boolean(), { maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(batch, fc.integer({ min: 1, max: 7 }), async (fails, maxRecords) => {
+        const failing = new Set(fails.flatMap((fail, i) => (fail ? [`${i}`] : [])));
+        const { sink } = scripted(({ data }) => (failing.has(data) ? 'InternalFailure' : undefined), { maxRecords });
+        const outcomes = await sink.deliver(
+          fails.map((_, i) => request(`${i}`)),
+          hurry,
+        );
+        expect(outcomes.map(({ status }) => status)).toEqual(fails.map((fail) => (fail ? 'retry' : 'delivered')));
+      }),
+    );
+  });
+});
+
+describe('Kinesis chunks (F08)', () => {
+  const sizes = fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 400 }), stream: fc.constantFrom('a', 'b') }), {
+    maxLength: 60,
+  });
+
+  it('hold every request once, in order, within the limits', () => {
+    const limits = { maxRecords: 5, maxRequestBytes: 1000 };
+    fc.assert(
+      fc.property(sizes, (given) => {
+        const requests = given.map((over) => request('', over));
+        const chunks = chunk(requests, requests.keys(), limits);
+        for (const { stream, indices } of chunks) {
+          expect(indices.length).toBeLessThanOrEqual(limits.maxRecords);
+          expect(indices.reduce((sum, i) => sum + requests[i]!.bytes, 0)).toBeLessThanOrEqual(limits.maxRequestBytes);
+          expect(indices.every((i) => requests[i]!.stream === stream)).toBe(true);
+        }
+        for (const stream of ['a', 'b']) {
+          const all = chunks.filter((c) => c.stream === stream).flatMap((c) => c.indices);
+          expect(all).toEqual([...requests.keys()].filter((i) => requests[i]!.stream === stream));
+        }
+      }),
+    );
+  });
+});
+
+describe('Kinesis rendering', () => {
+  const code = (over: object, scope: object) => {
+    try {
+      return compileKinesis(options(over), 'fail')(scope);
+    } catch (error) {
+      return (error as NeverRetry).code;
+    }
+  };
+  const scope = {
+    clientid: 'd1',
+    topic: 't/1',
+    key: 'x'.repeat(257),
+    hash: '340282366920938463463374607431768211456',
+    n: 5,
+  };
+
+  it('refuses what Kinesis would refuse (F13, E15)', () => {
+    expect(code({}, { clientid: '' })).toBe('INVALID_TARGET');
+    expect(code({}, { clientid: null })).toBe('TEMPLATE_VARIABLE_MISSING');
+    expect(code({ partitionKey: '${key}' }, scope)).toBe('INVALID_TARGET');
+    expect(code({ stream: '${topic}' }, scope)).toBe('INVALID_TARGET');
+    expect(code({ explicitHashKey: '${hash}' }, scope)).toBe('INVALID_TARGET');
+    expect(code({ explicitHashKey: '${clientid}' }, scope)).toBe('INVALID_TARGET');
+    expect(code({ payload: 'x'.repeat(1024 * 1024) }, scope)).toBe('MESSAGE_TOO_LARGE');
+  });
+
+  it('takes keys of 256 characters, whatever their bytes, and the greatest hash key', () => {
+    expect(code({ partitionKey: '😀'.repeat(256) }, scope)).toMatchObject({ partitionKey: '😀'.repeat(256) });
+    expect(code({ explicitHashKey: '340282366920938463463374607431768211455' }, scope)).toMatchObject({
+      explicitHashKey: '340282366920938463463374607431768211455',
+    });
+  });
+
+  it('forwards the whole rule output for a blank payload (E16)', () => {
+    expect(JSON.parse(Buffer.from((code({}, scope) as KinesisRequest).data).toString())).toEqual(scope);
+  });
+
+  it('names the option, the value given and the value wanted', () => {
+    expect(() => options({ maxRecords: 501 })).toThrow(InvalidOptionError);
+    expect(() => options({ maxRecords: 501 })).toThrow(/maxRecords: got 501; wanted .*500/);
+  });
+});

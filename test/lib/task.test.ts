@@ -1,0 +1,351 @@
+import { App, CfnParameter, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { describe, expect, it } from 'vitest';
+import { compileIotSql } from '../../lambdas/core/sql/aws/engine.ts';
+import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
+import {
+  IotTopicSource,
+  KinesisSink,
+  NoBuffer,
+  OutflowTask,
+  type OutflowTaskProps,
+  QueueBuffer,
+} from '../../lib/index.ts';
+
+function synth(props: Partial<OutflowTaskProps> = {}) {
+  const stack = new Stack(new App(), 'Test');
+  const stream = new Stream(stack, 'Stream', { encryption: StreamEncryption.MANAGED });
+  const task = new OutflowTask(stack, 'Telemetry', {
+    source: new IotTopicSource('devices/+/telemetry'),
+    sink: new KinesisSink(stream, { partitionKey: '${clientid}', payload: '${payload}' }),
+    ...props,
+  });
+  return { stack, stream, task, template: () => Template.fromStack(stack) };
+}
+
+describe('OutflowTask', () => {
+  it('pushes batches by size or time, whichever comes first (D7–D9)', () => {
+    const { template } = synth({ batchPush: { messages: 500, interval: Duration.seconds(3) } });
+    template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize: 500,
+      MaximumBatchingWindowInSeconds: 3,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      FunctionName: Match.objectLike({ 'Fn::Join': Match.anyValue() }), // the alias
+    });
+    template().hasResourceProperties('AWS::SQS::Queue', {
+      VisibilityTimeout: 363,
+      RedrivePolicy: Match.objectLike({ maxReceiveCount: 1000 }),
+    });
+  });
+
+  it('gives more than ten messages with interval 0 a window of a second, and says so', () => {
+    const { stack, template } = synth({ batchPush: { messages: 11, interval: Duration.seconds(0) } });
+    template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize: 11,
+      MaximumBatchingWindowInSeconds: 1,
+    });
+    Annotations.fromStack(stack).hasInfo('/Test/Telemetry', Match.stringLikeRegexp('wait up to 1 second'));
+  });
+
+  it('names the SQL version, sends the whole message, and errors to the dead-letter queue', () => {
+    const { template } = synth();
+    template().hasResourceProperties('AWS::IoT::TopicRule', {
+      TopicRulePayload: {
+        AwsIotSqlVersion: '2016-03-23',
+        Sql: Match.stringLikeRegexp("encode\\(\\*, 'base64'\\) AS payload.* FROM 'devices/\\+/telemetry'$"),
+        Actions: [
+          { Sqs: Match.objectLike({ UseBase64: false, QueueUrl: { Ref: Match.stringLikeRegexp('TelemetryQueue') } }) },
+        ],
+        ErrorAction: {
+          Sqs: Match.objectLike({ QueueUrl: { Ref: Match.stringLikeRegexp('TelemetryDeadLetterQueue') } }),
+        },
+      },
+    });
+  });
+
+  it('allows its rules and its worker what they do, and nothing more (S01, S04)', () => {
+    const { template } = synth();
+    const roles = template().findResources('AWS::IAM::Role');
+    const trust = Object.entries(roles).find(([id]) => id.includes('RuleRole'))![1].Properties.AssumeRolePolicyDocument
+      .Statement[0];
+    expect(Object.values(trust.Condition).map((condition) => Object.keys(condition as object))).toEqual([
+      ['aws:SourceAccount'],
+      ['aws:SourceArn'],
+    ]);
+    const allowed = Object.entries(template().findResources('AWS::IAM::Policy')).map(([id, { Properties }]) => {
+      const statements: { Action: string | string[]; Resource: unknown }[] = Properties.PolicyDocument.Statement;
+      for (const { Resource } of statements) expect(JSON.stringify(Resource)).not.toContain('*');
+      return [id.replace(/Default.*/, ''), statements.flatMap(({ Action }) => Action).sort()];
+    });
+    expect(Object.fromEntries(allowed)).toEqual({
+      TelemetryRuleRole: ['sqs:SendMessage', 'sqs:SendMessage'],
+      TelemetryWorkerRole: [
+        'kinesis:PutRecords',
+        'logs:CreateLogStream',
+        'logs:PutLogEvents',
+        'sqs:ChangeMessageVisibility',
+        'sqs:DeleteMessage',
+        'sqs:GetQueueAttributes',
+        'sqs:ReceiveMessage',
+        'sqs:SendMessage',
+      ],
+    });
+  });
+
+  it('keeps queues and logs when it is removed, encrypts them, and takes TLS only (S03)', () => {
+    const { template } = synth();
+    template().allResources('AWS::SQS::Queue', {
+      DeletionPolicy: 'Retain',
+      Properties: Match.objectLike({ SqsManagedSseEnabled: true }),
+    });
+    template().allResourcesProperties('AWS::SQS::QueuePolicy', {
+      PolicyDocument: {
+        Statement: [Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } })],
+      },
+    });
+    template().hasResource('AWS::Logs::LogGroup', { DeletionPolicy: 'Retain', Properties: { RetentionInDays: 30 } });
+    template().hasResourceProperties('AWS::Lambda::Function', { Runtime: 'nodejs24.x', Timeout: 60 });
+  });
+
+  it('lets IoT and the worker use a customer’s key', () => {
+    const stack = new Stack(new App(), 'Test');
+    const key = new Key(stack, 'Key');
+    new OutflowTask(stack, 'T', {
+      source: new IotTopicSource('t'),
+      sink: new KinesisSink('s', { partitionKey: '${id}' }),
+      encryptionKey: key,
+    });
+    const policies = JSON.stringify(Template.fromStack(stack).findResources('AWS::IAM::Policy'));
+    expect(policies.match(/kms:GenerateDataKey/g)!.length).toBeGreaterThanOrEqual(2);
+    expect(policies).toContain('kms:Decrypt');
+  });
+
+  it('writes to the one stream, to a named one, or to the listed ones', () => {
+    const resources = (sink: (streams: Stream[]) => KinesisSink) => {
+      const stack = new Stack(new App(), 'Test');
+      const streams = ['A', 'B'].map((id) => new Stream(stack, id));
+      new OutflowTask(stack, 'T', { source: new IotTopicSource('t'), sink: sink(streams) });
+      const policies = Object.values(Template.fromStack(stack).findResources('AWS::IAM::Policy'));
+      const statements: { Action: string; Resource: unknown }[] = policies.flatMap(
+        (policy) => policy.Properties.PolicyDocument.Statement,
+      );
+      return JSON.stringify(statements.find(({ Action }) => Action === 'kinesis:PutRecords')!.Resource);
+    };
+    expect(resources(([a]) => new KinesisSink(a!, { partitionKey: 'k' }))).toMatch(/^{"Fn::GetAtt":\["A[0-9A-F]{8}"/);
+    expect(resources(() => new KinesisSink('mine', { partitionKey: 'k' }))).toContain(':stream/mine');
+    const routed = resources((streams) => new KinesisSink('s-${payload.site}', { partitionKey: 'k', streams }));
+    expect(routed.match(/"[AB][0-9A-F]{8}"/g)).toHaveLength(2);
+  });
+
+  it('lists itself in the template’s metadata', () => {
+    const { template } = synth();
+    const metadata = template().toJSON().Metadata['mqtt-outflow'];
+    expect(metadata).toMatchObject({ v: 1, tasks: [{ task: 'Telemetry', path: 'Test/Telemetry', sink: 'kinesis' }] });
+    const resources = template().toJSON().Resources;
+    const { rules, queue, deadLetterQueue, worker, mapping } = metadata.tasks[0];
+    expect([...rules, queue, deadLetterQueue, worker, mapping].map((id) => resources[id].Type)).toEqual([
+      'AWS::IoT::TopicRule',
+      'AWS::SQS::Queue',
+      'AWS::SQS::Queue',
+      'AWS::Lambda::Function',
+      'AWS::Lambda::EventSourceMapping',
+    ]);
+  });
+
+  it('is clean under cdk-nag AwsSolutions (S02)', () => {
+    const app = new App();
+    const stack = new Stack(app, 'Test');
+    const stream = new Stream(stack, 'Stream', { encryption: StreamEncryption.MANAGED });
+    const sink = () => new KinesisSink(stream, { partitionKey: '${clientid}', payload: '${payload}' });
+    new OutflowTask(stack, 'Buffered', { source: new IotTopicSource(['a/#', 'a/b', '+/b']), sink: sink() });
+    new OutflowTask(stack, 'Native', {
+      source: new IotTopicSource('b'),
+      sink: sink(),
+      buffer: new NoBuffer({ payload: 'reserialised' }),
+    });
+    new OutflowTask(stack, 'Own', {
+      source: new IotTopicSource('c'),
+      sink: sink(),
+      encryptionKey: new Key(stack, 'Key', { enableKeyRotation: true }),
+    });
+    Validations.of(app).addPlugins(new AwsSolutionsChecks());
+    expect(() => app.synth()).not.toThrow();
+  });
+});
+
+describe('several filters', () => {
+  const sqlOf = (filters: string[]) => {
+    const { template } = synth({ source: new IotTopicSource(filters) });
+    return Object.values(template().findResources('AWS::IoT::TopicRule')).map(
+      (rule) => rule.Properties.TopicRulePayload.Sql as string,
+    );
+  };
+
+  it('take each message once, and miss none', () => {
+    const filters = ['a/#', 'a/+/c', '+/b/c', '$aws/things/+/shadow/#', '#', 'x.y/(z)/+', 'x.y/+/1', 'a/#'];
+    const rules = sqlOf(filters).map((sql) => compileIotSql(sql));
+    const topics = [
+      'a',
+      'a/b',
+      'a/b/c',
+      'b/b/c',
+      '/b/c',
+      '$aws/things/t/shadow/update',
+      '$other/b/c',
+      'x.y/(z)/1',
+      'xzy/(z)/1',
+      'zzz',
+    ];
+    for (const topic of topics) {
+      const fired = rules.filter((rule) => rule.evaluate({ topic, payload: Buffer.from('{') }) !== undefined).length;
+      expect([topic, fired]).toEqual([topic, filters.some((filter) => matchesTopicFilter(filter, topic)) ? 1 : 0]);
+    }
+  });
+
+  it('that overlap are refused where the SQL could not tell them apart', () => {
+    expect(() => sqlOf(['a^/+', '+/b'])).toThrow(/Telemetry\.source\.filters: got 'a\^\/\+'; wanted no '\^'/);
+  });
+});
+
+describe('misuse fails at synth, naming option, value given and value wanted', () => {
+  const kinesis = (over: object) => new KinesisSink('s', { partitionKey: '${id}', ...over });
+  const cases: [string, () => Partial<OutflowTaskProps>, RegExp][] = [
+    [
+      'unknown task option',
+      () => ({ batchpush: 1 }) as never,
+      /Telemetry\.batchpush: got 1; wanted one of source, sink/,
+    ],
+    ['unknown sink option', () => ({ sink: kinesis({ pool_size: 4 }) }), /Telemetry\.sink\.pool_size: got/],
+    ['unknown source option', () => ({ source: new IotTopicSource('a', { qos: 1 } as never) }), /source\.qos: got/],
+    ['quote in a filter', () => ({ source: new IotTopicSource("a'/b") }), /filters\.0: got 'a'\/b'; wanted no quotes/],
+    [
+      'newline in a filter',
+      () => ({ source: new IotTopicSource('a\n') }),
+      /filters\.0: .*wanted no control characters/s,
+    ],
+    ['8 slashes', () => ({ source: new IotTopicSource('a/b/c/d/e/f/g/h/i') }), /wanted at most 7 slashes/],
+    ['257 bytes', () => ({ source: new IotTopicSource('é'.repeat(129)) }), /wanted .*256/],
+    ['misplaced wildcard', () => ({ source: new IotTopicSource('a/#/b') }), /wanted '#' alone, as the last level/],
+    ['half a wildcard', () => ({ source: new IotTopicSource('a/b+') }), /wanted '\+' alone/],
+    ['no filter', () => ({ source: new IotTopicSource([]) }), /source\.filters: got \[\]/],
+    [
+      'invalid pattern',
+      () => ({ filter: { data: { body: { t: [{ numeric: ['>', 'x'] }] } } } }),
+      /Telemetry\.filter: .*data\.body\.t/s,
+    ],
+    ['invalid template', () => ({ sink: kinesis({ payload: '${a' }) }), /Telemetry\.sink\.payload: .*nothing closes/],
+    ['no partition key', () => ({ sink: kinesis({ partitionKey: '' }) }), /sink\.partitionKey: got ''/],
+    [
+      '0 messages',
+      () => ({ batchPush: { messages: 0, interval: Duration.seconds(1) } }),
+      /batchPush\.messages: got 0; wanted .*1/,
+    ],
+    [
+      '10,001 messages',
+      () => ({ batchPush: { messages: 10_001, interval: Duration.seconds(1) } }),
+      /got 10001; wanted .*10000/,
+    ],
+    [
+      '16 s',
+      () => ({ batchPush: { messages: 1, interval: Duration.seconds(16) } }),
+      /batchPush\.intervalSeconds: got 16; wanted .*15/,
+    ],
+    [
+      'half a second',
+      () => ({ batchPush: { messages: 1, interval: Duration.millis(500) } }),
+      /intervalSeconds: got 0\.5/,
+    ],
+    ['name', () => ({ taskName: 'a b' }), /task: got 'a b'; wanted 1 to 64 letters/],
+    [
+      'stream template without streams',
+      () => ({ sink: new KinesisSink('${topic}', { partitionKey: 'k' }) }),
+      /sink\.streams: got undefined/,
+    ],
+    [
+      'NoBuffer with a filter',
+      () => ({ buffer: new NoBuffer({ payload: 'reserialised' }), filter: { subject: ['a'] } }),
+      /filter: got .*wanted nothing: NoBuffer/,
+    ],
+    [
+      'NoBuffer in passing',
+      () => ({ buffer: new NoBuffer({} as never) }),
+      /buffer\.payload: got undefined; wanted 'reserialised'/,
+    ],
+    [
+      'NoBuffer with a blank payload',
+      () => ({ buffer: new NoBuffer({ payload: 'reserialised' }), sink: kinesis({}) }),
+      /sink\.payload: got undefined/,
+    ],
+    [
+      'NoBuffer with a worker’s template',
+      () => ({
+        buffer: new NoBuffer({ payload: 'reserialised' }),
+        sink: kinesis({ payload: '${payload}', partitionKey: '${payload.x}' }),
+      }),
+      /partitionKey: .*placeholders among/,
+    ],
+  ];
+  it.each(cases)('%s', (_, props, message) => expect(() => synth(props())).toThrow(message));
+
+  it('CDK tokens: the whole of a target, or nowhere', () => {
+    const stack = new Stack(new App(), 'Test');
+    const token = new CfnParameter(stack, 'Name').valueAsString;
+    const task = (props: Partial<OutflowTaskProps>) => () =>
+      new OutflowTask(stack, `T${stack.node.children.length}`, {
+        source: new IotTopicSource('a'),
+        sink: new KinesisSink('s', { partitionKey: 'k' }),
+        ...props,
+      });
+    expect(task({ source: new IotTopicSource(`a/${token}`) })).toThrow(
+      /source\.filters\.0: got 'a CDK token'; wanted a value known at synth/,
+    );
+    expect(task({ filter: { subject: [token] } })).toThrow(/filter\.subject\.0/);
+    expect(task({ sink: new KinesisSink('s', { partitionKey: token }) })).toThrow(/sink\.partitionKey/);
+    task({ sink: new KinesisSink(token, { partitionKey: 'k' }) })();
+    Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: { SINK_STREAM: { Ref: 'Name' } } },
+    });
+  });
+});
+
+describe('NoBuffer', () => {
+  it('is IoT Core’s own action, with no worker and no queue to pay for', () => {
+    const { template } = synth({
+      buffer: new NoBuffer({ payload: 'reserialised' }),
+      deadLetterQueue: undefined,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    template().resourceCountIs('AWS::Lambda::Function', 0);
+    template().resourceCountIs('AWS::SQS::Queue', 1);
+    template().hasResourceProperties('AWS::IoT::TopicRule', {
+      TopicRulePayload: Match.objectLike({
+        Sql: "SELECT * FROM 'devices/+/telemetry'",
+        Actions: [{ Kinesis: Match.objectLike({ PartitionKey: '${clientid()}' }) }],
+      }),
+    });
+  });
+});
+
+describe('a queue that the user brings', () => {
+  it('takes the dead letters', () => {
+    const stack = new Stack(new App(), 'Test');
+    const deadLetterQueue = new Queue(stack, 'Mine');
+    const buffer = new QueueBuffer({ retentionPeriod: Duration.days(1) });
+    new OutflowTask(stack, 'T', {
+      source: new IotTopicSource('a'),
+      sink: new KinesisSink('s', { partitionKey: 'k' }),
+      deadLetterQueue,
+      buffer,
+    });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::SQS::Queue', 2);
+    template.hasResourceProperties('AWS::SQS::Queue', {
+      MessageRetentionPeriod: 86_400,
+      RedrivePolicy: Match.anyValue(),
+    });
+  });
+});
