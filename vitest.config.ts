@@ -8,6 +8,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/whole/**'],
+          // The first synth of a process validates its templates for some seconds on a busy machine.
+          testTimeout: 30_000,
           globalSetup: ['test/support/bundles.ts'],
         },
       },

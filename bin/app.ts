@@ -2,7 +2,8 @@ import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { IotTopicSource, KinesisSink, OutflowTask } from '../lib/index.ts';
 
-const app = new App();
+/** The examples, as stacks; `cdk.json` names this file. */
+export const app = new App();
 
 // EMQX's Kinesis bridge, as its document builds it: rule `SELECT * FROM "t/#"`, payload template `${payload}`.
 const hello = new Stack(app, 'OutflowHello', {
@@ -10,6 +11,7 @@ const hello = new Stack(app, 'OutflowHello', {
 });
 const stream = new Stream(hello, 'MyStream', {
   streamMode: StreamMode.ON_DEMAND,
+  encryption: StreamEncryption.MANAGED,
   removalPolicy: RemovalPolicy.DESTROY,
 });
 const task = new OutflowTask(hello, 'Hello', {

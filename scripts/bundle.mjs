@@ -1,5 +1,5 @@
 // One bundle per Lambda entry, in dist/bundles/<sink>/: what is deployed, and nothing that another sink needs.
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -11,8 +11,7 @@ const sinks = readdirSync(join(root, 'lambdas/deliver')).filter((name) =>
 
 for (const sink of sinks) {
   const outdir = join(root, 'dist/bundles', sink);
-  rmSync(outdir, { recursive: true, force: true });
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: { index: `lambdas/deliver/${sink}/handler.ts` },
     outdir,
@@ -31,6 +30,17 @@ for (const sink of sinks) {
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
+    write: false,
   });
+  replace(outdir, new Map(outputFiles.map(({ path, contents }) => [path, contents])));
   writeFileSync(join(root, 'dist/bundles', `${sink}.meta.json`), JSON.stringify(metafile));
+}
+
+// Whoever reads the folder meanwhile, such as a synth under way, sees no difference where there is none.
+function replace(folder, files) {
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) if (!files.has(join(folder, name))) rmSync(join(folder, name));
+  for (const [path, contents] of files) {
+    if (!existsSync(path) || !readFileSync(path).equals(contents)) writeFileSync(path, contents);
+  }
 }

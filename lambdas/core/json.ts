@@ -22,8 +22,17 @@ export class ExactNumber {
 
 let exactNumberSeen = false;
 
-// Sixteen digits (a point between them or not), a fraction of zeros, an exponent: nothing else can differ from its double.
-const SUSPICIOUS_NUMBER = /\d[\d.]{15}|\.0+(?!\d)|\d[eE]/;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const LOWER_E = 0x65;
+const UPPER_E = 0x45;
 
 /**
  * Parses JSON keeping what `JSON.parse` would round away: such numbers come as {@link ExactNumber}.
@@ -36,7 +45,7 @@ export function parseJson(text: string): unknown {
   if (text.length > 2 * MAX_JSON_DEPTH && isDeeperThan(text, MAX_JSON_DEPTH)) {
     throw new SyntaxError(`JSON nests deeper than ${MAX_JSON_DEPTH} levels`);
   }
-  if (!SUSPICIOUS_NUMBER.test(text)) return value;
+  if (!hasExactNumber(text)) return value;
   return parseLossless(text, null, { parseNumber: exactly, onDuplicateKey: ({ newValue }) => newValue });
 }
 
@@ -54,15 +63,50 @@ function exactly(text: string): number | ExactNumber {
   return String(value) === text ? value : new ExactNumber(text);
 }
 
-function isDeeperThan(text: string, limit: number): boolean {
-  let depth = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 0x22) {
-      for (i++; text.charCodeAt(i) !== 0x22; i++) if (text.charCodeAt(i) === 0x5c) i++;
-    } else if (c === 0x7b || c === 0x5b) {
-      if (++depth > limit) return true;
-    } else if (c === 0x7d || c === 0x5d) depth--;
+/**
+ * Whether a number in this JSON may say more than its double: sixteen digits (a point between them or not), a fraction of
+ * zeros, an exponent; nothing else can. What looks like one in a string (a time, an address) does not count.
+ */
+function hasExactNumber(json: string): boolean {
+  for (let i = 0; i < json.length; i++) {
+    const c = json.charCodeAt(i);
+    if (c === QUOTE) i = endOfString(json, i);
+    else if (c >= ZERO && c <= NINE) {
+      const start = i;
+      let isFractionZero = false;
+      let next = c;
+      for (; (next >= ZERO && next <= NINE) || next === POINT; next = json.charCodeAt(++i)) {
+        if (next === POINT) isFractionZero = true;
+        else if (next !== ZERO) isFractionZero = false;
+      }
+      if (isFractionZero || i - start >= 16 || next === LOWER_E || next === UPPER_E) return true;
+      i--;
+    }
   }
   return false;
+}
+
+function isDeeperThan(json: string, limit: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < json.length; i++) {
+    const c = json.charCodeAt(i);
+    if (c === QUOTE) i = endOfString(json, i);
+    else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
+      if (++depth > limit) return true;
+    } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) depth--;
+  }
+  return false;
+}
+
+/** Where the string ends that this quote opens, in text known to be JSON. */
+function endOfString(json: string, open: number): number {
+  let end = json.indexOf('"', open + 1);
+  while (isEscaped(json, end)) end = json.indexOf('"', end + 1);
+  return end;
+}
+
+function isEscaped(json: string, at: number): boolean {
+  let before = at;
+  while (json.charCodeAt(before - 1) === BACKSLASH) before--;
+  return (at - before) % 2 === 1;
 }

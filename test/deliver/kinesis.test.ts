@@ -1,4 +1,4 @@
-import { GetRecordsCommand, GetShardIteratorCommand, type PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import type { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidOptionError, type NeverRetry } from '../../lambdas/core/errors.ts';
@@ -9,6 +9,7 @@ import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kines
 import { kinesisSink, openKinesis, type PutRecords } from '../../lambdas/deliver/kinesis/sink.ts';
 import { type LocalKinesis, startKinesis } from '../../localstack/one-process/kinesis.ts';
 import { hurry, minute, sinkContract } from '../contract/sink.ts';
+import { readRecords } from '../support/kinesis.ts';
 
 const options = (over: object = {}) => {
   const parsed = parseOptions(kinesisOptions, {
@@ -31,23 +32,12 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-async function readBack(stream = 'telemetry'): Promise<string[]> {
-  const { client } = server;
-  const shard = { StreamName: stream, ShardId: 'shardId-000000000000', ShardIteratorType: 'TRIM_HORIZON' } as const;
-  let { ShardIterator: iterator } = await client.send(new GetShardIteratorCommand(shard));
-  const texts: string[] = [];
-  for (;;) {
-    const { Records = [], NextShardIterator } = await client.send(new GetRecordsCommand({ ShardIterator: iterator }));
-    texts.push(...Records.map(({ Data }) => Buffer.from(Data!).toString()));
-    if (Records.length === 0) return texts;
-    iterator = NextShardIterator;
-  }
-}
+const readBack = async (stream = 'telemetry') => (await readRecords(server, stream)).map(({ data }) => data.toString());
 
 sinkContract({
   name: 'Kinesis',
   request,
-  readBack,
+  readBack: () => readBack(),
   open: () => openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl }),
   openUnreachable: () => openKinesis(options(), { env: {}, endpointUrl: 'http://127.0.0.1:1' }),
 });

@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+interface Import {
+  readonly from: string;
+  /** A path in the project, or a package. */
+  readonly to: string;
+}
+
+const IMPORT = /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)|(?:^|\n)import\s+'([^']+)'/g;
+
+const imports: Import[] = ['bin', 'lib', 'lambdas', 'localstack'].flatMap((folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => {
+      const from = join(folder, name);
+      return [...readFileSync(from, 'utf8').matchAll(IMPORT)].map((match) => {
+        const name = (match[1] ?? match[2] ?? match[3])!;
+        return { from, to: name.startsWith('.') ? normalize(join(dirname(from), name)) : name };
+      });
+    }),
+);
+
+const CDK = /^(aws-cdk-lib|constructs|cdk-nag)(\/|$)/;
+const CLIENT = /^(@aws-sdk\/|@smithy\/|mqtt|rocketmq|kinesalite)/;
+const OUTSIDE_WORLD = /^node:(fs|net|tls|http|https|child_process|timers|worker_threads|os|dgram)/;
+
+const found = (from: RegExp, to: RegExp) =>
+  imports.filter((one) => from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`);
+
+describe('the arrows of the tree', () => {
+  it('finds imports at all', () => expect(found(/^lib\//, CDK).length).toBeGreaterThan(10));
+  it('lib declares: it knows core and the sinks’ options, and no client', () => {
+    expect(found(/^lib\//, CLIENT)).toEqual([]);
+    expect(found(/^lib\//, /^(bin|localstack)\//)).toEqual([]);
+    expect(found(/^lib\//, /^lambdas\/(?!core\/|deliver\/[a-z-]+\/(config|render)\.ts$)/)).toEqual([]);
+  });
+  it('lambdas run: they know neither CDK nor what is above them', () => {
+    expect(found(/^lambdas\//, CDK)).toEqual([]);
+    expect(found(/^lambdas\//, /^(lib|bin|localstack)\//)).toEqual([]);
+  });
+  it('core is pure: no client, no file, no socket, and nothing outward', () => {
+    expect(found(/^lambdas\/core\//, CLIENT)).toEqual([]);
+    expect(found(/^lambdas\/core\//, OUTSIDE_WORLD)).toEqual([]);
+    expect(found(/^lambdas\/core\//, /^lambdas\/(?!core\/)/)).toEqual([]);
+  });
+  it('the local cloud never declares', () => {
+    expect(found(/^localstack\//, CDK)).toEqual([]);
+    expect(found(/^localstack\//, /^(lib|bin)\//)).toEqual([]);
+  });
+  it('handlers import modules, neither the core barrel nor the table of sinks', () => {
+    expect(found(/^lambdas\/(?!testing\/)/, /^lambdas\/(core\/index|deliver\/all)\.ts$/)).toEqual([]);
+  });
+});
+
+interface Metafile {
+  readonly outputs: Record<
+    string,
+    { inputs: Record<string, unknown>; imports: { path: string; kind: string }[]; entryPoint?: string }
+  >;
+}
+
+describe('the Kinesis bundle', () => {
+  const { outputs } = JSON.parse(readFileSync('dist/bundles/kinesis.meta.json', 'utf8')) as Metafile;
+  const packagesOf = (files: Iterable<string>) => {
+    const names = [...files]
+      .flatMap((file) => Object.keys(outputs[file]!.inputs))
+      .map((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1]);
+    return new Set(names.filter((name) => name !== undefined));
+  };
+  const clients = (names: Set<string>) =>
+    [...names]
+      .filter((name) => /^(@aws-sdk\/client-|mqtt|rocketmq|kinesalite|aws-cdk|constructs|commander)/.test(name))
+      .sort();
+
+  it('holds its own client, the queue’s for dead letters, no other, and no CDK', () => {
+    expect(clients(packagesOf(Object.keys(outputs)))).toEqual(['@aws-sdk/client-kinesis', '@aws-sdk/client-sqs']);
+  });
+
+  it('starts without the queue’s client', () => {
+    const [entry] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.endsWith('handler.ts'))!;
+    const loaded = new Set<string>([entry]);
+    for (const file of loaded)
+      for (const { path, kind } of outputs[file]!.imports)
+        if (kind === 'import-statement' && path in outputs) loaded.add(path);
+    expect(clients(packagesOf(loaded))).toEqual(['@aws-sdk/client-kinesis']);
+  });
+});
