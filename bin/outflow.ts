@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { localCommand } from './commands/local.ts';
+import { tryCommand } from './commands/try.ts';
 
 const program = new Command('outflow')
   .description('MQTT messages out of AWS IoT Core into Kinesis, RocketMQ and MQTT brokers')
   .version(version())
-  .addCommand(localCommand());
+  .addCommand(localCommand())
+  .addCommand(tryCommand());
 
 program.parseAsync().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);

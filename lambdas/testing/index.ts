@@ -1,0 +1,2 @@
+export type { SampleMessage } from './sample.ts';
+export { type TryOptions, type TryResult, tryTask } from './try-task.ts';

@@ -1,0 +1,114 @@
+import type { Envelope } from '../core/envelope.ts';
+import type { DeadLetterCode, Stage } from '../core/errors.ts';
+import { type MqttEvent, toEvent } from '../core/event.ts';
+import { MqttRecord } from '../core/record.ts';
+import { type RuleOutput, toRuleOutput } from '../core/rule-output.ts';
+import { deployTime, parseSpec } from '../core/spec.ts';
+import { matchesTopicFilter } from '../core/topic-filter.ts';
+import type { DeadLetter } from '../dead-letter.ts';
+import { sinkOf } from '../deliver/all.ts';
+import { createWorker } from '../worker.ts';
+import { type SampleMessage, sampleEnvelope } from './sample.ts';
+
+/** What would become of a message. Nothing is sent. */
+export interface TryResult {
+  readonly task: string;
+  /** `notSelected`: no topic filter of the task matches, so the task would never see it. */
+  readonly outcome: 'delivered' | 'filtered' | 'deadLettered' | 'notSelected';
+  /** What the buffer would hold. */
+  readonly envelope: Envelope;
+  /** What the filter sees; undefined when the payload cannot be read as the data format says. */
+  readonly event?: MqttEvent;
+  /** What templates see. */
+  readonly ruleOutput?: RuleOutput;
+  /** What the sink would be asked to send; bytes as text, or as `{ "base64": … }` when they are not UTF-8. */
+  readonly request?: Readonly<Record<string, unknown>>;
+  /** Why it would go to the dead-letter queue. */
+  readonly error?: { readonly code: DeadLetterCode; readonly stage: Stage; readonly message: string };
+}
+
+export interface TryOptions {
+  /** Values of what the spec leaves to deployment, by environment variable. @default each variable's own name */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Takes a sample message through every stage of a task, with the worker that would be deployed, and sends nothing (rows A21, C23).
+ *
+ * @param spec The task's spec: the `spec.json` of its function's asset, or an object of that shape (docs/task.schema.json).
+ * @throws InvalidOptionError for a spec or a message that is none.
+ */
+export async function tryTask(spec: unknown, message: SampleMessage, options: TryOptions = {}): Promise<TryResult> {
+  const envelope = sampleEnvelope(message);
+  const sink = sinkOf((spec as { sink?: { type?: string } } | undefined)?.sink?.type ?? 'undefined');
+  const parsed = parseSpec(spec, sink.options);
+  const record = new MqttRecord(envelope);
+  const event = readable(() => toEvent(record, parsed.source));
+  const seen = {
+    task: parsed.task,
+    envelope,
+    ...(event && { event }),
+    ruleOutput: plain(toRuleOutput(record, parsed.source)),
+  };
+  if (!parsed.source.filters.some((filter) => matchesTopicFilter(filter, envelope.topic)))
+    return { ...seen, outcome: 'notSelected' };
+
+  const letters: DeadLetter[] = [];
+  const requests: unknown[] = [];
+  const worker = createWorker(
+    parsed,
+    { ...sink, open: () => ({ deliver: keep, close() {} }) },
+    {
+      env: { ...namesOfDeployTime(parsed.sink), ...options.env },
+      deadLetters: {
+        async send(dead) {
+          letters.push(...dead);
+          return dead.map(() => true);
+        },
+      },
+    },
+  );
+  async function keep(given: readonly unknown[]) {
+    requests.push(...given);
+    return given.map(() => ({ status: 'delivered' as const }));
+  }
+  await worker.process([{ id: envelope.id, body: JSON.stringify(envelope), sentAt: envelope.timestamp }], {
+    remainingMs: () => Infinity,
+  });
+
+  const [letter] = letters;
+  if (letter !== undefined) {
+    const { error, stage } = letter;
+    return { ...seen, outcome: 'deadLettered', error: { code: error.code, stage, message: error.message } };
+  }
+  if (requests.length === 0) return { ...seen, outcome: 'filtered' };
+  return { ...seen, outcome: 'delivered', request: shown(sink.show(requests[0])) };
+}
+
+function shown(request: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(request).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries.map(([name, value]) => [name, value instanceof Uint8Array ? bytes(value) : value]));
+}
+
+function bytes(value: Uint8Array): unknown {
+  const text = Buffer.from(value).toString('utf8');
+  return Buffer.from(text).equals(value) ? text : { base64: Buffer.from(value).toString('base64') };
+}
+
+// The event's body is read when it is asked for, and asking may fail; here it is shown, so it is asked for now.
+function readable(make: () => MqttEvent): MqttEvent | undefined {
+  try {
+    return plain(make());
+  } catch {
+    return undefined;
+  }
+}
+
+function plain<Value>(value: Value): Value {
+  return JSON.parse(JSON.stringify(value));
+}
+
+function namesOfDeployTime(options: unknown): Record<string, string> {
+  const references = Object.values(options as object).map((value) => deployTime.safeParse(value).data?.$env);
+  return Object.fromEntries(references.filter((name) => name !== undefined).map((name) => [name, name]));
+}

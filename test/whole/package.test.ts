@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startLocal } from '../support/local-command.ts';
+
+const run = promisify(execFile);
+const versions = JSON.parse(readFileSync('package.json', 'utf8')).devDependencies;
+const folder = mkdtempSync(join(tmpdir(), 'outflow-package-'));
+const user = join(folder, 'user');
+const npm = (cwd: string, ...args: string[]) =>
+  run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd });
+
+// Packed from a copy: building in place would take the bundles away from tests that run meanwhile.
+async function pack(): Promise<string> {
+  const copy = join(folder, 'copy');
+  const generated = new Set(['node_modules', 'dist', '.git', 'cdk.out', '.cache']);
+  cpSync('.', copy, { recursive: true, filter: (path) => !generated.has(basename(path)) });
+  symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'));
+  await npm(copy, 'pack', '--pack-destination', folder);
+  return join(folder, 'mqtt-outflow-0.1.0.tgz');
+}
+
+beforeAll(async () => {
+  const tarball = await pack();
+  cpSync('test/support/empty-app', user, { recursive: true });
+  const peers = ['aws-cdk-lib', 'constructs'].map((name) => `${name}@${versions[name]}`);
+  await npm(user, 'install', '--ignore-scripts', tarball, ...peers);
+  const [, app] = /## A task\n\n```ts\n([^`]*)```/.exec(readFileSync('README.md', 'utf8'))!;
+  writeFileSync(join(user, 'app.mjs'), app!);
+}, 300_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const outflow = (...args: string[]) => run('npx', ['--no-install', 'outflow', ...args], { cwd: user });
+
+describe('the package, installed in an empty CDK app', () => {
+  it('synthesizes the README’s task', async () => {
+    await run(process.execPath, ['app.mjs'], { cwd: user, env: { ...process.env, CDK_OUTDIR: join(user, 'cdk.out') } });
+    const { Resources } = JSON.parse(readFileSync(join(user, 'cdk.out/Plant.template.json'), 'utf8'));
+    const types = Object.values<{ Type: string }>(Resources).map(({ Type }) => Type);
+    expect(types).toEqual(expect.arrayContaining(['AWS::IoT::TopicRule', 'AWS::SQS::Queue', 'AWS::Lambda::Function']));
+  });
+
+  it('is there for CommonJS too, and for tests without CDK', async () => {
+    const script = `const { OutflowTask } = require('mqtt-outflow'); const { compilePattern } = require('mqtt-outflow/core');
+      const { tryTask } = require('mqtt-outflow/testing'); console.log(typeof OutflowTask, typeof compilePattern, typeof tryTask)`;
+    const { stdout } = await run(process.execPath, ['--no-warnings', '-e', script], { cwd: user });
+    expect(stdout.trim()).toBe('function function function');
+  });
+
+  it('tries a message, with an exit code for CI', async () => {
+    const message = ['-t', 'devices/d1/telemetry', '-i', 'd1', '--json', '-m'];
+    const { stdout } = await outflow('try', 'Telemetry', ...message, '{ "temp": 21.5 }');
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: 'delivered',
+      request: { partitionKey: 'd1', data: '{ "temp": 21.5 }' },
+    });
+    const synthesized = ['--assembly', 'cdk.out'];
+    await expect(outflow('try', ...synthesized, ...message, '{ "temp": 19 }')).rejects.toMatchObject({ code: 1 });
+    await outflow('try', ...synthesized, ...message, '{ "temp": 19 }', '--expect', 'filtered');
+  });
+
+  it('runs the app in one process', async () => {
+    const local = await startLocal(['node_modules/mqtt-outflow/dist/bin/outflow.js', 'local'], user);
+    const { code, printed } = await local.interrupt();
+    expect(printed).toMatch(/Task +Telemetry from devices\/\+\/telemetry/);
+    expect(code).toBe(0);
+  });
+});
