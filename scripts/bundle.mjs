@@ -1,19 +1,27 @@
 // One bundle per Lambda entry, in dist/bundles/<sink>/: what is deployed, and nothing that another sink needs.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// With an entry file and a directory as arguments, that entry alone is bundled the same way.
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const sinks = readdirSync(join(root, 'lambdas/deliver')).filter((name) =>
-  existsSync(join(root, 'lambdas/deliver', name, 'handler.ts')),
-);
+const [entry, directory] = process.argv.slice(2);
 
-for (const sink of sinks) {
-  const outdir = join(root, 'dist/bundles', sink);
-  const { metafile, outputFiles } = await build({
+if (entry !== undefined) await bundle(entry, directory);
+else for (const sink of sinks()) await bundle(`lambdas/deliver/${sink}/handler.ts`, join('dist/bundles', sink));
+
+function sinks() {
+  const folder = join(root, 'lambdas/deliver');
+  return readdirSync(folder).filter((name) => existsSync(join(folder, name, 'handler.ts')));
+}
+
+async function bundle(entry, directory) {
+  const outdir = join(root, directory);
+  rmSync(outdir, { recursive: true, force: true });
+  const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { index: `lambdas/deliver/${sink}/handler.ts` },
+    entryPoints: { index: entry },
     outdir,
     bundle: true,
     // What is imported on demand (the queue's client, for the first dead letter) stays out of the cold start.
@@ -30,17 +38,6 @@ for (const sink of sinks) {
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
-    write: false,
   });
-  replace(outdir, new Map(outputFiles.map(({ path, contents }) => [path, contents])));
-  writeFileSync(join(root, 'dist/bundles', `${sink}.meta.json`), JSON.stringify(metafile));
-}
-
-// Whoever reads the folder meanwhile, such as a synth under way, sees no difference where there is none.
-function replace(folder, files) {
-  mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder)) if (!files.has(join(folder, name))) rmSync(join(folder, name));
-  for (const [path, contents] of files) {
-    if (!existsSync(path) || !readFileSync(path).equals(contents)) writeFileSync(path, contents);
-  }
+  writeFileSync(`${outdir}.meta.json`, JSON.stringify(metafile));
 }

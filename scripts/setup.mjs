@@ -9,12 +9,15 @@ const cache = join(root, '.cache');
 const NODE_24 = `node-${process.platform}-${process.arch}`;
 const NODE_24_VERSION = '24.21.0';
 
+/** Lambda's runtime, once `npm run setup -- node24` has fetched it. */
+export const node24 = join(cache, 'node24/node_modules', NODE_24, 'bin/node');
+
 /** Each part: what needs it, whether it is there, and how it comes. */
 export const parts = [
   {
     name: 'node24',
     what: 'the deployed bundles under Node 24, Lambda’s runtime',
-    isReady: () => existsSync(join(cache, 'node24/node_modules', NODE_24, 'bin/node')),
+    isReady: () => existsSync(node24),
     install: () =>
       execFileSync(
         'npm',

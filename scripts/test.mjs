@@ -30,7 +30,6 @@ const { status } = spawnSync(
     env: {
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       ...process.env,
-      OUTFLOW_MISSING: missing.map(({ name }) => name).join(','),
     },
   },
 );

@@ -1,0 +1,9 @@
+// Imports a deployed bundle and invokes it, as Lambda's runtime would: the event comes on standard input, the answer goes to standard output.
+import { text } from 'node:stream/consumers';
+
+const { handler } = await import(process.argv[2]);
+const deadline = Date.now() + 60_000;
+const answer = await handler(JSON.parse(await text(process.stdin)), {
+  getRemainingTimeInMillis: () => deadline - Date.now(),
+});
+process.stdout.write(`${JSON.stringify({ node: process.version, answer })}\n`);

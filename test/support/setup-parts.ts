@@ -1,0 +1,8 @@
+import { parts } from '../../scripts/setup.mjs';
+
+/** Whether a part of `npm run setup` is missing on this machine; its suites are then counted as skipped. */
+export function isMissing(name: string): boolean {
+  const part = parts.find((one) => one.name === name);
+  if (part === undefined) throw new Error(`no part ${name}`);
+  return !part.isReady();
+}
