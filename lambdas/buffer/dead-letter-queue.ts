@@ -1,4 +1,8 @@
-import type { SendMessageBatchRequestEntry, SQSClient } from '@aws-sdk/client-sqs';
+import type {
+  SendMessageBatchCommandInput,
+  SendMessageBatchCommandOutput,
+  SendMessageBatchRequestEntry,
+} from '@aws-sdk/client-sqs';
 import { type DeadLetter, type DeadLetters, deadLetterAttributes } from '../dead-letter.ts';
 
 /** What SendMessageBatch takes in one call (Amazon SQS quotas). */
@@ -6,31 +10,34 @@ const MAX_ENTRIES = 10;
 const MAX_BYTES = 1024 * 1024;
 const ATTRIBUTES_AT_MOST = 8 * 1024;
 
-/** The dead-letter queue in SQS. The client is loaded with the first dead letter, so that a cold start does without it. */
-export function deadLetterQueue({
-  queueUrl,
-  task,
-  log,
-}: {
-  queueUrl: string;
-  task: string;
-  log: (entry: object) => void;
-}): DeadLetters {
-  let client: Promise<Pick<SQSClient, 'send'>> | undefined;
+export interface DeadLetterQueueOptions {
+  readonly queueUrl: string;
+  readonly task: string;
+  /** Hears why a letter could not be stored. */
+  readonly log: (entry: object) => void;
+  /** @default the SQS client, loaded with the first dead letter, so that a cold start does without it */
+  readonly connect?: () => Promise<SendMessageBatch>;
+}
+
+/** Sends a batch to the queue. */
+export type SendMessageBatch = (
+  input: SendMessageBatchCommandInput,
+) => Promise<Omit<SendMessageBatchCommandOutput, '$metadata'>>;
+
+/** The dead-letter queue in SQS. */
+export function deadLetterQueue({ queueUrl, task, log, connect = connectSqs }: DeadLetterQueueOptions): DeadLetters {
+  let client: Promise<SendMessageBatch> | undefined;
   return {
     async send(letters) {
       const stored: boolean[] = letters.map(() => false);
       for (const batch of batches(letters)) {
         try {
-          const { SendMessageBatchCommand, SQSClient } = await import('@aws-sdk/client-sqs');
-          client ??= Promise.resolve(new SQSClient({ maxAttempts: 3 }));
+          client ??= connect();
+          const send = await client;
           const entries = batch.map((index) => toEntry(letters[index]!, index, task));
-          const answer = await (await client).send(
-            new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }),
-          );
-          for (const { Id } of answer.Successful ?? []) stored[Number(Id)] = true;
-          for (const failed of answer.Failed ?? [])
-            log({ event: 'dead letter not stored', code: failed.Code, reason: failed.Message });
+          const { Successful = [], Failed = [] } = await send({ QueueUrl: queueUrl, Entries: entries });
+          for (const { Id } of Successful) stored[Number(Id)] = true;
+          for (const { Code, Message } of Failed) log({ event: 'dead letter not stored', code: Code, reason: Message });
         } catch (error) {
           log({ event: 'dead letters not stored', count: batch.length, reason: String(error) });
         }
@@ -38,6 +45,13 @@ export function deadLetterQueue({
       return stored;
     },
   };
+}
+
+async function connectSqs(): Promise<SendMessageBatch> {
+  const { SendMessageBatchCommand, SQSClient } = await import('@aws-sdk/client-sqs');
+  const requestHandler = { connectionTimeout: 2_000, requestTimeout: 8_000, throwOnRequestTimeout: true };
+  const client = new SQSClient({ maxAttempts: 3, requestHandler });
+  return (input) => client.send(new SendMessageBatchCommand(input));
 }
 
 function toEntry(letter: DeadLetter, index: number, task: string): SendMessageBatchRequestEntry {
