@@ -1,10 +1,10 @@
 import type * as z from 'zod';
-import { decodeEnvelope } from './core/envelope.ts';
+import { decodeEnvelope, type Envelope } from './core/envelope.ts';
 import { NeverRetry, RetryLater, type Stage, StopTask } from './core/errors.ts';
-import { type Reading, toEvent } from './core/event.ts';
+import { eventView } from './core/event.ts';
 import { compilePattern } from './core/pattern/pattern.ts';
 import { MqttRecord } from './core/record.ts';
-import { toRuleOutput } from './core/rule-output.ts';
+import { ruleOutputView } from './core/rule-output.ts';
 import { resolveDeployTime, type TaskSpec } from './core/spec.ts';
 import { matchesTopicFilter } from './core/topic-filter.ts';
 import type { DeadLetter, DeadLetters } from './dead-letter.ts';
@@ -57,13 +57,13 @@ export function createWorker<Schema extends z.ZodType, Request>(
     stage: Stage,
     at: Partial<Prepared<Request>>,
   ): DeadLetter {
-    const topic = at.record?.envelope.topic;
+    const topic = at.envelope?.topic;
     const rule = topic === undefined ? 0 : spec.source.filters.findIndex((filter) => matchesTopicFilter(filter, topic));
     return {
       body: message.body,
       error,
       stage,
-      messageId: at.record?.envelope.id ?? message.id,
+      messageId: at.envelope?.id ?? message.id,
       firstSeen: message.sentAt,
       retryAttempts: 0,
       exhausted: 'None',
@@ -126,7 +126,7 @@ export function createWorker<Schema extends z.ZodType, Request>(
 }
 
 interface Prepared<Request> {
-  readonly record: MqttRecord;
+  readonly envelope: Envelope;
   readonly request: Request;
 }
 
@@ -139,15 +139,17 @@ function compileStages<Request>(
   render: (scope: object) => Request,
 ): (message: BufferMessage, at: Progress<Request>) => boolean {
   const pattern = spec.filter === undefined ? undefined : compilePattern(spec.filter);
-  const reading: Reading = spec.source;
+  const toEvent = eventView(spec.source);
+  const toRuleOutput = ruleOutputView(spec.source);
   return (message, at) => {
-    const record = new MqttRecord(decodeEnvelope(message.body, { messageId: message.id, sentAt: message.sentAt }));
-    at.record = record;
+    const envelope = decodeEnvelope(message.body, { messageId: message.id, sentAt: message.sentAt });
+    at.envelope = envelope;
+    const record = new MqttRecord(envelope);
     if (spec.validatePayload) void record.json;
     at.stage = 'filter';
-    if (pattern !== undefined && !pattern.matches(toEvent(record, reading))) return false;
+    if (pattern !== undefined && !pattern.matches(toEvent(record))) return false;
     at.stage = 'render';
-    at.request = render(toRuleOutput(record, reading));
+    at.request = render(toRuleOutput(record));
     return true;
   };
 }

@@ -1,4 +1,4 @@
-import type { MqttRecord } from './record.ts';
+import type { MqttRecord, UserProperties } from './record.ts';
 
 /** How `data.body` of the event is made from the payload: its JSON value, its UTF-8 text, or its base64 (requirement D6). */
 export type DataFormat = 'json' | 'text' | 'binary';
@@ -43,12 +43,9 @@ export interface EventData {
   readonly peerhost: string | null;
   /** By `dataFormat`. @throws NeverRetry INVALID_PAYLOAD when the payload has no such value. */
   readonly body: unknown;
-  /** A repeated key holds the array of its values. */
   readonly userProperties: UserProperties;
   readonly systemProperties: SystemProperties;
 }
-
-export type UserProperties = { readonly [key: string]: string | readonly string[] };
 
 /** `KEYS` and `TAGS` are the user properties of those names; `KEYS` falls back to the event's id. */
 export interface SystemProperties {
@@ -62,33 +59,71 @@ export interface SystemProperties {
 
 const CONTENT_TYPE = { json: 'application/json', text: 'text/plain', binary: 'application/octet-stream' } as const;
 
-/** Builds the event. The body is read only when something asks for it, so a pattern over topics never parses a payload. */
+/** The event of one record, on its own. */
 export function toEvent(record: MqttRecord, reading: Reading): MqttEvent {
-  const { envelope } = record;
-  const userProperties = collectUserProperties(record);
-  const { username, qos, retain, dup } = publisher(record, userProperties, reading.defaults);
-  return {
-    specversion: '1.0',
-    id: envelope.id,
-    type: envelope.kind,
-    source: reading.type,
-    subject: envelope.topic,
-    time: new Date(envelope.timestamp).toISOString(),
-    datacontenttype: CONTENT_TYPE[reading.dataFormat],
-    data: {
-      topic: envelope.topic,
-      clientid: envelope.clientid ?? null,
-      username,
-      qos,
-      flags: { retain, dup },
-      timestamp: envelope.timestamp,
-      peerhost: envelope.sourceip ?? null,
-      get body() {
-        return readBody(record, reading.dataFormat);
-      },
-      userProperties,
-      systemProperties: systemProperties(record, userProperties),
+  return eventView(reading)(record);
+}
+
+/**
+ * Shows one record after another as events, through a single object: each call turns it to the next record, so none is kept
+ * beyond that. A field is made when something asks for it: a pattern over topics never parses a payload, and an object with
+ * getters of its own for each record costs about as much as all the rest together.
+ */
+export function eventView({ type, dataFormat, defaults }: Reading): (record: MqttRecord) => MqttEvent {
+  let record: MqttRecord;
+  const data: EventData = {
+    get topic() {
+      return record.envelope.topic;
     },
+    get clientid() {
+      return record.envelope.clientid ?? null;
+    },
+    get username() {
+      return username(record, defaults);
+    },
+    get qos() {
+      return qos(record, defaults);
+    },
+    get flags() {
+      return flags(record, defaults);
+    },
+    get timestamp() {
+      return record.envelope.timestamp;
+    },
+    get peerhost() {
+      return record.envelope.sourceip ?? null;
+    },
+    get body() {
+      return readBody(record, dataFormat);
+    },
+    get userProperties() {
+      return record.userProperties;
+    },
+    get systemProperties() {
+      return systemProperties(record);
+    },
+  };
+  const event: MqttEvent = {
+    specversion: '1.0',
+    get id() {
+      return record.envelope.id;
+    },
+    get type() {
+      return record.envelope.kind;
+    },
+    source: type,
+    get subject() {
+      return record.envelope.topic;
+    },
+    get time() {
+      return new Date(record.envelope.timestamp).toISOString();
+    },
+    datacontenttype: CONTENT_TYPE[dataFormat],
+    data,
+  };
+  return (next) => {
+    record = next;
+    return event;
   };
 }
 
@@ -98,46 +133,27 @@ export function readBody(record: MqttRecord, dataFormat: DataFormat): unknown {
   return dataFormat === 'text' ? record.text : record.bytes.toString('base64');
 }
 
-/** User properties by name, in the order of their first appearance; names such as `__proto__` are ordinary. */
-export function collectUserProperties({ envelope }: MqttRecord): UserProperties {
-  const found: Record<string, string | string[]> = Object.create(null);
-  for (const pair of envelope.userProperties ?? []) {
-    for (const key of Object.keys(pair)) {
-      const value = pair[key]!;
-      const before = found[key];
-      if (before === undefined) found[key] = value;
-      else if (Array.isArray(before)) before.push(value);
-      else found[key] = [before, value];
-    }
-  }
-  return found;
+// What is known of how a message was published: the packet itself, else a user property of that name, else the default.
+
+export function username({ userProperties }: MqttRecord, defaults: PublisherDefaults): string | null {
+  return one(userProperties['username']) ?? defaults.username ?? null;
 }
 
-export interface Publisher {
-  readonly username: string | null;
-  readonly qos: number | null;
-  readonly retain: boolean | null;
-  readonly dup: boolean | null;
+export function qos({ envelope, userProperties }: MqttRecord, defaults: PublisherDefaults): number | null {
+  return envelope.qos ?? asQos(one(userProperties['qos'])) ?? defaults.qos ?? null;
 }
 
-/** What is known of how the message was published: the packet itself, else a user property of that name, else the default. */
-export function publisher(
-  { envelope }: MqttRecord,
-  properties: UserProperties,
-  defaults: PublisherDefaults,
-): Publisher {
+export function flags({ envelope, userProperties }: MqttRecord, defaults: PublisherDefaults): EventData['flags'] {
   return {
-    username: one(properties['username']) ?? defaults.username ?? null,
-    qos: envelope.qos ?? asQos(one(properties['qos'])) ?? defaults.qos ?? null,
-    retain: envelope.retain ?? asBoolean(one(properties['retain'])) ?? defaults.retain ?? null,
+    retain: envelope.retain ?? asBoolean(one(userProperties['retain'])) ?? defaults.retain ?? null,
     dup: envelope.dup ?? null,
   };
 }
 
-function systemProperties({ envelope }: MqttRecord, properties: UserProperties): SystemProperties {
+function systemProperties({ envelope, userProperties }: MqttRecord): SystemProperties {
   return {
-    KEYS: properties['KEYS'] ?? envelope.id,
-    ...(properties['TAGS'] !== undefined && { TAGS: properties['TAGS'] }),
+    KEYS: userProperties['KEYS'] ?? envelope.id,
+    ...(userProperties['TAGS'] !== undefined && { TAGS: userProperties['TAGS'] }),
     ...(envelope.contentType !== undefined && { contentType: envelope.contentType }),
     ...(envelope.formatIndicator !== undefined && { payloadFormatIndicator: envelope.formatIndicator }),
     ...(envelope.responseTopic !== undefined && { responseTopic: envelope.responseTopic }),

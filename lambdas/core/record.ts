@@ -3,12 +3,16 @@ import type { Envelope } from './envelope.ts';
 import { NeverRetry } from './errors.ts';
 import { parseJson } from './json.ts';
 
+/** MQTT 5 user properties by name; a repeated key holds the array of its values. */
+export type UserProperties = { readonly [key: string]: string | readonly string[] };
+
 /** A message on its way through a task: its envelope, and its payload as bytes that are decoded and parsed only when asked for. */
 export class MqttRecord {
   readonly envelope: Envelope;
   #bytes: Buffer | undefined;
   #text: string | undefined;
   #json: { value: unknown } | undefined;
+  #userProperties: UserProperties | undefined;
 
   constructor(envelope: Envelope) {
     this.envelope = envelope;
@@ -54,4 +58,25 @@ export class MqttRecord {
     }
     return this.#json.value;
   }
+
+  /** In the order of their first appearance. */
+  get userProperties(): UserProperties {
+    this.#userProperties ??= collect(this.envelope.userProperties);
+    return this.#userProperties;
+  }
+}
+
+// Names such as `__proto__` are ordinary.
+function collect(pairs: Envelope['userProperties'] = []): UserProperties {
+  const found: Record<string, string | string[]> = Object.create(null);
+  for (const pair of pairs) {
+    for (const key of Object.keys(pair)) {
+      const value = pair[key]!;
+      const before = found[key];
+      if (before === undefined) found[key] = value;
+      else if (Array.isArray(before)) before.push(value);
+      else found[key] = [before, value];
+    }
+  }
+  return found;
 }

@@ -1,5 +1,5 @@
-import { collectUserProperties, publisher, type Reading, type UserProperties } from './event.ts';
-import type { MqttRecord } from './record.ts';
+import { flags, qos, type Reading, username } from './event.ts';
+import type { MqttRecord, UserProperties } from './record.ts';
 
 /** Ask a scope for its payload as bytes, or as the value that `${payload.x}` reads; plain objects have neither. */
 export const PAYLOAD_BYTES: unique symbol = Symbol('payload bytes');
@@ -42,29 +42,57 @@ export interface PublishProperties {
   readonly 'User-Property': UserProperties;
 }
 
+/** The rule output of one record, on its own. */
 export function toRuleOutput(record: MqttRecord, reading: Reading): RuleOutput {
-  const { envelope } = record;
-  const userProperties = collectUserProperties(record);
-  const { username, qos, retain, dup } = publisher(record, userProperties, reading.defaults);
-  return {
-    event: envelope.kind.replace(/^mqtt\./, ''),
-    id: envelope.id,
-    clientid: envelope.clientid ?? null,
-    username,
-    principal: envelope.principal ?? null,
-    topic: envelope.topic,
-    qos,
-    flags: { retain, dup },
-    timestamp: envelope.timestamp,
-    publish_received_at: envelope.timestamp,
-    peerhost: envelope.sourceip ?? null,
+  return ruleOutputView(reading)(record);
+}
+
+/** Shows one record after another as rule output, through a single object, as `eventView` does. */
+export function ruleOutputView({ defaults }: Reading): (record: MqttRecord) => RuleOutput {
+  let record: MqttRecord;
+  const output: RuleOutput = {
+    get event() {
+      return record.envelope.kind.replace(/^mqtt\./, '');
+    },
+    get id() {
+      return record.envelope.id;
+    },
+    get clientid() {
+      return record.envelope.clientid ?? null;
+    },
+    get username() {
+      return username(record, defaults);
+    },
+    get principal() {
+      return record.envelope.principal ?? null;
+    },
+    get topic() {
+      return record.envelope.topic;
+    },
+    get qos() {
+      return qos(record, defaults);
+    },
+    get flags() {
+      return flags(record, defaults);
+    },
+    get timestamp() {
+      return record.envelope.timestamp;
+    },
+    get publish_received_at() {
+      return record.envelope.timestamp;
+    },
+    get peerhost() {
+      return record.envelope.sourceip ?? null;
+    },
     get payload() {
       return record.isText ? record.text : record.bytes.toString('base64');
     },
     get payload_encoding() {
       return record.isText ? (undefined as never) : ('base64' as const);
     },
-    pub_props: publishProperties(record, userProperties),
+    get pub_props() {
+      return publishProperties(record);
+    },
     get [PAYLOAD_BYTES]() {
       return record.bytes;
     },
@@ -72,9 +100,13 @@ export function toRuleOutput(record: MqttRecord, reading: Reading): RuleOutput {
       return record.json;
     },
   };
+  return (next) => {
+    record = next;
+    return output;
+  };
 }
 
-function publishProperties({ envelope }: MqttRecord, userProperties: UserProperties): PublishProperties {
+function publishProperties({ envelope, userProperties }: MqttRecord): PublishProperties {
   return {
     // IoT Core says UNSPECIFIED_BYTES also where the publisher said nothing.
     ...(envelope.formatIndicator === 'UTF8_DATA' && { 'Payload-Format-Indicator': 1 }),
