@@ -1,6 +1,6 @@
 // One bundle per Lambda entry, in dist/bundles/<sink>/: what is deployed, and nothing that another sink needs.
 // With an entry file and a directory as arguments, that entry alone is bundled the same way.
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -18,8 +18,7 @@ function sinks() {
 
 async function bundle(entry, directory) {
   const outdir = join(root, directory);
-  rmSync(outdir, { recursive: true, force: true });
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: { index: entry },
     outdir,
@@ -38,6 +37,19 @@ async function bundle(entry, directory) {
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
+    write: false,
   });
+  replace(outdir, new Map(outputFiles.map(({ path, contents }) => [path, contents])));
   writeFileSync(`${outdir}.meta.json`, JSON.stringify(metafile));
+}
+
+// Whoever reads the folder meanwhile, such as a synth under way, sees no difference where there is none.
+function replace(folder, files) {
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    if (!files.has(join(folder, name))) rmSync(join(folder, name), { recursive: true });
+  }
+  for (const [path, contents] of files) {
+    if (!existsSync(path) || !readFileSync(path).equals(contents)) writeFileSync(path, contents);
+  }
 }

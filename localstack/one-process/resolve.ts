@@ -6,8 +6,20 @@ export const ACCOUNT = '000000000000';
 /** Resolves a template's references and functions to the names that its resources have in this process. */
 export type Resolve = (value: unknown) => unknown;
 
-/** @throws when the value asks for something that only AWS could tell. */
-export function resolver(stack: Stack, all: readonly Stack[]): Resolve {
+/** What a resource is called where it runs: its name, and what `Ref` and `Arn` say of it. */
+export interface Identity {
+  readonly name: string;
+  readonly ref: string;
+  readonly arn: string;
+}
+
+export type Identify = (stack: string, logicalId: string, resource: Resource | undefined) => Identity;
+
+/**
+ * @param identify Names of resources; by default those that they have in this process.
+ * @throws when the value asks for something that only AWS could tell.
+ */
+export function resolver(stack: Stack, all: readonly Stack[], identify: Identify = identity): Resolve {
   const resources = stack.template.Resources ?? {};
 
   function resolve(value: unknown): unknown {
@@ -26,11 +38,11 @@ export function resolver(stack: Stack, all: readonly Stack[]): Resolve {
       if (name === 'AWS::StackName') return stack.name;
       const parameter = stack.template.Parameters?.[name as string];
       if (parameter !== undefined) return parameter.Default;
-      return identity(stack.name, name as string, resources[name as string]).ref;
+      return identify(stack.name, name as string, resources[name as string]).ref;
     },
     'Fn::GetAtt': (argument) => {
       const [name, attribute] = typeof argument === 'string' ? argument.split('.') : (argument as string[]);
-      const { arn } = identity(stack.name, name!, resources[name!]);
+      const { arn } = identify(stack.name, name!, resources[name!]);
       if (attribute === 'Arn') return arn;
       if (attribute === 'QueueName') return arn.split(':').at(-1);
       throw new Error(`${stack.name}: ${name}.${attribute} has no value outside of AWS`);
@@ -58,7 +70,9 @@ export function resolver(stack: Stack, all: readonly Stack[]): Resolve {
       const wanted = resolve(argument);
       for (const other of all) {
         for (const { Export, Value } of Object.values(other.template.Outputs ?? {})) {
-          if (Export !== undefined && resolver(other, all)(Export.Name) === wanted) return resolver(other, all)(Value);
+          if (Export !== undefined && resolver(other, all, identify)(Export.Name) === wanted) {
+            return resolver(other, all, identify)(Value);
+          }
         }
       }
       throw new Error(`${stack.name}: no stack of the assembly exports ${String(wanted)}`);
@@ -92,11 +106,7 @@ const NAMES: Readonly<
 };
 
 /** The physical name that a resource has in this process, and what `Ref` and `Arn` say of it. */
-export function identity(
-  stack: string,
-  logicalId: string,
-  resource: Resource | undefined,
-): { name: string; ref: string; arn: string } {
+export function identity(stack: string, logicalId: string, resource: Resource | undefined): Identity {
   const kind = resource === undefined ? undefined : NAMES[resource.Type];
   if (resource === undefined || kind === undefined) {
     throw new Error(

@@ -1,15 +1,15 @@
 import type { RuleAction, TopicRule } from '../iot-core/rules/topic-rule.ts';
 import type { Stack } from './assembly.ts';
-import { identity, resolver } from './resolve.ts';
+import { type Identify, identity, resolver } from './resolve.ts';
 
 /** The topic rules that the templates declare. @throws for an action that the stand-in cannot run. */
-export function declaredRules(stacks: readonly Stack[]): TopicRule[] {
+export function declaredRules(stacks: readonly Stack[], identify: Identify = identity): TopicRule[] {
   return stacks.flatMap((stack) => {
-    const resolve = resolver(stack, stacks);
+    const resolve = resolver(stack, stacks, identify);
     return Object.entries(stack.template.Resources ?? {})
       .filter(([, { Type }]) => Type === 'AWS::IoT::TopicRule')
       .map(([logicalId, resource]): TopicRule => {
-        const { name } = identity(stack.name, logicalId, resource);
+        const { name } = identify(stack.name, logicalId, resource);
         const payload = resolve(resource.Properties!['TopicRulePayload']) as TopicRulePayload;
         return {
           name,

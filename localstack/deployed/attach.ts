@@ -1,0 +1,70 @@
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
+import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
+import type { Broker } from '../iot-core/broker/broker.ts';
+import { startStandIn } from '../iot-core/stand-in.ts';
+import { ACCOUNT, REGION } from '../one-process/resolve.ts';
+import { declaredRules } from '../one-process/rules.ts';
+import { type DeployedStack, readDeployedStack } from './read-stack.ts';
+
+export interface AttachOptions {
+  /** Endpoint of LocalStack. */
+  readonly endpointUrl: string;
+  readonly stackNames: readonly string[];
+  /** MQTT port on loopback. @default a free one */
+  readonly port?: number | undefined;
+  readonly onError: (error: Error) => void;
+}
+
+/** The stand-in for IoT Core in front of deployed stacks. */
+export interface Attached {
+  readonly broker: Broker;
+  readonly tasks: readonly TaskMetadata[];
+  readonly stacks: readonly DeployedStack[];
+  close(): Promise<void>;
+}
+
+/**
+ * Runs the topic rules of deployed stacks: LocalStack's community edition accepts them, and does not run them. What they
+ * act on (queues, streams) is what is deployed.
+ *
+ * @throws when a stack has no task, or a rule that the stand-in cannot run.
+ */
+export async function attach({ endpointUrl, stackNames, port, onError }: AttachOptions): Promise<Attached> {
+  const config = { endpoint: endpointUrl, region: REGION, credentials: LOCAL_CREDENTIALS };
+  const clients = {
+    cloudFormation: new CloudFormationClient(config),
+    sqs: new SQSClient(config),
+    kinesis: new KinesisClient(config),
+  };
+  const stacks = await Promise.all(stackNames.map((name) => readDeployedStack(clients.cloudFormation, name)));
+  const rules = stacks.flatMap(({ stack, identify }) => declaredRules([stack], identify));
+  if (rules.length === 0) throw new Error(`no topic rule in ${stackNames.join(', ')}`);
+  const broker = await startStandIn({
+    rules,
+    port,
+    accountId: ACCOUNT,
+    onError,
+    targets: {
+      async sendToQueue(queueUrl, body) {
+        await clients.sqs.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
+      },
+      async putToStream(streamName, partitionKey, data) {
+        await clients.kinesis.send(
+          new PutRecordCommand({ StreamName: streamName, PartitionKey: partitionKey, Data: data }),
+        );
+      },
+    },
+  });
+  return {
+    broker,
+    stacks,
+    tasks: stacks.flatMap(({ stack }) => stack.tasks),
+    async close() {
+      await broker.close();
+      for (const client of Object.values(clients)) client.destroy();
+    },
+  };
+}
