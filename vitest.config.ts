@@ -7,7 +7,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/whole/**'],
+          exclude: ['test/whole/**', 'test/docker-free/**'],
           // The first synth of a process validates its templates for some seconds on a busy machine.
           testTimeout: 30_000,
           globalSetup: ['test/support/bundles.ts'],
@@ -16,7 +16,7 @@ export default defineConfig({
       {
         test: {
           name: 'whole',
-          include: ['test/whole/**/*.test.ts'],
+          include: ['test/whole/**/*.test.ts', 'test/docker-free/**/*.test.ts'],
           globalSetup: ['test/support/bundles.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

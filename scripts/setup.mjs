@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { install, isInstalled } from '../localstack/docker-free/install.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, '.cache');
@@ -11,6 +12,9 @@ const NODE_24_VERSION = '24.21.0';
 
 /** Lambda's runtime, once `npm run setup -- node24` has fetched it. */
 export const node24 = join(cache, 'node24/node_modules', NODE_24, 'bin/node');
+
+/** LocalStack without Docker, once `npm run setup -- localstack` has made it. */
+export const localStackHome = join(cache, 'localstack');
 
 /** Each part: what needs it, whether it is there, and how it comes. */
 export const parts = [
@@ -34,6 +38,12 @@ export const parts = [
           stdio: 'inherit',
         },
       ),
+  },
+  {
+    name: 'localstack',
+    what: 'deployed stacks on LocalStack, without Docker',
+    isReady: () => isInstalled(localStackHome),
+    install: () => install(localStackHome),
   },
 ];
 

@@ -1,10 +1,11 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
-import { KinesisClient, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
+import { connectKinesis } from '../one-process/kinesis.ts';
 import { ACCOUNT, REGION } from '../one-process/resolve.ts';
 import { declaredRules } from '../one-process/rules.ts';
 import { type DeployedStack, readDeployedStack } from './read-stack.ts';
@@ -37,7 +38,7 @@ export async function attach({ endpointUrl, stackNames, port, onError }: AttachO
   const clients = {
     cloudFormation: new CloudFormationClient(config),
     sqs: new SQSClient(config),
-    kinesis: new KinesisClient(config),
+    kinesis: connectKinesis(endpointUrl).client,
   };
   const stacks = await Promise.all(stackNames.map((name) => readDeployedStack(clients.cloudFormation, name)));
   const rules = stacks.flatMap(({ stack, identify }) => declaredRules([stack], identify));

@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { ACCOUNT, REGION } from '../one-process/resolve.ts';
+
+export interface CdkOptions {
+  /** Endpoint of LocalStack. */
+  readonly endpointUrl: string;
+  /** Folder of the CDK app. */
+  readonly folder: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Hears each line that the CDK command prints. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** Runs the project's own CDK command against LocalStack. @throws with what it printed when it fails. */
+export async function cdk(args: readonly string[], { endpointUrl, folder, env, onLine }: CdkOptions): Promise<void> {
+  const command = createRequire(import.meta.url).resolve('aws-cdk/bin/cdk');
+  const child = spawn(process.execPath, [command, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...localEnvironment(endpointUrl), ...env },
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+      for (const line of text.split('\n')) if (line.trim() !== '') onLine?.(line);
+    });
+  }
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`cdk ${args.join(' ')} failed:\n${printed.trim()}`);
+}
+
+/** Makes an account of LocalStack ready for `cdk deploy`. */
+export async function bootstrap(options: CdkOptions): Promise<void> {
+  await cdk(['bootstrap', `aws://${ACCOUNT}/${REGION}`], options);
+}
+
+/** What any AWS tool needs to know to reach LocalStack. */
+export function localEnvironment(endpointUrl: string): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL: endpointUrl,
+    AWS_ENDPOINT_URL_S3: endpointUrl,
+    AWS_REGION: REGION,
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+  };
+}

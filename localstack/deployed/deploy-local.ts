@@ -1,0 +1,69 @@
+// `npm run deploy:local`: deploys the example app to a LocalStack that runs, and puts the stand-in for IoT Core before it.
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
+import { readAssembly } from '../one-process/assembly.ts';
+import { REGION } from '../one-process/resolve.ts';
+import { attach } from './attach.ts';
+import { bootstrap, cdk, localEnvironment } from './cdk.ts';
+
+const endpointUrl = process.env['AWS_ENDPOINT_URL'] ?? 'http://127.0.0.1:4566';
+const client = new CloudFormationClient({
+  endpoint: endpointUrl,
+  region: REGION,
+  credentials: LOCAL_CREDENTIALS,
+  maxAttempts: 1,
+});
+const options = { endpointUrl, folder: process.cwd(), onLine: (line: string) => console.log(`  ${line}`) };
+
+async function main(): Promise<void> {
+  await isUp();
+  if (!(await exists('CDKToolkit'))) {
+    console.log('Bootstrapping the account (once) …');
+    await bootstrap(options);
+  }
+  console.log('Deploying bin/app.ts …');
+  await cdk(['deploy', '--all', '--require-approval', 'never', '--method', 'direct'], options);
+  const stackNames = readAssembly('cdk.out')
+    .filter(({ tasks }) => tasks.length > 0)
+    .map(({ name }) => name);
+  const { broker, tasks, stacks, close } = await attach({
+    endpointUrl,
+    stackNames,
+    onError: (error) =>
+      console.error(`  ${error.message}${error.cause === undefined ? '' : `: ${String(error.cause)}`}`),
+  });
+  console.log(`\nIoT Core   ${broker.url}  (the stand-in: LocalStack accepts topic rules and does not run them)`);
+  for (const { task, filters } of tasks) console.log(`Task       ${task} from ${filters.join(', ')}`);
+  for (const { stack } of stacks) console.log(`Stack      ${stack.name}`);
+  console.log('\nTo look at it with the AWS tools:');
+  for (const [name, value] of Object.entries(localEnvironment(endpointUrl))) console.log(`  export ${name}=${value}`);
+  console.log('\nCtrl-C ends the stand-in; what is deployed stays until LocalStack stops.');
+  await new Promise((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+  await close();
+}
+
+async function isUp(): Promise<void> {
+  try {
+    await fetch(`${endpointUrl}/_localstack/health`);
+  } catch (cause) {
+    throw new Error(`nothing answers at ${endpointUrl}; \`npm run localstack\` starts LocalStack there`, { cause });
+  }
+}
+
+async function exists(stack: string): Promise<boolean> {
+  try {
+    await client.send(new DescribeStacksCommand({ StackName: stack }));
+    return true;
+  } catch (error) {
+    if ((error as Error).name === 'ValidationError') return false;
+    throw error;
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,1 @@
+"""A runtime executor for LocalStack's Lambda: processes in place of containers."""

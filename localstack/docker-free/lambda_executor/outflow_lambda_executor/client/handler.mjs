@@ -1,0 +1,23 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const EXTENSIONS = ['.js', '.mjs', '.cjs'];
+
+/** The function that a name like `folder/index.handler` stands for. */
+export async function loadHandler(root, name) {
+  const [module, ...path] = basename(name).split('.');
+  const base = join(root, dirname(name), module);
+  const file = EXTENSIONS.map((extension) => base + extension).find(existsSync);
+  if (file === undefined) throw named('Runtime.ImportModuleError', `Cannot find module '${module}' in ${root}`);
+  const exported = await import(pathToFileURL(file).href);
+  const walk = (from) => path.reduce((value, key) => value?.[key], from);
+  const handler = walk(exported) ?? walk(exported.default);
+  if (typeof handler !== 'function')
+    throw named('Runtime.HandlerNotFound', `${name} is ${typeof handler}; wanted an exported function`);
+  return handler;
+}
+
+function named(name, message) {
+  return Object.assign(new Error(message), { name });
+}

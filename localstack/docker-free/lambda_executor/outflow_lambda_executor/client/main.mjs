@@ -1,0 +1,67 @@
+// A runtime for Node handlers: loads the function, then answers one invocation after the other.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+import { Worker } from 'node:worker_threads';
+import { logTo, printed } from './console.mjs';
+import { loadHandler } from './handler.mjs';
+import { reportable } from './reportable.mjs';
+import { initFailed, nextInvocation, respond } from './runtime-api.mjs';
+
+new Worker(new URL('./lifeline.mjs', import.meta.url)).unref();
+
+const { env } = process;
+let requestId;
+logTo(() => requestId);
+
+let handler;
+process.on('uncaughtException', (error) => giveUp('Uncaught Exception', error, 129));
+process.on('unhandledRejection', (reason) =>
+  giveUp(
+    'Unhandled Promise Rejection',
+    Object.assign(new Error(String(reason?.message ?? reason), { cause: reason }), {
+      name: 'Runtime.UnhandledPromiseRejection',
+    }),
+    128,
+  ),
+);
+
+try {
+  handler = await loadHandler(env.LAMBDA_TASK_ROOT, env._HANDLER);
+} catch (error) {
+  await giveUp('Uncaught Exception', error, 1);
+}
+
+for (;;) {
+  const invocation = await nextInvocation();
+  requestId = invocation.requestId;
+  env._X_AMZN_TRACE_ID = invocation.traceId;
+  const answer = await answerTo(invocation);
+  await printed();
+  await respond(requestId, answer);
+}
+
+async function answerTo({ event, deadlineMs, functionArn }) {
+  const context = {
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    invokedFunctionArn: functionArn,
+    awsRequestId: requestId,
+    getRemainingTimeInMillis: () => Math.max(0, deadlineMs - Date.now()),
+  };
+  try {
+    return { value: await handler(JSON.parse(event), context) };
+  } catch (error) {
+    console.error('Invoke Error', JSON.stringify(reportable(error)));
+    return { error };
+  }
+}
+
+// Nothing can be trusted any more: tell why, and let a new process take over.
+async function giveUp(what, error, exitCode) {
+  console.error(what, JSON.stringify(reportable(error)));
+  await printed();
+  await (handler === undefined ? initFailed(error) : respond(requestId, { error })).catch(() => {});
+  process.exit(exitCode);
+}

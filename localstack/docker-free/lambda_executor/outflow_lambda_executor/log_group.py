@@ -1,0 +1,14 @@
+from functools import cache
+
+from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
+
+
+@cache
+def heed_log_group() -> None:
+    """LocalStack 4.14.0 keeps the log group that a function names in its configuration, and logs to the default one."""
+    default = ExecutionEnvironment.get_log_group_name
+
+    def configured(self: ExecutionEnvironment) -> str:
+        return self.function_version.config.logging_config.get("LogGroup") or default(self)
+
+    ExecutionEnvironment.get_log_group_name = configured

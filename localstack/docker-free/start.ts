@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { healthy } from './health.ts';
+import { processesOf } from './left-over.ts';
+import type { LocalStack, StartOptions } from './localstack.ts';
+import { freePort } from './port.ts';
+
+export type { LocalStack } from './localstack.ts';
+
+export interface DockerFreeOptions extends StartOptions {
+  /** Where `npm run setup -- localstack` has put it. */
+  readonly home: string;
+  /** The Node that runs the functions. */
+  readonly node: string;
+  /**
+   * Its log.
+   *
+   * @default - a file that is removed when it stops
+   */
+  readonly logFile?: string;
+}
+
+/** LocalStack as a process of this machine, that is. */
+export interface LocalStackProcess extends LocalStack {
+  readonly pid: number;
+  readonly logFile: string;
+  /** All it has on disk. Every process that it starts names it in its environment. */
+  readonly stateFolder: string;
+}
+
+const START_TIMEOUT_MS = 120_000;
+const STOP_TIMEOUT_MS = 20_000;
+
+/**
+ * Starts LocalStack without Docker; Lambda functions run as processes. When the process that started it ends, it stops too.
+ *
+ * @throws with the path of the log, when it does not come up.
+ */
+export async function startLocalStack(options: DockerFreeOptions): Promise<LocalStackProcess> {
+  const { home, node, progress = () => {} } = options;
+  const python = join(home, 'venv/bin/python');
+  if (!existsSync(python)) throw new Error(`${python} is missing; \`npm run setup -- localstack\` makes it`);
+  const port = await freePort(options.port ?? 0);
+  const endpointUrl = `http://127.0.0.1:${port}`;
+  // macOS names its temporary folder by a link.
+  const stateFolder = mkdtempSync(join(realpathSync(tmpdir()), 'outflow-localstack-'));
+  const logFile = options.logFile ?? `${stateFolder}.log`;
+  mkdirSync(dirname(logFile), { recursive: true });
+
+  const log = openSync(logFile, 'w');
+  const child = spawn(python, ['-m', 'outflow_lambda_executor'], {
+    cwd: stateFolder,
+    env: environment(home, node, stateFolder, port),
+    stdio: ['pipe', log, log],
+    // Ctrl-C in a terminal reaches the whole group; it is ours to stop it in order.
+    detached: true,
+  });
+  closeSync(log);
+  const ended = once(child, 'exit');
+  ended.catch(() => {});
+
+  const stop = onlyOnce(async () => {
+    await end(child, ended, stateFolder);
+    rmSync(stateFolder, { recursive: true, force: true });
+  });
+  try {
+    await once(child, 'spawn');
+    await healthy(endpointUrl, {
+      timeoutMs: START_TIMEOUT_MS,
+      progress,
+      hasEnded: () => (hasEnded(child) ? `exit ${child.exitCode ?? child.signalCode}` : undefined),
+    });
+  } catch (cause) {
+    await stop();
+    throw new Error(`${(cause as Error).message}; its log is ${logFile}`, { cause });
+  }
+  return {
+    endpointUrl,
+    pid: child.pid!,
+    logFile,
+    stateFolder,
+    async stop() {
+      await stop();
+      if (options.logFile === undefined) rmSync(logFile, { force: true });
+    },
+  };
+}
+
+function environment(home: string, node: string, stateFolder: string, port: number): NodeJS.ProcessEnv {
+  const temporary = join(stateFolder, 'tmp');
+  const libraries = join(stateFolder, 'usr/lib/localstack');
+  mkdirSync(temporary);
+  mkdirSync(dirname(libraries), { recursive: true });
+  // Where it looks for Kinesis before it would install it anew.
+  symlinkSync(join(home, 'filesystem/usr/lib/localstack'), libraries);
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(AWS_|PYTHON|NODE_OPTIONS$)/.test(name));
+  return {
+    ...Object.fromEntries(inherited),
+    GATEWAY_LISTEN: `127.0.0.1:${port}`,
+    // Queue URLs have to work offline, and name this port.
+    LOCALSTACK_HOST: `127.0.0.1:${port}`,
+    SQS_ENDPOINT_STRATEGY: 'path',
+    DNS_ADDRESS: '0',
+    SKIP_SSL_CERT_DOWNLOAD: '1',
+    DISABLE_EVENTS: '1',
+    // In a container it would write to /var/lib/localstack.
+    OVERRIDE_IN_DOCKER: '0',
+    FILESYSTEM_ROOT: stateFolder,
+    TMPDIR: temporary,
+    XDG_CACHE_HOME: join(home, 'cache'),
+    KINESIS_PERSISTENCE: '0',
+    KINESIS_LATENCY: '0',
+    // Topic rules and dashboards are not in the community edition; without this, a later one would refuse the stack.
+    CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES: '1',
+    LAMBDA_RUNTIME_EXECUTOR: 'process',
+    LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT: '60',
+    // A mapping without a window rests after each poll, by default a second, and up to ten when it found nothing.
+    LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC: '0.1',
+    LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC: '1',
+    OUTFLOW_LAMBDA_NODE: node,
+  };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+}
+
+async function end(child: ChildProcess, ended: Promise<unknown>, stateFolder: string): Promise<void> {
+  if (!hasEnded(child)) {
+    child.kill('SIGTERM');
+    await Promise.race([ended, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+    if (!hasEnded(child)) {
+      child.kill('SIGKILL');
+      await ended;
+    }
+  }
+  // Killed, it could not end its Kinesis, which has a session of its own.
+  for (const pid of processesOf(stateFolder)) kill(pid);
+  while (processesOf(stateFolder).length > 0) await sleep(50);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function onlyOnce(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= run();
+    return running;
+  };
+}

@@ -1,0 +1,68 @@
+// `npm run localstack`: LocalStack, in Docker where an engine answers, else without; until Ctrl-C.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ready } from './ready.mjs';
+import { localStackHome, node24, parts } from './setup.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { values: wanted } = parseArgs({
+  options: {
+    docker: { type: 'boolean' },
+    'docker-free': { type: 'boolean' },
+    token: { type: 'boolean' },
+    port: { type: 'string', default: '4566' },
+  },
+});
+ready(root);
+const { register } = await import('tsx/esm/api');
+register();
+const docker = await import('../localstack/docker/start.ts');
+
+const port = Number(wanted.port);
+const progress = (line) => console.log(line);
+const interrupted = new Promise((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, resolve);
+});
+void interrupted.then(() => console.log('\nStopping …'));
+
+try {
+  const localStack = await start();
+  announce(localStack.endpointUrl);
+  await interrupted;
+  await localStack.stop();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}
+// What is left then are sockets that fetch keeps for another call.
+process.exit();
+
+async function start() {
+  const hasDocker = !wanted['docker-free'] && (await docker.hasDocker());
+  if ((wanted.docker || wanted.token) && !hasDocker)
+    throw new Error('No Docker engine with compose answers; --docker and --token want one.');
+  if (hasDocker) {
+    console.log('LocalStack in Docker; Lambda functions run in containers.');
+    return docker.startLocalStack({ port, progress, edition: wanted.token ? 'token' : 'community' });
+  }
+  const why = wanted['docker-free'] ? 'as asked' : 'no Docker engine with compose answers';
+  console.log(`LocalStack without Docker (${why}); Lambda functions run as processes.`);
+  for (const part of parts) {
+    if (['node24', 'localstack'].includes(part.name) && !part.isReady()) part.install();
+  }
+  const { startLocalStack } = await import('../localstack/docker-free/start.ts');
+  const logFile = join(localStackHome, 'localstack.log');
+  console.log(`Starting; its log is ${logFile}`);
+  return startLocalStack({ home: localStackHome, node: node24, port, progress, logFile });
+}
+
+function announce(endpointUrl) {
+  console.log(`
+Ready at ${endpointUrl}. In another terminal:
+
+  export AWS_ENDPOINT_URL=${endpointUrl} AWS_ENDPOINT_URL_S3=${endpointUrl}
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
+
+Ctrl-C stops it.`);
+}

@@ -1,0 +1,169 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { CreateEventSourceMappingCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type LocalStackProcess, startLocalStack } from '../../localstack/docker-free/start.ts';
+import { localStackHome, node24 } from '../../scripts/setup.mjs';
+import { isMissing } from '../support/setup-parts.ts';
+import { clientConfig, Functions, isRunning } from './functions.ts';
+
+const MISBEHAVING = readFileSync(new URL('./misbehaving.mjs', import.meta.url), 'utf8');
+const PATIENCE = { timeout: 60_000, interval: 100 };
+
+describe.skipIf(isMissing('localstack') || isMissing('node24'))(
+  'a function on LocalStack without Docker',
+  {
+    timeout: 120_000,
+  },
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'outflow-'));
+    let localStack: LocalStackProcess;
+    let functions: Functions;
+    const tell = (name: string) => functions.invoke(name, { do: 'tell' });
+    beforeAll(async () => {
+      localStack = await startLocalStack({ home: localStackHome, node: node24 });
+      functions = new Functions(localStack.endpointUrl);
+      await functions.create('patient', MISBEHAVING, 60, { variables: { GREETING: 'good day' } });
+      await functions.create('hasty', MISBEHAVING, 2);
+    }, 300_000);
+    afterAll(async () => {
+      await localStack?.stop();
+      rmSync(folder, { recursive: true });
+    }, 60_000);
+
+    it('runs under Lambda’s Node, with its environment and context', async () => {
+      const { payload, functionError } = await tell('patient');
+      expect(functionError).toBeUndefined();
+      expect(payload).toMatchObject({
+        node: expect.stringMatching(/^v24\./),
+        greeting: 'good day',
+        endpoint: localStack.endpointUrl,
+        requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        functionArn: 'arn:aws:lambda:us-east-1:000000000000:function:patient',
+      });
+      expect(payload.remainingMs).toBeGreaterThan(0);
+      expect(payload.remainingMs).toBeLessThanOrEqual(60_000);
+    });
+
+    it('keeps its process from one invocation to the next, also after an error', async () => {
+      const { payload: before } = await tell('patient');
+      expect(await functions.invoke('patient', { do: 'throw' })).toEqual({
+        functionError: 'Unhandled',
+        payload: { errorType: 'RangeError', errorMessage: 'as asked', trace: expect.any(Array) },
+      });
+      const { payload: after } = await tell('patient');
+      expect(after.pid).toBe(before.pid);
+      expect(after.requestId).not.toBe(before.requestId);
+    });
+
+    it('fails when its answer is not JSON', async () => {
+      expect(await functions.invoke('patient', { do: 'bigint' })).toMatchObject({
+        functionError: 'Unhandled',
+        payload: { errorType: 'Runtime.MarshalError' },
+      });
+    });
+
+    it.each([
+      ['waits too long', 'hasty', 'hang', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
+      ['is too busy to be asked', 'hasty', 'spin', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
+      ['exits', 'patient', 'exit', 'Runtime.ExitError', 'exit status 3'],
+      ['is killed', 'patient', 'kill', 'Runtime.ExitError', 'signal: killed'],
+      ['rejects unheard', 'patient', 'reject', 'Runtime.UnhandledPromiseRejection', 'nobody waits'],
+    ])('that %s is an error, and works again in another process', async (_, name, deed, errorType, message) => {
+      const { payload: before } = await tell(name);
+      expect(await functions.invoke(name, { do: deed })).toEqual({
+        functionError: 'Unhandled',
+        payload: expect.objectContaining({ errorType, errorMessage: expect.stringContaining(message) }),
+      });
+      const { payload: after, functionError } = await tell(name);
+      expect(functionError).toBeUndefined();
+      expect(after.pid).not.toBe(before.pid);
+      expect(isRunning(before.pid)).toBe(false);
+    });
+
+    it('that somebody kills while it works is an error, and works again', async () => {
+      const file = join(folder, 'killed');
+      const { payload: before } = await tell('patient');
+      const invoked = functions.invoke('patient', { do: 'hang', file });
+      await vi.waitUntil(() => existsSync(file), PATIENCE);
+      process.kill(before.pid, 'SIGKILL');
+      expect(await invoked).toMatchObject({ functionError: 'Unhandled', payload: { errorType: 'Runtime.ExitError' } });
+      expect((await tell('patient')).functionError).toBeUndefined();
+    });
+
+    it('that dies of a batch gets it again from its queue', async () => {
+      const file = join(folder, 'batch');
+      const sqs = new SQSClient(clientConfig(localStack.endpointUrl));
+      const { QueueUrl } = await sqs.send(
+        new CreateQueueCommand({ QueueName: 'batches', Attributes: { VisibilityTimeout: '2' } }),
+      );
+      const attributes = async () => {
+        const wanted = { QueueUrl, AttributeNames: ['All'] } as const;
+        return (await sqs.send(new GetQueueAttributesCommand({ ...wanted, AttributeNames: ['All'] }))).Attributes!;
+      };
+      await new LambdaClient(clientConfig(localStack.endpointUrl)).send(
+        new CreateEventSourceMappingCommand({
+          FunctionName: 'hasty',
+          EventSourceArn: (await attributes())['QueueArn'],
+          MaximumBatchingWindowInSeconds: 1,
+        }),
+      );
+      await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: file }));
+      await vi.waitUntil(() => existsSync(file) && readFileSync(file, 'utf8').startsWith('1\n2\n'), PATIENCE);
+      await vi.waitUntil(async () => {
+        const { ApproximateNumberOfMessages: visible, ApproximateNumberOfMessagesNotVisible: inFlight } =
+          await attributes();
+        return visible === '0' && inFlight === '0';
+      }, PATIENCE);
+    });
+
+    it('that cannot be loaded says why, whenever it is asked', async () => {
+      await functions.create('broken', "throw new TypeError('not today')", 10);
+      const failure = { functionError: 'Unhandled', payload: { errorType: 'TypeError', errorMessage: 'not today' } };
+      expect(await functions.invoke('broken', {})).toMatchObject(failure);
+      expect(await functions.invoke('broken', {})).toMatchObject(failure);
+      await functions.create('empty', 'export const other = 1;', 10);
+      expect((await functions.invoke('empty', {})).payload.errorType).toBe('Runtime.HandlerNotFound');
+      await vi.waitFor(
+        async () => expect((await logOf('/aws/lambda/broken')).join('')).toContain('not today'),
+        PATIENCE,
+      );
+    });
+
+    it('has its log in the group it names, between the platform’s lines', async () => {
+      await functions.create('talkative', MISBEHAVING, 10, { logGroup: 'its-own' });
+      // More than a pipe holds at once.
+      const long = 'x'.repeat(100_000);
+      await functions.invoke('talkative', { do: 'print', lines: ['one', long, 'two\nlines'] });
+      await functions.invoke('talkative', { do: 'exit' });
+      const lines = await vi.waitFor(async () => {
+        const found = await logOf('its-own');
+        expect(found.filter((line) => line.startsWith('REPORT'))).toHaveLength(2);
+        return found;
+      }, PATIENCE);
+      const id = '[0-9a-f-]{36}';
+      const expected = [
+        `^START RequestId: ${id} Version: \\$LATEST\n$`,
+        `^\\S+Z\t${id}\tINFO\tone\n$`,
+        `^\\S+Z\t${id}\tINFO\tx{100000}\n$`,
+        `^\\S+Z\t${id}\tINFO\ttwo\rlines\n$`,
+        '^bare\n$',
+        `^END RequestId: ${id}\n$`,
+        `^REPORT RequestId: ${id}\tDuration: .* ms\tBilled Duration: .*\tMemory Size: 128 MB\tInit Duration: `,
+        `^START RequestId: ${id} `,
+        `^END RequestId: ${id}\n$`,
+        '^REPORT .*\tStatus: error\tError Type: Runtime.ExitError\n$',
+      ];
+      expect(lines).toEqual(expected.map((pattern) => expect.stringMatching(new RegExp(pattern))));
+    });
+
+    async function logOf(logGroupName: string): Promise<string[]> {
+      const logs = new CloudWatchLogsClient(clientConfig(localStack.endpointUrl));
+      const { events = [] } = await logs.send(new FilterLogEventsCommand({ logGroupName }));
+      return events.map(({ message }) => message!);
+    }
+  },
+);

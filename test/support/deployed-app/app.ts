@@ -1,0 +1,33 @@
+import { App, CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
+import { IotTopicSource, KinesisSink, OutflowTask } from '../../../lib/index.ts';
+
+/** The app that the suite on LocalStack deploys; VERSION stands for an edit of the task between two deployments. */
+const version = process.env['VERSION'] ?? 'v1';
+
+const stack = new Stack(new App(), 'OutflowTest', { env: { account: '000000000000', region: 'us-east-1' } });
+const stream = new Stream(stack, 'Stream', {
+  shardCount: 1,
+  encryption: StreamEncryption.UNENCRYPTED,
+  removalPolicy: RemovalPolicy.DESTROY,
+});
+const task = new OutflowTask(stack, 'Warm', {
+  source: new IotTopicSource('devices/+/telemetry'),
+  batchPush: { messages: 100, interval: Duration.seconds(1) },
+  filter: { data: { body: { temp: [{ numeric: ['>', 20] }] } } },
+  sink: new KinesisSink(stream, {
+    partitionKey: '${clientid}',
+    payload: `{"a":"${version}","n":\${payload.n},"b":"${version}"}`,
+  }),
+});
+const hello = new OutflowTask(stack, 'Hello', {
+  source: new IotTopicSource('t/#'),
+  sink: new KinesisSink(stream, { partitionKey: 'key', payload: '${payload}' }),
+  removalPolicy: RemovalPolicy.DESTROY,
+});
+new CfnOutput(stack, 'StreamName', { value: stream.streamName });
+for (const [name, { queue, deadLetterQueue, worker }] of Object.entries({ Warm: task, Hello: hello })) {
+  new CfnOutput(stack, `${name}Queue`, { value: queue!.queueUrl });
+  new CfnOutput(stack, `${name}DeadLetterQueue`, { value: deadLetterQueue.queueUrl });
+  new CfnOutput(stack, `${name}Worker`, { value: worker!.functionName });
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { processesOf } from '../../localstack/docker-free/left-over.ts';
+import type { LocalStackProcess } from '../../localstack/docker-free/start.ts';
+import { connectKinesis } from '../../localstack/one-process/kinesis.ts';
+
+/** The clients of a LocalStack. */
+export function clientsOf(endpoint: string) {
+  const config = { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
+  return {
+    cloudFormation: new CloudFormationClient(config),
+    kinesis: connectKinesis(endpoint).client,
+    lambda: new LambdaClient(config),
+    logs: new CloudWatchLogsClient(config),
+    sqs: new SQSClient(config),
+  };
+}
+export type Clients = ReturnType<typeof clientsOf>;
+
+/** Outputs of a deployed stack. */
+export async function outputsOf({ cloudFormation }: Clients, stack: string): Promise<Record<string, string>> {
+  const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stack }));
+  return Object.fromEntries(Stacks![0]!.Outputs!.map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]));
+}
+
+/** Takes a message with all its attributes out of a queue, if there is one within a second. */
+export async function takeMessage({ sqs }: Clients, QueueUrl: string): Promise<Message | undefined> {
+  const { Messages } = await sqs.send(
+    new ReceiveMessageCommand({ QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds: 1 }),
+  );
+  const [message] = Messages ?? [];
+  if (message !== undefined)
+    await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+  return message;
+}
+
+/** All that a function has logged, by line. */
+export async function logOf({ lambda, logs }: Clients, functionName: string): Promise<string[]> {
+  const { LoggingConfig } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: functionName }));
+  const { events = [] } = await logs.send(
+    new FilterLogEventsCommand({ logGroupName: LoggingConfig!.LogGroup!, limit: 10_000 }),
+  );
+  return events.map(({ message }) => message!);
+}
+
+/** The processes that run functions now. */
+export function functionPids(localStack: LocalStackProcess): number[] {
+  return processesOf(localStack.stateFolder).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('client/main.mjs');
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
+}
