@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Whole paths, and what starts servers: minutes rather than seconds.
+const REAL_SERVERS = ['test/whole/**/*.test.ts', 'test/docker-free/**/*.test.ts', 'test/servers/**/*.test.ts'];
+
 export default defineConfig({
   test: {
     projects: [
@@ -7,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/whole/**', 'test/docker-free/**'],
+          exclude: REAL_SERVERS,
           // The first synth of a process validates its templates for some seconds on a busy machine.
           testTimeout: 30_000,
           globalSetup: ['test/support/bundles.ts'],
@@ -16,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'whole',
-          include: ['test/whole/**/*.test.ts', 'test/docker-free/**/*.test.ts'],
+          include: REAL_SERVERS,
           globalSetup: ['test/support/bundles.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

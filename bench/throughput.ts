@@ -53,7 +53,13 @@ function worker(task: { filter?: object; payload: string }, sink: Sink<KinesisRe
       sink: { type: 'kinesis', stream: 'telemetry', partitionKey: '${clientid}', payload: task.payload },
     },
     env: {},
-    deadLetters: { send: () => assert.fail('nothing here should be dead-lettered') },
+    queues: {
+      deadLetters: { send: () => assert.fail('nothing here should be dead-lettered') },
+      retries: { send: () => assert.fail('nothing here should be retried') },
+      remove: () => assert.fail('nothing here should be deleted early'),
+      comeAgainSoon: async (messages) => assert.equal(messages.length, 0),
+      tellControl: async () => {},
+    },
     report: () => {},
   });
   return (event) => handler(event, context);
@@ -66,6 +72,7 @@ function instantSink<Request>(seen?: (requests: readonly Request[]) => void): Si
       seen?.(requests);
       return requests.map(() => delivered);
     },
+    testConnectivity: async () => 'always',
     close() {},
   };
 }

@@ -64,7 +64,7 @@ async function walkThrough({ broker, kinesis, streams, tasks }: Run): Promise<vo
   if (!data.equals(Buffer.from(MESSAGE))) throw new Error(`the record differs from what was published: ${data}`);
   print('Equal', `${data.length} bytes published, the same ${data.length} bytes delivered`);
   // The record can be read before the worker has heard that it was written.
-  await Promise.all(tasks.map(({ mapping }) => mapping?.settle()));
+  await Promise.all(tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.settle())));
   for (const task of tasks) print('Counters', countersText(task));
   const [{ counters } = { counters: undefined }] = tasks;
   if (counters?.incoming !== 1 || counters.outgoing !== 1)

@@ -1,50 +1,72 @@
 import { readFileSync } from 'node:fs';
 import middy from '@middy/core';
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import type { Context, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import type * as z from 'zod';
-import { deadLetterQueue } from './buffer/dead-letter-queue.ts';
-import { sqsBatch } from './buffer/sqs.ts';
-import { InvalidOptionError } from './core/errors.ts';
+import { type Connectivity, type ControlRequest, controlRequests, type Intake, sqsIntake } from './buffer/intake.ts';
+import { sqsApi } from './buffer/sqs-api.ts';
+import { type TaskQueues, taskQueues } from './buffer/task-queues.ts';
+import { parameterText, stoppedTime } from './control/stopped-time.ts';
+import { show } from './core/errors.ts';
 import { parseSpec } from './core/spec.ts';
-import type { DeadLetters } from './dead-letter.ts';
 import type { SinkDefinition, SinkEnvironment } from './deliver/sink.ts';
-import { type BatchReport, type BufferMessage, createWorker } from './worker.ts';
+import type { StoppedTime } from './expiry.ts';
+import { batchMetrics } from './metrics.ts';
+import { type BatchReport, createWorker, type WorkerEnvironment } from './worker.ts';
 
 /** What a handler runs with. On Lambda it all comes from the function's package and environment. */
-export interface HandlerSetup extends SinkEnvironment {
+export interface HandlerSetup extends SinkEnvironment, Pick<WorkerEnvironment, 'now' | 'random'> {
   /** The task's spec, not yet parsed. */
   readonly spec: unknown;
-  readonly deadLetters: DeadLetters;
+  readonly queues: TaskQueues;
+  /** @default it never was */
+  readonly stopped?: StoppedTime;
   readonly report: (report: BatchReport) => void;
 }
 
-export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
+export interface Handler {
+  (
+    event: SQSEvent | KinesisStreamEvent,
+    context: Context,
+  ): Promise<{ batchItemFailures: { itemIdentifier: string }[] }>;
+  (event: ControlRequest, context: Context): Promise<Connectivity>;
+}
 
 /** The Lambda function of a task: decode → filter → render → deliver → report. @throws InvalidOptionError for a spec that is none. */
 export function createHandler<Schema extends z.ZodType, Request>(
   definition: SinkDefinition<Schema, Request>,
-  setup: HandlerSetup,
+  { queues, ...setup }: HandlerSetup,
 ): Handler {
   const spec = parseSpec(setup.spec, definition.options);
-  const worker = createWorker(spec, definition, setup);
-  return middy(async (messages: readonly BufferMessage[], context: Context) => {
-    const report = await worker.process(messages, { remainingMs: () => context.getRemainingTimeInMillis() });
+  const worker = createWorker(spec, definition, { ...setup, ...queues });
+  return middy(async (intake: unknown, context: Context) => {
+    const { process, respond } = asIntake(intake);
+    const report = await process({ remainingMs: () => context.getRemainingTimeInMillis() });
     setup.report(report);
-    return report;
-  }).use(sqsBatch()) as unknown as Handler;
+    await queues.tellControl(report);
+    return respond(report);
+  })
+    .use(controlRequests(worker))
+    .use(sqsIntake(worker, queues)) as unknown as Handler;
+}
+
+// What no intake has taken is still an event: of a source that this function has nothing to do with.
+function asIntake(event: unknown): Intake {
+  if (typeof (event as Partial<Intake>).process === 'function') return event as Intake;
+  throw new Error(`an event of no source that a worker has: ${show(event)}`);
 }
 
 /** Reads `spec.json` from beside the bundle, and the rest from the function's environment. */
 export function fromEnv(here: string): HandlerSetup {
+  const { env } = process;
   const spec = JSON.parse(readFileSync(new URL('./spec.json', here), 'utf8'));
-  const queueUrl = process.env['DEAD_LETTER_QUEUE_URL'];
-  if (queueUrl === undefined)
-    throw new InvalidOptionError('DEAD_LETTER_QUEUE_URL', undefined, 'the URL of the dead-letter queue');
   const log = (entry: object) => console.log(JSON.stringify({ task: spec.task, ...entry }));
+  const state = env['STATE_PARAMETER'];
   return {
     spec,
-    env: process.env,
-    deadLetters: deadLetterQueue({ queueUrl, task: spec.task, log }),
-    report: ({ failed, ...counts }) => log({ ...counts, failed: failed.length }),
+    env,
+    ...(state !== undefined && { stopped: stoppedTime(parameterText(state), { now: Date.now, log }) }),
+    queues: taskQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
+    report: (report) =>
+      log({ ...report, failed: report.failed.length, ...batchMetrics(spec.task, report, Date.now()) }),
   };
 }

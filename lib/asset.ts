@@ -6,12 +6,21 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 
 /** A worker's code: the prebuilt bundle of its sink, and the spec beside it. Nothing is compiled at synth. */
 export function workerCode(sink: string, spec: unknown): Code {
-  const bundle = join(packageRoot(), 'dist', 'bundles', sink);
-  if (!existsSync(bundle)) throw new Error(`${bundle} is missing; \`npm run build\` makes it`);
   const folder = temporaryFolder();
-  cpSync(bundle, folder, { recursive: true });
+  cpSync(bundleFolder(sink), folder, { recursive: true });
   writeFileSync(join(folder, 'spec.json'), `${JSON.stringify(spec, null, 2)}\n`);
   return Code.fromAsset(folder);
+}
+
+/** A function's code that is the same for everyone. */
+export function bundleCode(name: string): Code {
+  return Code.fromAsset(bundleFolder(name));
+}
+
+function bundleFolder(name: string): string {
+  const bundle = join(packageRoot(), 'dist', 'bundles', name);
+  if (!existsSync(bundle)) throw new Error(`${bundle} is missing; \`npm run build\` makes it`);
+  return bundle;
 }
 
 function packageRoot(): string {

@@ -3,6 +3,7 @@ export { NoBuffer, type NoBufferProps } from './buffer/no-buffer.ts';
 export { QueueBuffer, type QueueBufferProps } from './buffer/queue-buffer.ts';
 export { KinesisSink, type KinesisSinkProps } from './deliver/kinesis-sink.ts';
 export type { ISink, SinkConfig } from './deliver/sink.ts';
+export * from './retry.ts';
 export { IotTopicSource, type IotTopicSourceProps } from './source/iot-topic-source.ts';
 export type { ISource, SourceConfig, SourceTarget } from './source/source.ts';
 export { OutflowTask, type OutflowTaskProps } from './task.ts';

@@ -7,9 +7,13 @@ import { METADATA_KEY, METADATA_VERSION, type TaskMetadata, type TemplateMetadat
 export interface TaskParts {
   readonly rules: readonly IConstruct[];
   readonly queue: IConstruct | undefined;
+  readonly retryQueue: IConstruct | undefined;
   readonly deadLetterQueue: IConstruct;
-  readonly worker: IConstruct | undefined;
-  readonly mapping: IConstruct | undefined;
+  readonly worker?: IConstruct;
+  readonly mappings?: readonly IConstruct[];
+  readonly state?: IConstruct;
+  readonly controlQueue?: IConstruct;
+  readonly controlFunction?: IConstruct;
 }
 
 /** Lists the task in its template's metadata, for the command, the local runner and the topology. */
@@ -30,9 +34,13 @@ export function addTaskMetadata(
     specHash: createHash('sha256').update(JSON.stringify(spec)).digest('hex'),
     rules: parts.rules.map((rule) => logicalId(stack, rule)!),
     ...optional('queue', logicalId(stack, parts.queue)),
+    ...optional('retryQueue', logicalId(stack, parts.retryQueue)),
     ...optional('deadLetterQueue', logicalId(stack, parts.deadLetterQueue)),
     ...optional('worker', logicalId(stack, parts.worker)),
-    ...optional('mapping', logicalId(stack, parts.mapping)),
+    mappings: (parts.mappings ?? []).map((mapping) => logicalId(stack, mapping)!),
+    ...optional('state', logicalId(stack, parts.state)),
+    ...optional('controlQueue', logicalId(stack, parts.controlQueue)),
+    ...optional('controlFunction', logicalId(stack, parts.controlFunction)),
   };
   stack.templateOptions.metadata = { ...metadata, [METADATA_KEY]: { ...known, tasks: [...known.tasks, task] } };
 }

@@ -1,18 +1,23 @@
 import { Annotations, Duration, RemovalPolicy, Tags, Token } from 'aws-cdk-lib';
+import { Grant } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
+import { INITIAL_STATE, type TaskState } from '../lambdas/core/control.ts';
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
 import { parseOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
 import type { MissingVariable } from '../lambdas/core/template/template.ts';
 import { workerCode } from './asset.ts';
 import type { BatchPush, IBuffer } from './buffer/buffer.ts';
-import { grantSend, QueueBuffer } from './buffer/queue-buffer.ts';
+import { grantSend, QueueBuffer, RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
+import { Control } from './control.ts';
 import type { ISink } from './deliver/sink.ts';
 import { addTaskMetadata } from './metadata.ts';
+import { type RetryPolicy, wholeSeconds } from './retry.ts';
 import { ruleRole } from './rule-role.ts';
 import type { ISource } from './source/source.ts';
 import { type DeployTimeEnvironment, moveTokens } from './tokens.ts';
@@ -62,6 +67,63 @@ export interface OutflowTaskProps {
    */
   readonly deadLetterQueue?: IQueue;
   /**
+   * Which failed deliveries are tried again, when, and how often (row D18).
+   *
+   * @default RetryPolicy.backoff()
+   */
+  readonly retryPolicy?: RetryPolicy;
+  /**
+   * What happens when a message's retries are over: `allowed` moves it to the dead-letter queue and goes on; `prohibited`
+   * stops the task (status Ready) and keeps the message until somebody enables the task again (row D18).
+   *
+   * @default 'allowed'
+   */
+  readonly faultTolerance?: 'allowed' | 'prohibited';
+  /**
+   * Where a message goes whose retries are over, with faults allowed. A drop is counted.
+   *
+   * @default 'deadLetter'
+   */
+  readonly onExhausted?: 'deadLetter' | 'drop';
+  /**
+   * What a message does that can never be delivered as it is, with faults prohibited.
+   *
+   * @default 'block'
+   */
+  readonly poison?: 'block' | 'deadLetter';
+  /**
+   * Messages older than this are not sent any more; the time that the task is paused or stopped does not count. EMQX's
+   * request TTL is 45 seconds (row C38).
+   *
+   * @default - messages do not expire
+   */
+  readonly requestTtl?: Duration;
+  /**
+   * Where an expired message goes. A drop is counted.
+   *
+   * @default 'deadLetter'
+   */
+  readonly onExpired?: 'deadLetter' | 'drop';
+  /**
+   * Batches under way at a time, 2 to 1,000; retries add two more (row A8).
+   *
+   * @default - as many as AWS Lambda starts
+   */
+  readonly maxConcurrency?: number;
+  /**
+   * Records a second that the sink is given at most, shared evenly by all that may be under way; needs `maxConcurrency`.
+   *
+   * @default - as fast as the sink takes them
+   */
+  readonly rateLimit?: number;
+  /**
+   * Whether the task runs as soon as it is deployed for the first time (row D19). Afterwards `outflow enable` and
+   * `outflow pause` decide, and a deployment leaves that alone.
+   *
+   * @default true
+   */
+  readonly enabled?: boolean;
+  /**
    * 1 to 64 letters, digits, `-` and `_` (row D4).
    *
    * @default - the construct's id
@@ -106,6 +168,8 @@ export class OutflowTask extends Construct {
   readonly deadLetterQueue: IQueue;
   /** The buffer's queue; undefined for a buffer that has none. */
   readonly queue: IQueue | undefined;
+  /** Where messages wait for their next try; undefined for a buffer that has none. */
+  readonly retryQueue: IQueue | undefined;
   /** The task's function; undefined where IoT Core delivers by itself. */
   readonly worker: LambdaFunction | undefined;
 
@@ -133,7 +197,18 @@ export class OutflowTask extends Construct {
         batchPush: props.batchPush,
         missingVariable: props.missingVariable,
         validatePayload: props.validatePayload || undefined,
+        retryPolicy: props.retryPolicy && 'a policy',
+        faultTolerance: props.faultTolerance,
+        onExhausted: props.onExhausted,
+        poison: props.poison,
+        requestTtl: props.requestTtl && 'a duration',
+        onExpired: props.onExpired,
+        maxConcurrency: props.maxConcurrency,
+        rateLimit: props.rateLimit,
+        enabled: props.enabled,
       },
+      maxConcurrency: props.maxConcurrency,
+      enabled: props.enabled ?? true,
       batch: this.#batch(props.batchPush),
       workerTimeout: WORKER_TIMEOUT,
       encryptionKey: props.encryptionKey,
@@ -151,28 +226,44 @@ export class OutflowTask extends Construct {
 
     this.rules = rules;
     this.queue = buffer.queue;
-    const parts = { rules, queue: buffer.queue, deadLetterQueue: this.deadLetterQueue };
+    this.retryQueue = buffer.retryQueue;
+    const { queue, retryQueue } = buffer;
+    const parts = { rules, queue, retryQueue, deadLetterQueue: this.deadLetterQueue };
     if (buffer.feed === undefined) {
-      addTaskMetadata(this, spec, filters, { ...parts, worker: undefined, mapping: undefined });
+      addTaskMetadata(this, spec, filters, parts);
     } else {
-      const made = worker(this, {
+      const control = Control.of(this);
+      const state = new StringParameter(this, 'State', {
+        description: `State of Outflow task ${this.taskName}`,
+        // Written at the first deployment; from then on it is the control function's.
+        stringValue: JSON.stringify(initialState(props.enabled ?? true)),
+      });
+      const { worker: fn, live } = worker(this, {
         code: workerCode(props.sink.type, spec),
         environment: {
           ...environment,
+          ...buffer.environment,
           DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
+          CONTROL_QUEUE_URL: control.queue.queueUrl,
           RULE_ARNS: rules.map((rule) => rule.attrArn).join(','),
           TARGET_ARN: sink.targetArn,
+          ...(props.requestTtl !== undefined && { STATE_PARAMETER: state.parameterName }),
         },
         description,
         memorySize: props.memorySize ?? 512,
         logGroup: props.logGroup,
         removalPolicy,
       });
-      this.worker = made.worker;
-      sink.grantDeliver(made.worker);
-      grantSend(this.deadLetterQueue, made.worker);
-      const mapping = buffer.feed(made.live);
-      addTaskMetadata(this, spec, filters, { ...parts, worker: made.worker, mapping });
+      this.worker = fn;
+      sink.grantDeliver(fn);
+      grantSend(this.deadLetterQueue, fn);
+      control.grantAsk(fn);
+      if (props.requestTtl !== undefined)
+        Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParameter'], resourceArns: [state.parameterArn] });
+      const mappings = buffer.feed(live);
+      control.add(this, this.taskName, { mappings, rules, worker: fn, live, retryQueue, state });
+      const controlled = { state, controlQueue: control.queue, controlFunction: control.function };
+      addTaskMetadata(this, spec, filters, { ...parts, worker: fn, mappings, ...controlled });
     }
     Tags.of(this).add('outflow:task', this.taskName);
   }
@@ -212,6 +303,15 @@ const OPTIONS: Record<keyof OutflowTaskProps, true> = {
   description: true,
   encryptionKey: true,
   removalPolicy: true,
+  retryPolicy: true,
+  faultTolerance: true,
+  onExhausted: true,
+  poison: true,
+  requestTtl: true,
+  onExpired: true,
+  maxConcurrency: true,
+  rateLimit: true,
+  enabled: true,
   logGroup: true,
   memorySize: true,
 };
@@ -225,6 +325,7 @@ function refuseUnknown(id: string, props: OutflowTaskProps): void {
 
 function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: DeployTimeEnvironment) {
   const { description, source, batchPush, filter, missingVariable, validatePayload, sink } = props;
+  const { retryPolicy, faultTolerance, onExhausted, poison, requestTtl, onExpired } = props;
   const declared = {
     v: SPEC_VERSION,
     task,
@@ -234,6 +335,13 @@ function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: De
     filter,
     missingVariable,
     validatePayload,
+    retryPolicy: retryPolicy?.toSpec(`${task}.retryPolicy`),
+    faultTolerance,
+    onExhausted,
+    poison,
+    requestTtlSeconds: requestTtl && wholeSeconds(requestTtl, `${task}.requestTtl`),
+    onExpired,
+    recordsPerSecond: shareOfRate(task, props),
     sink: sink.spec,
   };
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
@@ -242,6 +350,27 @@ function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: De
     task: string;
     sink: { type: string };
   };
+}
+
+function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {
+  if (
+    maxConcurrency !== undefined &&
+    !(Number.isInteger(maxConcurrency) && maxConcurrency >= 2 && maxConcurrency <= 1000)
+  )
+    throw new InvalidOptionError(`${task}.maxConcurrency`, maxConcurrency, 'a whole number from 2 to 1,000');
+  if (rateLimit === undefined) return undefined;
+  if (!(rateLimit > 0)) throw new InvalidOptionError(`${task}.rateLimit`, rateLimit, 'a number above 0');
+  if (maxConcurrency === undefined)
+    throw new InvalidOptionError(
+      `${task}.rateLimit`,
+      rateLimit,
+      'maxConcurrency beside it: the rate is shared by so many',
+    );
+  return rateLimit / (maxConcurrency + RETRIES_AT_ONCE);
+}
+
+function initialState(enabled: boolean): TaskState {
+  return { ...INITIAL_STATE, ...(!enabled && { desired: 'Paused' }) };
 }
 
 function inSeconds(task: string, { interval, ...rest }: BatchPush) {

@@ -1,6 +1,13 @@
 import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Alias, Architecture, type Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Alias,
+  Architecture,
+  type Code,
+  Function as LambdaFunction,
+  RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 
@@ -38,6 +45,8 @@ export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFu
     timeout: WORKER_TIMEOUT,
     role,
     logGroup,
+    // A retry goes through the task's own queue back to this function, up to 176 times: that is no runaway loop.
+    recursiveLoop: RecursiveLoop.ALLOW,
   });
   const live = new Alias(scope, 'Live', { aliasName: 'live', version: fn.currentVersion });
   return { worker: fn, live };

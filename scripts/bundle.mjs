@@ -9,7 +9,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [entry, directory] = process.argv.slice(2);
 
 if (entry !== undefined) await bundle(entry, directory);
-else for (const sink of sinks()) await bundle(`lambdas/deliver/${sink}/handler.ts`, join('dist/bundles', sink));
+else {
+  for (const sink of sinks()) await bundle(`lambdas/deliver/${sink}/handler.ts`, join('dist/bundles', sink));
+  await bundle('lambdas/control/handler.ts', 'dist/bundles/control');
+}
 
 function sinks() {
   const folder = join(root, 'lambdas/deliver');

@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { install, isInstalled } from '../localstack/docker-free/install.mjs';
+import * as faultProxy from '../localstack/servers/fault-proxy/install.mjs';
+import * as rocketMq from '../localstack/servers/rocketmq/install.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, '.cache');
@@ -15,6 +17,12 @@ export const node24 = join(cache, 'node24/node_modules', NODE_24, 'bin/node');
 
 /** LocalStack without Docker, once `npm run setup -- localstack` has made it. */
 export const localStackHome = join(cache, 'localstack');
+
+/** The proxy that tests put faults in with, once `npm run setup -- fault-proxy` has built it. */
+export const faultProxyHome = join(cache, 'fault-proxy');
+
+/** RocketMQ 5 and 4, once `npm run setup -- rocketmq` has fetched them. */
+export const rocketMqHome = join(cache, 'rocketmq');
 
 /** Each part: what needs it, whether it is there, and how it comes. */
 export const parts = [
@@ -45,6 +53,18 @@ export const parts = [
     isReady: () => isInstalled(localStackHome),
     install: () => install(localStackHome),
   },
+  {
+    name: 'fault-proxy',
+    what: 'faults on real connections, by Toxiproxy',
+    isReady: () => faultProxy.isInstalled(faultProxyHome),
+    install: () => faultProxy.install(faultProxyHome),
+  },
+  {
+    name: 'rocketmq',
+    what: 'RocketMQ 5 and 4, without Docker (JDK 17, Maven)',
+    isReady: () => rocketMq.isInstalled(rocketMqHome),
+    install: () => rocketMq.install(rocketMqHome),
+  },
 ];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -53,7 +73,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (wanted.length === 0 || unknown.length > 0) {
     for (const name of unknown) console.error(`No part '${name}'.`);
     for (const { name, what, isReady } of parts)
-      console.log(`${name.padEnd(10)} ${isReady() ? 'ready  ' : 'missing'}  ${what}`);
+      console.log(`${name.padEnd(12)} ${isReady() ? 'ready  ' : 'missing'}  ${what}`);
     process.exitCode = unknown.length > 0 ? 1 : 0;
   }
   for (const part of parts) {

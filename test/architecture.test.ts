@@ -76,11 +76,15 @@ describe('the Kinesis bundle', () => {
       .filter((name) => /^(@aws-sdk\/client-|mqtt|rocketmq|kinesalite|aws-cdk|constructs|commander)/.test(name))
       .sort();
 
-  it('holds its own client, the queue’s for dead letters, no other, and no CDK', () => {
-    expect(clients(packagesOf(Object.keys(outputs)))).toEqual(['@aws-sdk/client-kinesis', '@aws-sdk/client-sqs']);
+  it('holds its own client, those for retries and for the task’s state, no other, and no CDK', () => {
+    expect(clients(packagesOf(Object.keys(outputs)))).toEqual([
+      '@aws-sdk/client-kinesis',
+      '@aws-sdk/client-sqs',
+      '@aws-sdk/client-ssm',
+    ]);
   });
 
-  it('starts without the queue’s client', () => {
+  it('starts with its own client alone', () => {
     const [entry] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.endsWith('handler.ts'))!;
     const loaded = new Set<string>([entry]);
     for (const file of loaded)

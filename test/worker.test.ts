@@ -4,32 +4,36 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { NeverRetry, RetryLater, StopTask } from '../lambdas/core/errors.ts';
 import { compileTemplate } from '../lambdas/core/template/template.ts';
-import { type DeadLetter, deadLetterAttributes } from '../lambdas/dead-letter.ts';
+import { deadLetterAttributes } from '../lambdas/dead-letter.ts';
 import type { Outcome, SinkDefinition } from '../lambdas/deliver/sink.ts';
 import { createHandler } from '../lambdas/handler.ts';
 import type { BatchReport } from '../lambdas/worker.ts';
-import { context, envelope, sqsEvent } from './support/messages.ts';
+import { attributes, context, envelope, sqsEvent } from './support/messages.ts';
+import { type QueueScript, scriptedQueues } from './support/task-queues.ts';
 
 type Script = (payload: Buffer) => Outcome;
 
-/** A task whose sink and dead-letter queue do as they are told, and remember. */
+/** A task whose sink and queues do as they are told, and remember. */
 function taskWith({
   deliver,
-  store = () => true,
   throws,
+  stores,
+  keeps,
+  now = () => 1_795_251_601_000,
   ...spec
 }: {
   deliver: Script;
-  store?: (letter: DeadLetter) => boolean;
   throws?: Error;
-  filter?: object;
+  now?: () => number;
   payload?: string;
-  validatePayload?: boolean;
-}) {
+  filter?: object;
+  [option: string]: unknown;
+} & QueueScript) {
   const { payload = '${payload}', ...rest } = spec;
   const delivered: Buffer[] = [];
-  const letters: DeadLetter[] = [];
+  const batches: Buffer[][] = [];
   const reports: BatchReport[] = [];
+  const queues = scriptedQueues({ ...(stores && { stores }), ...(keeps && { keeps }) });
   const definition: SinkDefinition<z.ZodType<{ type: 'script'; payload: string }>, Buffer> = {
     type: 'script',
     options: z.strictObject({ type: z.literal('script'), payload: z.string() }),
@@ -40,12 +44,14 @@ function taskWith({
     open: () => ({
       async deliver(requests) {
         if (throws !== undefined) throw throws;
+        batches.push([...requests]);
         return requests.map((request) => {
           const outcome = deliver(request);
           if (outcome?.status === 'delivered') delivered.push(request);
           return outcome;
         });
       },
+      testConnectivity: async () => 'it answers',
       close() {},
     }),
     target: () => 'arn:aws:script:::target',
@@ -60,48 +66,52 @@ function taskWith({
       ...rest,
     },
     env: { RULE_ARNS: 'arn:rule/1,arn:rule/2' },
-    deadLetters: {
-      async send(batch) {
-        return batch.map((letter) => {
-          const stored = store(letter);
-          if (stored) letters.push(letter);
-          return stored;
-        });
-      },
-    },
+    queues,
+    now,
     report: (report) => reports.push(report),
   });
-  return { handler: (event: SQSEvent) => handler(event, context), delivered, letters, reports };
+  return { handler: (event: SQSEvent) => handler(event, context), delivered, batches, reports, ...queues };
 }
 
 const delivered: Outcome = { status: 'delivered' };
 const never: Outcome = { status: 'never', error: new NeverRetry('REJECTED', 'no') };
 
+const later: Outcome = { status: 'retry', error: new RetryLater('later') };
+const stop: Outcome = { status: 'stop', error: new StopTask('stop') };
+
 describe('the worker', () => {
-  it('loses nothing: every message ends delivered, filtered, dead-lettered or reported failed, whatever fails', async () => {
-    const outcomes: Record<string, Outcome> = {
-      deliver: delivered,
-      retry: { status: 'retry', error: new RetryLater('later') },
-      never,
-      stop: { status: 'stop', error: new StopTask('stop') },
-    };
+  it('loses nothing: every message has one end, whatever fails', async () => {
+    const outcomes: Record<string, Outcome> = { deliver: delivered, later, never, stop, unsent: { status: 'unsent' } };
     const message = fc.record({
       does: fc.constantFrom(...Object.keys(outcomes), 'none'),
       passes: fc.boolean(),
       breaks: fc.constantFrom('nothing', 'nothing', 'envelope', 'json'),
       stores: fc.boolean(),
+      keeps: fc.boolean(),
+      attempt: fc.nat(5),
+      receives: fc.integer({ min: 1, max: 4 }),
+      isSuspect: fc.boolean(),
+    });
+    const options = fc.record({
+      faultTolerance: fc.constantFrom('allowed', 'prohibited'),
+      poison: fc.constantFrom('block', 'deadLetter'),
+      onExhausted: fc.constantFrom('deadLetter', 'drop'),
     });
     await fc.assert(
       fc.asyncProperty(
-        fc.array(message, { maxLength: 40 }),
+        fc.array(message, { minLength: 1, maxLength: 40 }),
         fc.option(fc.constantFrom('retry', 'stop', 'bug')),
-        async (messages, throws) => {
+        options,
+        async (messages, throws, spec) => {
           const of = (text: string) => messages[Number(/\d+/.exec(text)![0])]!;
+          const ofBody = (body: string) => of(Buffer.from(JSON.parse(body).payload, 'base64').toString());
           const error = { retry: new RetryLater('x'), stop: new StopTask('x'), bug: new TypeError('x') };
           const task = taskWith({
             filter: { data: { body: { passes: [true] } } },
             deliver: (payload) => outcomes[of(payload.toString()).does] as Outcome,
-            store: ({ body }) => of(Buffer.from(JSON.parse(body).payload, 'base64').toString()).stores,
+            stores: ({ body }) => ofBody(body).stores,
+            keeps: ({ body }) => ofBody(body).keeps,
+            ...spec,
             ...(throws !== null && { throws: error[throws] }),
           });
           const payloads = messages.map(
@@ -110,29 +120,153 @@ describe('the worker', () => {
           const bodies = payloads.map((payload, i) =>
             JSON.stringify({ ...envelope(payload), v: messages[i]!.breaks === 'envelope' ? 9 : 1 }),
           );
-          const { batchItemFailures } = await task.handler(sqsEvent(bodies));
+          const event = sqsEvent(bodies);
+          messages.forEach(({ attempt, receives, isSuspect }, i) => {
+            const record = event.Records[i]!;
+            record.attributes.ApproximateReceiveCount = String(receives);
+            record.messageAttributes = attributes({ ATTEMPT: attempt, ...(isSuspect && { SUSPECT: 1 }) });
+          });
+          const { batchItemFailures } = await task.handler(event);
 
           const ends = messages.map((_, i) => ({
             delivered: task.delivered.filter((payload) => payload.toString() === payloads[i]).length,
-            filtered: messages[i]!.breaks === 'nothing' && !messages[i]!.passes ? 1 : 0,
             dead: task.letters.filter(({ body }) => body === bodies[i]).length,
+            requeued: task.requeued.filter(({ body }) => body === bodies[i]).length,
             failed: batchItemFailures.filter(({ itemIdentifier }) => itemIdentifier === `message-${i}`).length,
           }));
-          for (const end of ends)
-            expect(end.delivered + end.filtered + end.dead + end.failed, JSON.stringify(end)).toBe(1);
+          const [report] = task.reports;
           const sum = (key: keyof (typeof ends)[number]) => ends.reduce((total, end) => total + end[key], 0);
-          expect(task.reports).toMatchObject([
-            {
-              received: messages.length,
-              delivered: sum('delivered'),
-              filtered: sum('filtered'),
-              deadLettered: sum('dead'),
-            },
-          ]);
+          for (const end of ends) expect(Object.values(end).reduce((a, b) => a + b)).toBeLessThanOrEqual(1);
+          expect(report).toMatchObject({
+            received: messages.length,
+            delivered: sum('delivered'),
+            deadLettered: sum('dead'),
+          });
+          expect(report!.retried + report!.parked).toBe(sum('requeued'));
+          const { filtered, dropped } = report!;
+          expect(filtered + dropped + sum('delivered') + sum('dead') + sum('requeued') + sum('failed')).toBe(
+            messages.length,
+          );
+          expect(task.shortened.map(({ id }) => id).sort()).toEqual(
+            batchItemFailures.map(({ itemIdentifier }) => itemIdentifier).sort(),
+          );
         },
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('sends a message that failed to come again, with what it has been through', async () => {
+    const body = JSON.stringify(envelope('x'));
+    const task = taskWith({ deliver: () => later });
+    expect(await task.handler(sqsEvent([body]))).toEqual({ batchItemFailures: [] });
+    const [first] = task.requeued;
+    expect(first).toMatchObject({ body, attempt: 1, firstSeen: 1_795_251_600_100 });
+    expect(first!.delaySeconds).toBeGreaterThanOrEqual(10);
+    const again = sqsEvent([body]);
+    again.Records[0]!.messageAttributes = attributes({ ATTEMPT: 3, FIRST_SEEN: 1_795_251_000_000 });
+    await task.handler(again);
+    expect(task.letters).toMatchObject([
+      {
+        body,
+        error: { code: 'RETRIES_EXHAUSTED', message: 'later' },
+        exhausted: 'MaximumRetryAttempts',
+        retryAttempts: 3,
+        firstSeen: 1_795_251_000_000,
+      },
+    ]);
+  });
+
+  it('does not try a message that has had more retries than its policy gives', async () => {
+    const task = taskWith({ deliver: () => delivered });
+    const event = sqsEvent([JSON.stringify(envelope('x'))]);
+    event.Records[0]!.messageAttributes = attributes({ ATTEMPT: 4 });
+    await task.handler(event);
+    expect(task.batches).toEqual([]);
+    expect(task.letters).toMatchObject([{ error: { code: 'RETRIES_EXHAUSTED' }, retryAttempts: 4 }]);
+  });
+
+  it('lets a redriven dead letter start afresh (F29)', async () => {
+    const task = taskWith({ deliver: () => later });
+    const event = sqsEvent([JSON.stringify(envelope('x'))]);
+    event.Records[0]!.messageAttributes = attributes({
+      ERROR_CODE: 'REJECTED',
+      RETRY_ATTEMPTS: 3,
+      FIRST_SEEN: 1,
+      ATTEMPT: 3,
+    });
+    await task.handler(event);
+    expect(task.requeued).toMatchObject([{ attempt: 1, firstSeen: 1_795_251_600_100 }]);
+  });
+
+  it('counts neither what was not tried nor what stopped the task as an attempt', async () => {
+    const event = sqsEvent([JSON.stringify(envelope('a')), JSON.stringify(envelope('b'))]);
+    for (const outcome of [{ status: 'unsent' } as const, stop]) {
+      const task = taskWith({ deliver: () => outcome });
+      await task.handler(event);
+      expect(task.requeued.map(({ attempt }) => attempt)).toEqual([0, 0]);
+      expect(task.halts).toEqual(outcome === stop ? [{ kind: 'stopped', cause: 'stop' }] : []);
+    }
+    const mixed = taskWith({ deliver: (payload) => (payload.toString() === 'a' ? stop : delivered) });
+    await mixed.handler(event);
+    expect(mixed.requeued.map(({ attempt }) => attempt)).toEqual([1]);
+    expect(mixed.halts).toEqual([]);
+  });
+
+  it('keeps what may not leave, where faults are prohibited, and says that it blocks (F33)', async () => {
+    const event = sqsEvent([JSON.stringify(envelope('x'))]);
+    const prohibited = { faultTolerance: 'prohibited', retryPolicy: { steps: [] } };
+    for (const deliver of [() => later, () => never]) {
+      const task = taskWith({ deliver, ...prohibited });
+      await task.handler(event);
+      expect(task.letters).toEqual([]);
+      expect(task.requeued).toMatchObject([{ attempt: 0 }]);
+      expect(task.halts).toMatchObject([{ kind: 'blocked' }]);
+    }
+    const tolerant = taskWith({ deliver: () => never, ...prohibited, poison: 'deadLetter' });
+    await tolerant.handler(event);
+    expect(tolerant.letters).toMatchObject([{ error: { code: 'REJECTED' } }]);
+  });
+
+  it('sends nothing that is too old, and not a millisecond sooner (C38, F14, F36)', async () => {
+    const publishedAt = 1_795_251_600_000;
+    const body = JSON.stringify(envelope('x', { timestamp: publishedAt }));
+    const ahead = JSON.stringify(envelope('x', { timestamp: publishedAt + 3_600_000 }));
+    const at = async (ageMs: number, given = body, over = {}) => {
+      const task = taskWith({
+        deliver: () => delivered,
+        requestTtlSeconds: 45,
+        now: () => publishedAt + ageMs,
+        ...over,
+      });
+      await task.handler(sqsEvent([given]));
+      return task;
+    };
+    expect((await at(45_000)).delivered).toHaveLength(1);
+    expect((await at(45_001)).letters).toMatchObject([{ error: { code: 'EXPIRED' }, retryAttempts: 0 }]);
+    // A clock that runs ahead is not believed: the buffer took it 100 ms after it was published.
+    expect((await at(45_101, ahead)).letters).toHaveLength(1);
+    expect((await at(45_001, body, { onExpired: 'drop' })).reports).toMatchObject([{ expired: 1, deadLettered: 0 }]);
+  });
+
+  it('takes a message that may have crashed it alone, and gives it up when that crashes too (F15, F17)', async () => {
+    const bodies = ['a', 'b', 'c', 'd'].map((text) => JSON.stringify(envelope(text)));
+    const task = taskWith({ deliver: () => delivered });
+    const event = sqsEvent(bodies);
+    event.Records[1]!.attributes.ApproximateReceiveCount = '3';
+    await task.handler(event);
+    expect(task.requeued).toMatchObject([{ body: bodies[1], isSuspect: true, attempt: 0 }]);
+
+    const again = sqsEvent(bodies);
+    for (const i of [1, 2, 3]) again.Records[i]!.messageAttributes = attributes({ SUSPECT: 1 });
+    again.Records[3]!.attributes.ApproximateReceiveCount = '3';
+    const alone = taskWith({ deliver: () => delivered });
+    await alone.handler(again);
+    expect(alone.batches.map((batch) => batch.join())).toEqual(['a', 'b']);
+    expect(alone.requeued).toMatchObject([{ body: bodies[2], isSuspect: true }]);
+    expect(alone.letters).toMatchObject([{ body: bodies[3], error: { code: 'CRASHED' } }]);
+    // What is settled is gone before the suspect is tried.
+    expect(alone.removed.map(({ body }) => body)).toEqual([bodies[0], bodies[2], bodies[3]]);
   });
 
   it('dead-letters with all ten attributes, and the body as it came', async () => {
@@ -236,7 +370,7 @@ describe('payloads that nobody would send (F11, S11)', () => {
       fc.object().map((over) => JSON.stringify({ ...envelope(), ...over })),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(anything, { maxLength: 10 }), async (given) => {
+      fc.asyncProperty(fc.array(anything, { minLength: 1, maxLength: 10 }), async (given) => {
         const task = taskWith({
           deliver: () => delivered,
           filter: { data: { body: { a: [{ 'anything-but': 1 }] } } },

@@ -1,29 +1,41 @@
-import type { MiddlewareObj } from '@middy/core';
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import type { BatchReport, BufferMessage } from '../worker.ts';
+import type { SQSEvent, SQSMessageAttributes, SQSRecord } from 'aws-lambda';
+import { ATTEMPT, CHILDREN, FIRST_SEEN, SUSPECT } from '../retry-queue.ts';
+import type { BufferMessage } from '../worker.ts';
 
-/**
- * Turns an SQS event into the worker's messages, and the report into a partial batch response (AWS Lambda, "Handling errors
- * for an SQS event source": ReportBatchItemFailures).
- */
-export function sqsBatch(): MiddlewareObj<
-  readonly BufferMessage[] | SQSEvent,
-  BatchReport | SQSBatchResponse,
-  Error,
-  Context
-> {
+/** A message as SQS lent it. */
+export interface LentMessage extends BufferMessage {
+  readonly receiptHandle: string;
+  /** How often it was lent, this time included. */
+  readonly receiveCount: number;
+  /** It came alone, because it may have killed the function. */
+  readonly isSuspect: boolean;
+}
+
+/** Reads the messages of an SQS event. */
+export function readSqsEvent({ Records }: SQSEvent): LentMessage[] {
+  return Records.map(readRecord);
+}
+
+function readRecord({ messageId, body, receiptHandle, attributes, messageAttributes }: SQSRecord): LentMessage {
+  const sentAt = Number(attributes.SentTimestamp);
+  const lent = { id: messageId, body, receiptHandle, receiveCount: Number(attributes.ApproximateReceiveCount), sentAt };
+  // A redriven dead letter starts afresh: what it went through is told by its old attributes, and not continued.
+  if (messageAttributes['ERROR_CODE'] !== undefined)
+    return { ...lent, attempt: 0, firstSeen: sentAt, isSuspect: false };
   return {
-    before(request) {
-      const { Records } = request.event as SQSEvent;
-      request.event = Records.map(({ messageId, body, attributes }) => ({
-        id: messageId,
-        body,
-        sentAt: Number(attributes.SentTimestamp),
-      }));
-    },
-    after(request) {
-      const { failed } = request.response as BatchReport;
-      request.response = { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
-    },
+    ...lent,
+    attempt: wholeNumber(messageAttributes, ATTEMPT) ?? 0,
+    firstSeen: wholeNumber(messageAttributes, FIRST_SEEN) ?? sentAt,
+    children: readChildren(messageAttributes[CHILDREN]?.stringValue),
+    isSuspect: messageAttributes[SUSPECT] !== undefined,
   };
+}
+
+function wholeNumber(attributes: SQSMessageAttributes, name: string): number | undefined {
+  const value = Number(attributes[name]?.stringValue);
+  return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function readChildren(text: string | undefined): number[] | undefined {
+  return text !== undefined && /^\d{1,9}(,\d{1,9})*$/.test(text) ? text.split(',').map(Number) : undefined;
 }

@@ -1,3 +1,6 @@
+/** What kind of passing failure it was; a custom retry policy may retry some kinds and not others. */
+export type FailureKind = 'throttled' | 'timeout' | 'unavailable';
+
 /** Where a record was when it could go no further, as told by the dead-letter attribute STAGE. */
 export type Stage = 'decode' | 'select' | 'filter' | 'transform' | 'render' | 'deliver';
 
@@ -20,6 +23,11 @@ export type DeadLetterCode =
 /** The same record may succeed later: a throttle, a timeout, a server that is down. */
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';
+  readonly kind: FailureKind;
+  constructor(message: string, options?: ErrorOptions & { kind?: FailureKind }) {
+    super(message, options);
+    this.kind = options?.kind ?? 'unavailable';
+  }
 }
 
 /** This message can never succeed as it is; it belongs in the dead-letter queue, with its code. */
@@ -47,7 +55,7 @@ export class InvalidOptionError extends Error {
   }
 }
 
-/** An event pattern that the language does not have.. */
+/** An event pattern that the language does not have. */
 export class InvalidPatternError extends Error {
   override readonly name = 'InvalidPatternError';
 }

@@ -20,7 +20,15 @@ export interface TaskMetadata {
   readonly specHash: string;
   readonly rules: readonly string[];
   readonly queue?: string;
+  /** Where messages wait for their next try. */
+  readonly retryQueue?: string;
   readonly deadLetterQueue?: string;
   readonly worker?: string;
-  readonly mapping?: string;
+  /** Event source mappings: first the batch push, then that of the retries. */
+  readonly mappings: readonly string[];
+  /** The parameter that keeps the task's state. */
+  readonly state?: string;
+  /** The stack's control: where it is asked, and its function. */
+  readonly controlQueue?: string;
+  readonly controlFunction?: string;
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { InvalidOptionError, InvalidPatternError, InvalidTemplateError } from './errors.ts';
 import { compilePattern } from './pattern/pattern.ts';
+import { retryPolicy } from './retry.ts';
 import { parseTemplate } from './template/parse.ts';
 import { topicFilterProblem } from './topic-filter.ts';
 
@@ -77,6 +78,19 @@ const withoutSink = z.strictObject({
   validatePayload: z.boolean().default(false),
   filter: pattern.optional(),
   missingVariable: z.enum(['fail', 'empty', 'undefined']).default('fail'),
+  /** Row D18: which failures are tried again, when, and how often. */
+  retryPolicy: retryPolicy.default('backoff'),
+  /** What happens to a message whose retries are over: it leaves the way (`allowed`), or blocks it until someone acts. */
+  faultTolerance: z.enum(['allowed', 'prohibited']).default('allowed'),
+  /** With faults allowed: where such a message goes; a drop is counted. */
+  onExhausted: z.enum(['deadLetter', 'drop']).default('deadLetter'),
+  /** With faults prohibited: what a message does that can never be delivered as it is. */
+  poison: z.enum(['block', 'deadLetter']).default('block'),
+  /** Row C38: older messages are not sent any more. The clock stands still while the task is paused or stopped. */
+  requestTtlSeconds: z.int().min(1).optional(),
+  onExpired: z.enum(['deadLetter', 'drop']).default('deadLetter'),
+  /** Records a second that one running function may send. */
+  recordsPerSecond: z.number().positive().optional(),
 });
 
 /** A task's specification, parsed. */

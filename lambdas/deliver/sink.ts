@@ -8,7 +8,9 @@ export type Outcome =
   | { readonly status: 'delivered'; readonly receipt?: string }
   | { readonly status: 'retry'; readonly error: RetryLater }
   | { readonly status: 'never'; readonly error: NeverRetry }
-  | { readonly status: 'stop'; readonly error: StopTask };
+  | { readonly status: 'stop'; readonly error: StopTask }
+  /** Not tried: the deadline came first. */
+  | { readonly status: 'unsent' };
 
 export interface DeliverContext {
   /** Milliseconds until the function is stopped; nothing is started that cannot end before. */
@@ -19,6 +21,13 @@ export interface DeliverContext {
 export interface Sink<Request> {
   /** One outcome per request, in order. @throws RetryLater, StopTask when nothing was tried. */
   deliver(requests: readonly Request[], context: DeliverContext): Promise<readonly Outcome[]>;
+  /**
+   * Whether the target can be reached and used, with nothing delivered.
+   *
+   * @returns what was found, as a sentence for an operator.
+   * @throws StopTask, RetryLater with the reason when it cannot.
+   */
+  testConnectivity(): Promise<string>;
   close(): void | Promise<void>;
 }
 

@@ -57,8 +57,10 @@ export async function tryTask(spec: unknown, message: SampleMessage, options: Tr
   const requests: unknown[] = [];
   const worker = createWorker(
     parsed,
-    { ...sink, open: () => ({ deliver: keep, close() {} }) },
+    { ...sink, open: () => ({ deliver: keep, testConnectivity: async () => 'nothing is sent', close() {} }) },
     {
+      // A sample is as young as it says.
+      now: () => envelope.timestamp,
       env: { ...namesOfDeployTime(parsed.sink), ...options.env },
       deadLetters: {
         async send(dead) {
@@ -66,13 +68,15 @@ export async function tryTask(spec: unknown, message: SampleMessage, options: Tr
           return dead.map(() => true);
         },
       },
+      retries: { send: async (messages) => messages.map(() => true) },
     },
   );
   async function keep(given: readonly unknown[]) {
     requests.push(...given);
     return given.map(() => ({ status: 'delivered' as const }));
   }
-  await worker.process([{ id: envelope.id, body: JSON.stringify(envelope), sentAt: envelope.timestamp }], {
+  const { id, timestamp } = envelope;
+  await worker.process([{ id, body: JSON.stringify(envelope), sentAt: timestamp, attempt: 0, firstSeen: timestamp }], {
     remainingMs: () => Infinity,
   });
 

@@ -22,6 +22,10 @@ export interface BufferBinding {
   /** The task's options that need a worker, by name, with what was given. */
   readonly workerOptions: Readonly<Record<string, unknown>>;
   readonly batch: BatchPush;
+  /** Invocations at a time. @default as many as there is work for */
+  readonly maxConcurrency: number | undefined;
+  /** Whether it feeds the worker as soon as it is deployed. */
+  readonly enabled: boolean;
   readonly workerTimeout: Duration;
   readonly encryptionKey: IKey | undefined;
   readonly removalPolicy: RemovalPolicy;
@@ -38,7 +42,11 @@ export interface BufferConfig {
   readonly select: string;
   /** Action of the rules. */
   readonly action: CfnTopicRule.ActionProperty;
-  /** Feeds the worker; absent where none is needed. */
-  readonly feed?: (worker: IFunction) => EventSourceMapping;
+  /** Feeds the worker, and allows it to read; absent where none is needed. The first mapping is the batch push. */
+  readonly feed?: (worker: IFunction) => readonly EventSourceMapping[];
+  /** What the worker has to know of the buffer. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly queue?: IQueue;
+  /** Where messages wait for their next try. */
+  readonly retryQueue?: IQueue;
 }

@@ -1,6 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
-import { EventSourceMapping } from 'aws-cdk-lib/aws-lambda';
+import { EventSourceMapping, type EventSourceMappingProps, type IFunction } from 'aws-cdk-lib/aws-lambda';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { SELECT_ENVELOPE } from '../source/rule-sql.ts';
@@ -31,38 +31,72 @@ export class QueueBuffer implements IBuffer {
 
   bind(
     scope: Construct,
-    { ruleRole, deadLetterQueue, batch, workerTimeout, encryptionKey, removalPolicy }: BufferBinding,
-  ): BufferConfig {
-    const queue = new Queue(scope, 'Queue', {
-      retentionPeriod: this.#props.retentionPeriod ?? Duration.days(4),
-      // AWS Lambda, "Using Lambda with Amazon SQS": six times the function's timeout, and the batch window.
-      visibilityTimeout: Duration.seconds(6 * workerTimeout.toSeconds() + batch.interval.toSeconds()),
-      deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: MAX_RECEIVE_COUNT },
-      enforceSSL: true,
-      ...(encryptionKey === undefined
-        ? { encryption: QueueEncryption.SQS_MANAGED }
-        : { encryption: QueueEncryption.KMS, encryptionMasterKey: encryptionKey }),
+    {
+      ruleRole,
+      deadLetterQueue,
+      batch,
+      workerTimeout,
+      encryptionKey,
       removalPolicy,
-    });
+      maxConcurrency,
+      enabled,
+    }: BufferBinding,
+  ): BufferConfig {
+    const make = (id: string, windowSeconds: number) =>
+      new Queue(scope, id, {
+        retentionPeriod: this.#props.retentionPeriod ?? Duration.days(4),
+        // AWS Lambda, "Using Lambda with Amazon SQS": six times the function's timeout, and the batch window.
+        visibilityTimeout: Duration.seconds(6 * workerTimeout.toSeconds() + windowSeconds),
+        deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: MAX_RECEIVE_COUNT },
+        enforceSSL: true,
+        ...(encryptionKey === undefined
+          ? { encryption: QueueEncryption.SQS_MANAGED }
+          : { encryption: QueueEncryption.KMS, encryptionMasterKey: encryptionKey }),
+        removalPolicy,
+      });
+    const queue = make('Queue', batch.interval.toSeconds());
+    const retryQueue = make('RetryQueue', 0);
     grantSend(queue, ruleRole);
+
+    const feed = (id: string, from: Queue, worker: IFunction, props: Partial<EventSourceMappingProps>) => {
+      Grant.addToPrincipal({ grantee: worker, actions: RECEIVE, resourceArns: [from.queueArn] });
+      from.encryptionMasterKey?.grant(worker, 'kms:Decrypt');
+      return new EventSourceMapping(scope, id, {
+        target: worker,
+        eventSourceArn: from.queueArn,
+        reportBatchItemFailures: true,
+        // Left out where it is on: what an operator has switched off stays off when the stack is deployed again.
+        ...(!enabled && { enabled }),
+        ...props,
+      });
+    };
     return {
       queue,
+      retryQueue,
+      environment: { QUEUE_URL: queue.queueUrl, RETRY_QUEUE_URL: retryQueue.queueUrl },
       select: SELECT_ENVELOPE,
       action: { sqs: { queueUrl: queue.queueUrl, roleArn: ruleRole.roleArn, useBase64: false } },
       feed: (worker) => {
-        Grant.addToPrincipal({ grantee: worker, actions: RECEIVE, resourceArns: [queue.queueArn] });
-        queue.encryptionMasterKey?.grant(worker, 'kms:Decrypt');
-        return new EventSourceMapping(scope, 'Mapping', {
-          target: worker,
-          eventSourceArn: queue.queueArn,
-          batchSize: batch.messages,
-          maxBatchingWindow: batch.interval,
-          reportBatchItemFailures: true,
-        });
+        grantSend(retryQueue, worker);
+        return [
+          feed('Mapping', queue, worker, {
+            batchSize: batch.messages,
+            maxBatchingWindow: batch.interval,
+            ...(maxConcurrency !== undefined && { maxConcurrency }),
+          }),
+          // Without a window, so that a retry comes when it is due.
+          feed('RetryMapping', retryQueue, worker, {
+            batchSize: 10,
+            ...(maxConcurrency !== undefined && { maxConcurrency: RETRIES_AT_ONCE }),
+          }),
+        ];
       },
     };
   }
 }
+
+/** The fewest that AWS Lambda takes. */
+export const RETRIES_AT_ONCE = 2;
 
 const RECEIVE = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ChangeMessageVisibility'];
 

@@ -100,7 +100,10 @@ export class KinesisSink implements ISink {
     };
     return {
       targetArn,
-      grantDeliver: (worker) => grant(worker, 'kinesis:PutRecords'),
+      grantDeliver: (worker) => {
+        grant(worker, 'kinesis:PutRecords');
+        grant(worker, 'kinesis:DescribeStreamSummary');
+      },
       nativeAction: (role, option) => {
         const { payload, partitionKey, explicitHashKey } = this.#props;
         if (payload !== '${payload}') {

@@ -8,6 +8,8 @@ export interface StandInOptions {
   /** @default a free one */
   readonly port?: number | undefined;
   readonly accountId?: string;
+  /** Rules that are switched off for now, by name. */
+  readonly switchedOff?: ReadonlySet<string>;
   /** Hears of rules that could neither act nor run their error action, and of the broker's own errors. */
   readonly onError: (error: Error) => void;
 }
@@ -17,14 +19,22 @@ export interface StandInOptions {
  *
  * @throws InvalidSqlError when a rule's SQL is not understood.
  */
-export async function startStandIn({ rules, targets, port = 0, accountId, onError }: StandInOptions): Promise<Broker> {
-  const running = rules.map((rule) => compileRule(rule, targets));
+export async function startStandIn({
+  rules,
+  targets,
+  port = 0,
+  accountId,
+  switchedOff,
+  onError,
+}: StandInOptions): Promise<Broker> {
+  const running = rules.map((rule) => ({ name: rule.name, run: compileRule(rule, targets) }));
   return startBroker({
     port,
     onError,
     async onPublish(publication) {
       const message = { ...toMessage(publication), accountId };
-      const results = await Promise.allSettled(running.map((rule) => rule(message)));
+      const on = running.filter(({ name }) => !switchedOff?.has(name));
+      const results = await Promise.allSettled(on.map(({ run }) => run(message)));
       for (const result of results) if (result.status === 'rejected') onError(result.reason);
     },
   });

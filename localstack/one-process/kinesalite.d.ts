@@ -4,5 +4,6 @@ declare module 'kinesalite' {
     createStreamMs?: number;
     deleteStreamMs?: number;
     updateStreamMs?: number;
+    shardLimit?: number;
   }): import('node:http').Server;
 }

@@ -20,7 +20,9 @@ export interface LocalKinesis {
 }
 
 export async function startKinesis(): Promise<LocalKinesis> {
-  const server = kinesalite({ createStreamMs: 0, deleteStreamMs: 0, updateStreamMs: 0 }) as Server;
+  const server = kinesalite({ createStreamMs: 0, deleteStreamMs: 0, updateStreamMs: 0, shardLimit: 1_000 }) as Server;
+  // The emulator throws when a client leaves amid a request, out of reach of any handler.
+  server.on('request', (request) => request.removeAllListeners('error').on('error', () => {}));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const endpointUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -17,12 +17,15 @@ interface Declared {
 export function createQueues(stacks: readonly Stack[]): Queues {
   const declared = stacks.flatMap((stack) => {
     const resolve = resolver(stack, stacks);
-    return Object.entries(stack.template.Resources ?? {})
-      .filter(([, { Type }]) => Type === 'AWS::SQS::Queue')
-      .map(([logicalId, resource]): Declared => {
-        const { name, ref: url, arn } = identity(stack.name, logicalId, resource);
-        return { resource, resolve, name, url, arn };
-      });
+    return (
+      Object.entries(stack.template.Resources ?? {})
+        // A FIFO queue is the control function's; what is sent there is carried out at once.
+        .filter(([, { Type, Properties }]) => Type === 'AWS::SQS::Queue' && Properties?.['FifoQueue'] !== true)
+        .map(([logicalId, resource]): Declared => {
+          const { name, ref: url, arn } = identity(stack.name, logicalId, resource);
+          return { resource, resolve, name, url, arn };
+        })
+    );
   });
   const made = new Map<string, Queue>();
 

@@ -96,6 +96,7 @@ const NAMES: Readonly<
     arn: (name) => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`,
     ref: (name) => `https://sqs.${REGION}.amazonaws.com/${ACCOUNT}/${name}`,
   },
+  'AWS::SSM::Parameter': { property: 'Name', arn: (name) => `arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/${name}` },
   'AWS::Kinesis::Stream': { property: 'Name', arn: (name) => `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${name}` },
   'AWS::IoT::TopicRule': { property: 'RuleName', arn: (name) => `arn:aws:iot:${REGION}:${ACCOUNT}:rule/${name}` },
   'AWS::IAM::Role': { property: 'RoleName', arn: (name) => `arn:aws:iam::${ACCOUNT}:role/${name}` },

@@ -1,9 +1,11 @@
 import { PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { controlMessage } from '../../lambdas/core/control.ts';
 import type { BatchReport } from '../../lambdas/worker.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
 import type { Stack } from './assembly.ts';
 import { connectKinesis, type LocalKinesis, startKinesis } from './kinesis.ts';
+import { queueApi } from './queue/api.ts';
 import { createQueues, type Queues } from './queues.ts';
 import { ACCOUNT, identity } from './resolve.ts';
 import { declaredRules } from './rules.ts';
@@ -14,9 +16,13 @@ export interface RunOptions {
   readonly port?: number | undefined;
   /** A Kinesis API that runs elsewhere. @default an embedded one */
   readonly kinesisEndpointUrl?: string | undefined;
+  /** How often each task is seen to; on AWS it is each minute. @default 5,000 */
+  readonly reconcileEveryMs?: number;
   readonly onBatch?: (task: RunningTask, report: BatchReport) => void;
   readonly onError?: (error: Error) => void;
 }
+
+const RECONCILE_EVERY_MS = 5_000;
 
 /** The tasks of an assembly, running in this process. */
 export interface Run {
@@ -33,20 +39,38 @@ export interface Run {
 /** Runs the tasks of an assembly: the very rules and specs that would be deployed. @throws when there are none, or one cannot run here. */
 export async function run(stacks: readonly Stack[], options: RunOptions = {}): Promise<Run> {
   if (stacks.every(({ tasks }) => tasks.length === 0)) throw new Error('the assembly has no OutflowTask');
+  const kinesis =
+    options.kinesisEndpointUrl === undefined ? await startKinesis() : connectKinesis(options.kinesisEndpointUrl);
+  try {
+    return await runWith(kinesis, stacks, options);
+  } catch (error) {
+    await kinesis.close();
+    throw error;
+  }
+}
+
+async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options: RunOptions): Promise<Run> {
   const onError = options.onError ?? ((error: Error) => process.emitWarning(error));
   const queues = createQueues(stacks);
   const rules = declaredRules(stacks);
-  const kinesis =
-    options.kinesisEndpointUrl === undefined ? await startKinesis() : connectKinesis(options.kinesisEndpointUrl);
   const streams = declaredStreams(stacks);
   for (const stream of streams) await kinesis.createStream(stream);
 
-  const tasks = stacks.flatMap((stack) => {
+  const switchedOff = new Set<string>();
+  const api = queueApi(queues, async (_, body) => {
+    const message = controlMessage.parse(JSON.parse(body));
+    const control = tasks.find(({ name }) => name === message.task)?.control;
+    // As on AWS, whoever sends does not wait for what comes of it.
+    control?.send(message).catch(onError);
+  });
+  const tasks: readonly RunningTask[] = stacks.flatMap((stack) => {
     return stack.tasks.map((metadata) => {
       return startTask(metadata, {
         stack,
         stacks,
         queues,
+        api,
+        switchedOff,
         kinesisEndpointUrl: kinesis.endpointUrl,
         onBatch: options.onBatch ?? (() => {}),
         onError,
@@ -57,6 +81,7 @@ export async function run(stacks: readonly Stack[], options: RunOptions = {}): P
     rules,
     port: options.port,
     accountId: ACCOUNT,
+    switchedOff,
     onError,
     targets: {
       sendToQueue: (url, body) => sendToQueue(queues, tasks, url, body),
@@ -68,10 +93,16 @@ export async function run(stacks: readonly Stack[], options: RunOptions = {}): P
     },
   });
 
+  const reconcile = setInterval(() => {
+    for (const { name: task, control } of tasks) control?.send({ kind: 'reconcile', task }).catch(onError);
+  }, options.reconcileEveryMs ?? RECONCILE_EVERY_MS);
+
   let settled: Promise<void> | undefined;
   const settle = () => {
     settled ??= broker.close().then(async () => {
-      await Promise.all(tasks.map(({ mapping }) => mapping?.settle()));
+      // A mapping that is off takes nothing more, and what it left stays.
+      const on = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
+      await Promise.all(on.map((mapping) => mapping.settle()));
     });
     return settled;
   };
@@ -83,7 +114,9 @@ export async function run(stacks: readonly Stack[], options: RunOptions = {}): P
     settle,
     async close() {
       await settle();
-      await Promise.all(tasks.map(({ mapping }) => mapping?.stop()));
+      clearInterval(reconcile);
+      await Promise.all(tasks.map(({ control }) => control?.idle()));
+      await Promise.all(tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.stop())));
       await kinesis.close();
     },
   };

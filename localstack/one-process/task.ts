@@ -1,20 +1,26 @@
+import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
+import { taskQueues } from '../../lambdas/buffer/task-queues.ts';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
-import { type DeadLetters, deadLetterAttributes } from '../../lambdas/dead-letter.ts';
 import { sinkOf } from '../../lambdas/deliver/all.ts';
-import { createHandler } from '../../lambdas/handler.ts';
+import { createHandler, type Handler } from '../../lambdas/handler.ts';
 import type { BatchReport } from '../../lambdas/worker.ts';
 import { readSpec, type Stack } from './assembly.ts';
+import { type LocalControl, localControl } from './control.ts';
 import { EMULATOR_MAX_REQUEST_BYTES } from './kinesis.ts';
 import { type Mapping, startMapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
 import type { Queues } from './queues.ts';
 import { REGION, resolver } from './resolve.ts';
 
-/** What a task has done so far; `failed` counts tries, the others messages. */
+/** What a task has done so far; `retried`, `parked` and `failed` count tries, the others messages. */
 export interface Counters {
   incoming: number;
   filtered: number;
   outgoing: number;
+  retried: number;
+  parked: number;
+  expired: number;
+  dropped: number;
   deadLettered: number;
   failed: number;
 }
@@ -25,38 +31,43 @@ export interface RunningTask {
   readonly filters: readonly string[];
   readonly counters: Counters;
   readonly queue: Queue | undefined;
+  readonly retryQueue: Queue | undefined;
   readonly deadLetterQueue: Queue | undefined;
-  readonly mapping: Mapping | undefined;
+  readonly mappings: readonly Mapping[];
+  /** Undefined for a task without a worker: there is nothing to pause but its rule. */
+  readonly control: LocalControl | undefined;
 }
 
 export interface TaskSetup {
   readonly stack: Stack;
   readonly stacks: readonly Stack[];
   readonly queues: Queues;
+  readonly api: SqsApi;
+  /** Names of rules that are switched off; the task's control adds and takes away its own. */
+  readonly switchedOff: Set<string>;
   readonly kinesisEndpointUrl: string;
   /** Hears after each batch. */
   readonly onBatch: (task: RunningTask, report: BatchReport) => void;
   readonly onError: (error: Error) => void;
 }
 
-/** Starts a task's worker on its queue, with the spec and the environment that it would be deployed with. */
+/** Starts a task's worker on its queues, with the spec and the environment that it would be deployed with. */
 export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask {
-  const { stack, stacks, queues } = setup;
+  const { stack, stacks, queues, api } = setup;
   const resolve = resolver(stack, stacks);
-  const counters: Counters = { incoming: 0, filtered: 0, outgoing: 0, deadLettered: 0, failed: 0 };
-  const queue = metadata.queue === undefined ? undefined : queues.get(resolve({ Ref: metadata.queue }) as string);
-  const base = { name: metadata.task, filters: metadata.filters, counters, queue };
-  const { worker, mapping } = metadata;
-  if (queue === undefined || worker === undefined || mapping === undefined) {
-    const own = metadata.deadLetterQueue;
-    return {
-      ...base,
-      deadLetterQueue: own === undefined ? undefined : queues.get(resolve({ Ref: own }) as string),
-      mapping: undefined,
-    };
-  }
+  const queueOf = (logicalId: string | undefined) =>
+    logicalId === undefined ? undefined : queues.get(resolve({ Ref: logicalId }) as string);
+  const base = {
+    name: metadata.task,
+    filters: metadata.filters,
+    counters: noCounts(),
+    queue: queueOf(metadata.queue),
+    retryQueue: queueOf(metadata.retryQueue),
+  };
+  if (metadata.worker === undefined)
+    return { ...base, deadLetterQueue: queueOf(metadata.deadLetterQueue), mappings: [], control: undefined };
 
-  const fn = stack.template.Resources![worker]!;
+  const fn = stack.template.Resources![metadata.worker]!;
   const properties = resolve({
     Environment: fn.Properties!['Environment'],
     Timeout: fn.Properties!['Timeout'],
@@ -65,38 +76,82 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
   const deadLetterQueue = queues.get(env['DEAD_LETTER_QUEUE_URL']!);
   if (deadLetterQueue === undefined)
     throw new Error(`${metadata.task}: its dead-letter queue is in none of the assembly's stacks`);
+  const log = (entry: object) => setup.onError(new Error(`${metadata.task}: ${JSON.stringify(entry)}`));
+  const local = localControl({
+    mappings: () => task.mappings,
+    retryQueue: base.retryQueue,
+    rules: metadata.rules.map((logicalId) => resolve({ Ref: logicalId }) as string),
+    switchedOff: setup.switchedOff,
+    invoke: (event) => handler(event, { getRemainingTimeInMillis: () => 60_000 } as Parameters<Handler>[1]),
+    initial: readParameter(stack, metadata.state),
+    onError: setup.onError,
+  });
   const handler = createHandler(sinkOf(metadata.sink), {
     spec: withinEmulator(readSpec(stack, fn)),
     env,
     endpointUrl: setup.kinesisEndpointUrl,
-    deadLetters: intoQueue(deadLetterQueue, metadata.task, setup.onError),
+    queues: taskQueues({ api, env, task: metadata.task, log, now: Date.now }),
+    stopped: local.stopped,
     report(report) {
-      counters.filtered += report.filtered;
-      counters.outgoing += report.delivered;
-      counters.deadLettered += report.deadLettered;
-      counters.failed += report.failed.length;
+      count(base.counters, report);
       setup.onBatch(task, report);
     },
   });
-  const { BatchSize, MaximumBatchingWindowInSeconds } = stack.template.Resources![mapping]!
-    .Properties as MappingProperties;
   const task: RunningTask = {
     ...base,
     deadLetterQueue,
-    mapping: startMapping({
-      queue,
-      handler,
-      batchSize: BatchSize ?? 10,
-      windowSeconds: MaximumBatchingWindowInSeconds ?? 0,
-      functionName: metadata.task,
-      functionTimeoutSeconds: properties.Timeout ?? 3,
-      region: REGION,
-      onInvocation: ({ error }) => {
-        if (error !== undefined) setup.onError(new Error(`${metadata.task}: an invocation failed`, { cause: error }));
-      },
+    control: local,
+    mappings: metadata.mappings.map((logicalId) => {
+      const mapping = stack.template.Resources![logicalId]!.Properties as unknown as MappingProperties;
+      const source = resolve(mapping.EventSourceArn);
+      const queue = [...queues.values()].find(({ arn }) => arn === source);
+      if (queue === undefined) throw new Error(`${metadata.task}: nothing here is ${source}`);
+      return startMapping({
+        queue,
+        handler,
+        batchSize: mapping.BatchSize ?? 10,
+        windowSeconds: mapping.MaximumBatchingWindowInSeconds ?? 0,
+        ...(mapping.ScalingConfig && { maximumConcurrency: mapping.ScalingConfig.MaximumConcurrency }),
+        enabled: mapping.Enabled ?? true,
+        functionName: metadata.task,
+        functionTimeoutSeconds: properties.Timeout ?? 3,
+        region: REGION,
+        onInvocation: ({ error }) => {
+          if (error !== undefined) setup.onError(new Error(`${metadata.task}: an invocation failed`, { cause: error }));
+        },
+      });
     }),
   };
   return task;
+}
+
+function noCounts(): Counters {
+  return {
+    incoming: 0,
+    filtered: 0,
+    outgoing: 0,
+    retried: 0,
+    parked: 0,
+    expired: 0,
+    dropped: 0,
+    deadLettered: 0,
+    failed: 0,
+  };
+}
+
+function count(counters: Counters, report: BatchReport): void {
+  counters.filtered += report.filtered;
+  counters.outgoing += report.delivered;
+  counters.retried += report.retried;
+  counters.parked += report.parked;
+  counters.expired += report.expired;
+  counters.dropped += report.dropped;
+  counters.deadLettered += report.deadLettered;
+  counters.failed += report.failed.length;
+}
+
+function readParameter({ template }: Stack, logicalId: string | undefined): string | undefined {
+  return logicalId === undefined ? undefined : (template.Resources![logicalId]!.Properties!['Value'] as string);
 }
 
 interface FunctionProperties {
@@ -105,8 +160,11 @@ interface FunctionProperties {
 }
 
 interface MappingProperties {
+  readonly EventSourceArn: unknown;
   readonly BatchSize?: number;
   readonly MaximumBatchingWindowInSeconds?: number;
+  readonly ScalingConfig?: { readonly MaximumConcurrency: number };
+  readonly Enabled?: boolean;
 }
 
 function withinEmulator(spec: unknown): unknown {
@@ -115,26 +173,5 @@ function withinEmulator(spec: unknown): unknown {
   return {
     ...rest,
     sink: { ...sink, maxRequestBytes: Math.min(sink.maxRequestBytes ?? Infinity, EMULATOR_MAX_REQUEST_BYTES) },
-  };
-}
-
-function intoQueue(queue: Queue, task: string, onError: (error: Error) => void): DeadLetters {
-  return {
-    async send(letters) {
-      return letters.map((letter) => {
-        const attributes = Object.entries(deadLetterAttributes(letter, task)).map(
-          ([name, { DataType, StringValue }]) => {
-            return [name, { dataType: DataType, stringValue: StringValue }];
-          },
-        );
-        try {
-          queue.send({ body: letter.body, attributes: Object.fromEntries(attributes) });
-          return true;
-        } catch (error) {
-          onError(new Error(`${task}: a dead letter could not be stored`, { cause: error }));
-          return false;
-        }
-      });
-    },
   };
 }

@@ -1,7 +1,7 @@
-import type { SendMessageBatchCommandInput } from '@aws-sdk/client-sqs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deadLetterQueue } from '../../lambdas/buffer/dead-letter-queue.ts';
+import { sqsApi } from '../../lambdas/buffer/sqs-api.ts';
 import { NeverRetry } from '../../lambdas/core/errors.ts';
 import type { DeadLetter } from '../../lambdas/dead-letter.ts';
 
@@ -35,9 +35,9 @@ describe('the dead-letter queue', () => {
           queueUrl: 'q',
           task: 't',
           log: (entry) => logged.push(entry),
-          connect:
-            async () =>
-            async ({ Entries }: SendMessageBatchCommandInput) => {
+          api: {
+            ...sqsApi(),
+            async sendBatch({ Entries }) {
               const entries = Entries!.map(({ Id, MessageBody }) => ({
                 Id: Id!,
                 body: MessageBody!,
@@ -58,6 +58,7 @@ describe('the dead-letter queue', () => {
                   .map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError' })),
               };
             },
+          },
         });
         const letters = given.map(({ bytes }, i) => letter(`${i}:`.padEnd(bytes, 'x')));
         const answers = await queue.send(letters);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RetryLater } from '../../lambdas/core/errors.ts';
 import type { Outcome, Sink } from '../../lambdas/deliver/sink.ts';
 
 /** What the suite needs of a sink: how to make requests, and how to read back what was delivered. */
@@ -14,8 +15,9 @@ export interface SinkUnderTest<Request> {
 }
 
 export const minute = { remainingMs: () => 60_000 };
-/** Too little time left to send anything twice. */
-export const hurry = { remainingMs: () => 0 };
+/** Time for one call of any sink, and too little to send anything twice. */
+export const hurry = { remainingMs: () => 17_050 };
+const noTime = { remainingMs: () => 0 };
 
 /** The contract of every sink: one outcome per request, in order, and "delivered" means delivered. */
 export function sinkContract<Request>({
@@ -40,6 +42,24 @@ export function sinkContract<Request>({
       );
       expect([...(await readBack())].sort()).toEqual([...sent].sort());
       await sink.close();
+    });
+
+    it('starts nothing that it has no time for, and says so (F16)', async () => {
+      const sink = await open();
+      const before = await readBack();
+      const outcomes = await sink.deliver(['a', 'b'].map(request), noTime);
+      expect(outcomes.map(({ status }) => status)).toEqual(['unsent', 'unsent']);
+      expect(await readBack()).toEqual(before);
+      await sink.close();
+    });
+
+    it('finds out whether its target can be used, and why not', async () => {
+      const sink = await open();
+      expect(await sink.testConnectivity()).toMatch(/\w/);
+      await sink.close();
+      const away = openUnreachable();
+      await expect(away.testConnectivity()).rejects.toBeInstanceOf(RetryLater);
+      await away.close();
     });
 
     it('answers one retry per request when its server is away', async () => {

@@ -79,11 +79,12 @@ describe('OutflowTask', () => {
     const allowed = Object.entries(template().findResources('AWS::IAM::Policy')).map(([id, { Properties }]) => {
       const statements: { Action: string | string[]; Resource: unknown }[] = Properties.PolicyDocument.Statement;
       for (const { Resource } of statements) expect(JSON.stringify(Resource)).not.toContain('*');
-      return [id.replace(/Default.*/, ''), statements.flatMap(({ Action }) => Action).sort()];
+      return [id.replace(/Default.*/, ''), [...new Set(statements.flatMap(({ Action }) => Action))].sort()];
     });
     expect(Object.fromEntries(allowed)).toEqual({
-      TelemetryRuleRole: ['sqs:SendMessage', 'sqs:SendMessage'],
+      TelemetryRuleRole: ['sqs:SendMessage'],
       TelemetryWorkerRole: [
+        'kinesis:DescribeStreamSummary',
         'kinesis:PutRecords',
         'logs:CreateLogStream',
         'logs:PutLogEvents',
@@ -93,15 +94,35 @@ describe('OutflowTask', () => {
         'sqs:ReceiveMessage',
         'sqs:SendMessage',
       ],
+      OutflowControlRole: [
+        'iot:DisableTopicRule',
+        'iot:EnableTopicRule',
+        'lambda:GetEventSourceMapping',
+        'lambda:InvokeFunction',
+        'lambda:UpdateEventSourceMapping',
+        'logs:CreateLogStream',
+        'logs:PutLogEvents',
+        'sqs:ChangeMessageVisibility',
+        'sqs:DeleteMessage',
+        'sqs:GetQueueAttributes',
+        'sqs:GetQueueUrl',
+        'sqs:ReceiveMessage',
+        'sqs:SendMessage',
+        'ssm:GetParameter',
+        'ssm:PutParameter',
+      ],
     });
   });
 
   it('keeps queues and logs when it is removed, encrypts them, and takes TLS only (S03)', () => {
     const { template } = synth();
-    template().allResources('AWS::SQS::Queue', {
-      DeletionPolicy: 'Retain',
-      Properties: Match.objectLike({ SqsManagedSseEnabled: true }),
-    });
+    template().allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
+    const kept = Object.entries(template().findResources('AWS::SQS::Queue', { DeletionPolicy: 'Retain' }));
+    expect(kept.map(([id]) => id.replace(/[0-9A-F]{8}$/, '')).sort()).toEqual([
+      'TelemetryDeadLetterQueue',
+      'TelemetryQueue',
+      'TelemetryRetryQueue',
+    ]);
     template().allResourcesProperties('AWS::SQS::QueuePolicy', {
       PolicyDocument: {
         Statement: [Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } })],
@@ -146,14 +167,48 @@ describe('OutflowTask', () => {
     const metadata = template().toJSON().Metadata['mqtt-outflow'];
     expect(metadata).toMatchObject({ v: 1, tasks: [{ task: 'Telemetry', path: 'Test/Telemetry', sink: 'kinesis' }] });
     const resources = template().toJSON().Resources;
-    const { rules, queue, deadLetterQueue, worker, mapping } = metadata.tasks[0];
-    expect([...rules, queue, deadLetterQueue, worker, mapping].map((id) => resources[id].Type)).toEqual([
+    const { rules, queue, retryQueue, deadLetterQueue, worker, mappings, state, controlQueue, controlFunction } =
+      metadata.tasks[0];
+    const parts = [...rules, queue, retryQueue, deadLetterQueue, worker, ...mappings, state, controlQueue];
+    expect([...parts, controlFunction].map((id) => resources[id].Type)).toEqual([
       'AWS::IoT::TopicRule',
+      'AWS::SQS::Queue',
       'AWS::SQS::Queue',
       'AWS::SQS::Queue',
       'AWS::Lambda::Function',
       'AWS::Lambda::EventSourceMapping',
+      'AWS::Lambda::EventSourceMapping',
+      'AWS::SSM::Parameter',
+      'AWS::SQS::Queue',
+      'AWS::Lambda::Function',
     ]);
+  });
+
+  it('retries on a queue without a window, lets its function come round, and bounds both ways in (D18, A8)', () => {
+    const { template } = synth({ maxConcurrency: 10, batchPush: { messages: 100, interval: Duration.seconds(5) } });
+    template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize: 10,
+      MaximumBatchingWindowInSeconds: Match.absent(),
+      ScalingConfig: { MaximumConcurrency: 2 },
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('RetryQueue'), 'Arn'] },
+      Enabled: Match.absent(),
+    });
+    template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize: 100,
+      ScalingConfig: { MaximumConcurrency: 10 },
+    });
+    template().hasResourceProperties('AWS::Lambda::Function', {
+      Description: 'Outflow task Telemetry',
+      RecursiveLoop: 'Allow',
+    });
+  });
+
+  it('starts paused when it is told to (D19)', () => {
+    const { template } = synth({ enabled: false });
+    template().resourcePropertiesCountIs('AWS::Lambda::EventSourceMapping', { Enabled: false }, 2);
+    template().hasResourceProperties('AWS::SSM::Parameter', {
+      Value: Match.stringLikeRegexp('"desired":"Paused"'),
+    });
   });
 
   it('is clean under cdk-nag AwsSolutions (S02)', () => {
@@ -342,7 +397,8 @@ describe('a queue that the user brings', () => {
       buffer,
     });
     const template = Template.fromStack(stack);
-    template.resourceCountIs('AWS::SQS::Queue', 2);
+    const queues = Object.keys(template.findResources('AWS::SQS::Queue')).map((id) => id.replace(/[0-9A-F]{8}$/, ''));
+    expect(queues.sort()).toEqual(['Mine', 'OutflowControlQueue', 'TQueue', 'TRetryQueue']);
     template.hasResourceProperties('AWS::SQS::Queue', {
       MessageRetentionPeriod: 86_400,
       RedrivePolicy: Match.anyValue(),

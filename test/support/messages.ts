@@ -1,4 +1,4 @@
-import type { Context, SQSEvent } from 'aws-lambda';
+import type { Context, SQSEvent, SQSMessageAttributes } from 'aws-lambda';
 import type { Envelope } from '../../lambdas/core/envelope.ts';
 
 /** An envelope as the rules write it, with the payload given as text or bytes. */
@@ -39,6 +39,13 @@ export function sqsEvent(bodies: readonly string[]): SQSEvent {
       awsRegion: 'us-east-1',
     })),
   };
+}
+
+/** Number and text attributes as Lambda hands them over. */
+export function attributes(values: Readonly<Record<string, string | number>>): SQSMessageAttributes {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, { stringValue: String(value), dataType: 'String' as const }]),
+  );
 }
 
 /** A Lambda context with a minute left. */

@@ -63,7 +63,7 @@ afterAll(async () => {
 
 const task = (name: string) => running.tasks.find((one) => one.name === name)!;
 const records = (id: string) => readRecords(running.kinesis, streamNames[id]!);
-const settled = () => Promise.all(running.tasks.map(({ mapping }) => mapping?.settle()));
+const settled = () => Promise.all(running.tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.settle())));
 
 describe.each([4, 5] as const)('MQTT client → rule → queue → worker → Kinesis, MQTT version %i', (protocolVersion) => {
   let client: mqtt.MqttClient;

@@ -20,6 +20,8 @@ export const kinesisOptions = z.strictObject({
   payload: template.default(''),
   maxRecords: z.int().min(1).max(MAX_RECORDS).default(MAX_RECORDS),
   maxRequestBytes: z.int().min(1024).max(MAX_REQUEST_BYTES).default(MAX_REQUEST_BYTES),
+  /** PutRecords calls under way at a time, in one running function. */
+  inflightWindow: z.int().min(1).max(100).default(4),
   maxRecordBytes: z.int().min(1).max(MAX_REQUEST_BYTES).default(DEFAULT_MAX_RECORD_BYTES),
 });
 

@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KinesisClient, PutRecordsCommand, type PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
+import {
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  PutRecordsCommand,
+  type PutRecordsResultEntry,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { NeverRetry, RetryLater } from '../../core/errors.ts';
 import type { Resolved } from '../../core/spec.ts';
@@ -13,11 +18,14 @@ import type { KinesisRequest } from './render.ts';
 const SDK_ATTEMPTS = 2;
 const CONNECTION_TIMEOUT_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 8_000;
-const CALLS_AT_ONCE = 4;
 /** Waits before records that a call left over are sent again, in milliseconds, each shortened by up to half at random. */
 const RESEND_AFTER_MS = [100, 300, 900];
-/** Nothing is sent again with less time left than a call may take, and some to report in. */
-const RESERVE_MS = SDK_ATTEMPTS * REQUEST_TIMEOUT_MS + 2_000;
+/** No call is started with less time left than it may take. */
+const CALL_MS = SDK_ATTEMPTS * REQUEST_TIMEOUT_MS + 1_000;
+
+/** Asked for when a template names the streams. */
+const SOME_STREAM = 'outflow-connectivity-test';
+const ANSWERS_ENOUGH = new Set(['ResourceNotFoundException', 'AccessDeniedException']);
 
 /** What the sink needs of a Kinesis client. */
 export type PutRecords = Pick<KinesisClient, 'send' | 'destroy'>;
@@ -58,6 +66,8 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     try {
       const answer = await client.send(
         new PutRecordsCommand({ StreamName: stream, Records: indices.map((i) => toEntry(requests[i]!)) }),
+        // The client's own time-out ends with the headers; an answer that stops half-way would be waited for without end.
+        { abortSignal: AbortSignal.timeout(CALL_MS) },
       );
       entries = answer.Records ?? [];
     } catch (error) {
@@ -81,13 +91,33 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
       const outcomes: Outcome[] = new Array(requests.length);
       let owed: Iterable<number> = requests.keys();
       for (const waitMs of [...RESEND_AFTER_MS, undefined]) {
-        await eachAtOnce(chunk(requests, owed, options), CALLS_AT_ONCE, (c) => send(c, requests, outcomes));
+        await eachAtOnce(chunk(requests, owed, options), options.inflightWindow, async (c) => {
+          if (remainingMs() < CALL_MS) for (const i of c.indices) outcomes[i] ??= { status: 'unsent' };
+          else await send(c, requests, outcomes);
+        });
         const left = [...requests.keys()].filter((i) => outcomes[i]!.status === 'retry');
-        if (left.length === 0 || waitMs === undefined || remainingMs() < RESERVE_MS + waitMs) break;
+        if (left.length === 0 || waitMs === undefined || remainingMs() < CALL_MS + waitMs) break;
         await sleep(waitMs * (1 - Math.random() / 2));
         owed = left;
       }
       return outcomes;
+    },
+    async testConnectivity() {
+      client ??= connect();
+      const StreamName = isRendered ? SOME_STREAM : options.stream;
+      try {
+        const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName }));
+        const { StreamStatus = 'in an unknown state', OpenShardCount } = StreamDescriptionSummary ?? {};
+        if (StreamStatus === 'ACTIVE' || StreamStatus === 'UPDATING')
+          return `stream ${StreamName} is ${StreamStatus}, with ${OpenShardCount} open shards`;
+        throw new RetryLater(`stream ${StreamName} is ${StreamStatus}`);
+      } catch (error) {
+        if (error instanceof RetryLater) throw error;
+        // The names come with the messages; that Kinesis knows who asks, and knows no such stream, is all there is to find out.
+        if (isRendered && ANSWERS_ENOUGH.has((error as Error).name))
+          return `Kinesis answers; streams are named by ${options.stream}`;
+        throw classifyCall(error, { name: StreamName, isRendered: false }, 'DescribeStreamSummary');
+      }
     },
     close() {
       client?.destroy();

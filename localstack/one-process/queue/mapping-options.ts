@@ -11,6 +11,8 @@ export interface MappingOptions extends Omit<LambdaFunction, 'accountId' | 'cloc
   readonly windowSeconds?: number;
   /** Invocations at a time, 2 to 1,000. Default: 5. */
   readonly maximumConcurrency?: number;
+  /** Default: true. */
+  readonly enabled?: boolean;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
   /** Hears how each invocation went. */

@@ -29,7 +29,7 @@ export interface Mapping {
 /** Starts Lambda's event source mapping from a queue to a function that runs in this process. */
 export function startMapping(options: MappingOptions): Mapping {
   const mapping = new QueueMapping(options);
-  mapping.enable();
+  if (options.enabled ?? true) mapping.enable();
   return mapping;
 }
 

@@ -3,6 +3,7 @@ export type SqsErrorCode =
   | 'InvalidParameterValue'
   | 'MessageNotInflight'
   | 'MissingParameter'
+  | 'QueueDoesNotExist'
   | 'ReceiptHandleIsInvalid';
 
 /** What SQS refuses. `name` is SQS's error code, as on the errors of the AWS SDK. */

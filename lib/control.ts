@@ -1,0 +1,144 @@
+import { ArnFormat, Duration, Lazy, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import { Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
+import {
+  Architecture,
+  type EventSourceMapping,
+  type IFunction,
+  Function as LambdaFunction,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
+import { bundleCode } from './asset.ts';
+import { grantSend } from './buffer/queue-buffer.ts';
+
+/** What of a task is controlled. */
+export interface ControlledParts {
+  readonly mappings: readonly EventSourceMapping[];
+  readonly rules: readonly CfnTopicRule[];
+  readonly worker: LambdaFunction;
+  /** The alias that the mappings invoke. */
+  readonly live: IFunction;
+  /** Where parked messages wait. */
+  readonly retryQueue: IQueue | undefined;
+  /** The parameter that keeps the task's state. */
+  readonly state: StringParameter;
+}
+
+const ID = 'OutflowControl';
+const TIMEOUT = Duration.seconds(60);
+
+/**
+ * Pauses and resumes the tasks of a stack: for an operator (rows D19–D23), and when a sink cannot be used. One small
+ * function, outside any VPC, fed by a queue in which the messages of a task wait for each other.
+ */
+export class Control extends Construct {
+  /** The control of the stack that holds a construct; it comes with the stack's first task. */
+  static of(scope: Construct): Control {
+    const stack = Stack.of(scope);
+    return (stack.node.tryFindChild(ID) as Control | undefined) ?? new Control(stack, ID);
+  }
+
+  /** Takes what workers report and operators ask for. */
+  readonly queue: Queue;
+  readonly function: LambdaFunction;
+  readonly #tasks: Record<string, string> = {};
+
+  private constructor(scope: Construct, id: string) {
+    super(scope, id);
+    this.queue = new Queue(this, 'Queue', {
+      fifo: true,
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      visibilityTimeout: Duration.seconds(6 * TIMEOUT.toSeconds()),
+      // What was not done within an hour is seen to each minute anyway, or was asked for by someone who has left.
+      retentionPeriod: Duration.hours(1),
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    Validations.of(this.queue).acknowledge({
+      id: 'AwsSolutions::AwsSolutions-SQS3',
+      reason: 'It holds requests, no messages of a task: what is not carried out within an hour is not wanted later.',
+    });
+    const logGroup = new LogGroup(this, 'Logs', {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    this.function = new LambdaFunction(this, 'Function', {
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      handler: 'index.handler',
+      code: bundleCode('control'),
+      description: 'Pauses and resumes Outflow tasks',
+      memorySize: 256,
+      timeout: TIMEOUT,
+      environment: {
+        CONTROL_QUEUE_URL: this.queue.queueUrl,
+        TASKS: Lazy.string({ produce: () => Stack.of(this).toJsonString(this.#tasks) }),
+      },
+      role,
+      logGroup,
+    });
+    this.#allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
+    grantSend(this.queue, this.function);
+    this.function.addEventSource(new SqsEventSource(this.queue, { batchSize: 10, reportBatchItemFailures: true }));
+    new Rule(this, 'EachMinute', {
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [new LambdaTarget(this.function, { retryAttempts: 0 })],
+    });
+  }
+
+  /** Puts a task under control. */
+  add(scope: Construct, task: string, parts: ControlledParts): void {
+    const { mappings, rules, live, retryQueue, state } = parts;
+    const configuration = new StringParameter(scope, 'Control', {
+      description: `Parts of Outflow task ${task}`,
+      stringValue: Stack.of(scope).toJsonString({
+        mappings: mappings.map(({ eventSourceMappingId }) => eventSourceMappingId),
+        state: state.parameterName,
+        rules: rules.map(({ ref }) => ref),
+        worker: live.functionArn,
+        ...(retryQueue !== undefined && { retryQueue: { url: retryQueue.queueUrl, arn: retryQueue.queueArn } }),
+      }),
+    });
+    this.#tasks[task] = configuration.parameterName;
+    const stack = Stack.of(scope);
+    this.#allow(['ssm:GetParameter'], [configuration.parameterArn, state.parameterArn]);
+    this.#allow(['ssm:PutParameter'], [state.parameterArn]);
+    this.#allow(
+      ['lambda:GetEventSourceMapping', 'lambda:UpdateEventSourceMapping'],
+      mappings.map(({ eventSourceMappingId }) =>
+        stack.formatArn({
+          service: 'lambda',
+          resource: 'event-source-mapping',
+          resourceName: eventSourceMappingId,
+          arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+        }),
+      ),
+    );
+    this.#allow(['lambda:InvokeFunction'], [live.functionArn]);
+    this.#allow(
+      ['iot:EnableTopicRule', 'iot:DisableTopicRule'],
+      rules.map((rule) => rule.attrArn),
+    );
+    if (retryQueue !== undefined) {
+      this.#allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage'], [retryQueue.queueArn]);
+      retryQueue.encryptionMasterKey?.grant(this.function, 'kms:Decrypt');
+    }
+  }
+
+  #allow(actions: string[], resourceArns: string[]): void {
+    Grant.addToPrincipal({ grantee: this.function, actions, resourceArns });
+  }
+
+  /** Allows reporting to it, and asking it to pause and enable tasks. */
+  grantAsk(grantee: IGrantable): void {
+    grantSend(this.queue, grantee);
+  }
+}

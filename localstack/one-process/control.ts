@@ -1,0 +1,85 @@
+import type { SQSEvent } from 'aws-lambda';
+import type { Connectivity, ControlRequest, ProbeResponse } from '../../lambdas/buffer/intake.ts';
+import { control, type TaskPorts } from '../../lambdas/control/control.ts';
+import { type ControlMessage, readState, stoppedWithin, type TaskState } from '../../lambdas/core/control.ts';
+import type { StoppedTime } from '../../lambdas/expiry.ts';
+import type { Mapping } from './queue/mapping.ts';
+import type { Queue } from './queue/queue.ts';
+import { toRecord } from './queue/record.ts';
+import { REGION } from './resolve.ts';
+
+/** A task's control in this process: the control function's own logic, over what runs here. */
+export interface LocalControl {
+  /** Carries out a message once those before it are; resolves with the task's state then. */
+  send(message: ControlMessage): Promise<TaskState>;
+  readonly state: TaskState;
+  readonly stopped: StoppedTime;
+  testConnectivity(): Promise<Connectivity>;
+  /** Resolves when no message is under way. */
+  idle(): Promise<void>;
+}
+
+export interface LocalControlOptions {
+  readonly mappings: () => readonly Mapping[];
+  readonly retryQueue: Queue | undefined;
+  /** Names of the task's rules. */
+  readonly rules: readonly string[];
+  readonly switchedOff: Set<string>;
+  /** Calls the worker's function. */
+  readonly invoke: (event: never) => Promise<unknown>;
+  /** The state parameter's first value. */
+  readonly initial: string | undefined;
+  readonly onError: (error: Error) => void;
+}
+
+export function localControl(options: LocalControlOptions): LocalControl {
+  const { mappings, retryQueue, rules, switchedOff, onError } = options;
+  const invoke = options.invoke as (event: object) => Promise<unknown>;
+  let state = readState(options.initial);
+  let last: Promise<unknown> = Promise.resolve();
+
+  const ports: TaskPorts = {
+    readState: async () => state,
+    async writeState(next) {
+      state = next;
+    },
+    mappingStates: async () => mappings().map((mapping) => mapping.state),
+    async setMappings(enabled) {
+      // Switching off does not wait for what is under way: that may be the very invocation that asked for it.
+      for (const mapping of mappings()) {
+        if (enabled) mapping.enable();
+        else mapping.disable().catch(onError);
+      }
+    },
+    async setRules(enabled) {
+      for (const rule of rules)
+        if (enabled) switchedOff.delete(rule);
+        else switchedOff.add(rule);
+    },
+    testConnectivity: () => invoke({ outflow: 'testConnectivity' } satisfies ControlRequest) as Promise<Connectivity>,
+    async tryOne() {
+      const [message] = retryQueue?.receive(1) ?? [];
+      if (message === undefined || retryQueue === undefined) return undefined;
+      const event: SQSEvent = { Records: [toRecord(message, retryQueue.arn, REGION)] };
+      const { batchItemFailures, halt } = (await invoke({ outflow: 'probe', ...event })) as ProbeResponse;
+      if (batchItemFailures.length === 0) retryQueue.delete(message.receiptHandle);
+      return halt;
+    },
+  };
+
+  return {
+    send(message) {
+      const next = last.then(() => control(message, ports, Date.now));
+      last = next.catch(() => {});
+      return next;
+    },
+    get state() {
+      return state;
+    },
+    stopped: { within: async (from, to) => stoppedWithin(state, from, to) },
+    testConnectivity: () => ports.testConnectivity(),
+    async idle() {
+      await last;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { SendMessageBatchRequestEntry, SendMessageBatchResultEntry } from '@aws-sdk/client-sqs';
+import type { SqsApi } from '../../../lambdas/buffer/sqs-api.ts';
+import type { NewMessage } from './message.ts';
+import type { Queue } from './queue.ts';
+import { SqsError } from './sqs-error.ts';
+
+/**
+ * SQS's API over queues in memory, as far as workers call it.
+ *
+ * @param queues By URL.
+ * @param elsewhere Takes messages for queues that are not among them.
+ */
+export function queueApi(
+  queues: ReadonlyMap<string, Queue>,
+  elsewhere: (queueUrl: string, body: string) => Promise<unknown>,
+): SqsApi {
+  const queueAt = (url: string | undefined): Queue => {
+    const queue = queues.get(url ?? '');
+    if (queue === undefined) throw new SqsError('QueueDoesNotExist', `There is no queue ${url}`);
+    return queue;
+  };
+  return {
+    async send({ QueueUrl, MessageBody, ...rest }) {
+      if (queues.has(QueueUrl!)) queueAt(QueueUrl).send(toMessage({ ...rest, MessageBody, Id: '' }));
+      else await elsewhere(QueueUrl!, MessageBody!);
+    },
+    async sendBatch({ QueueUrl, Entries = [] }) {
+      const queue = queueAt(QueueUrl);
+      return eachOf(Entries, (entry): SendMessageBatchResultEntry => {
+        const { messageId, md5OfBody } = queue.send(toMessage(entry));
+        return { Id: entry.Id, MessageId: messageId, MD5OfMessageBody: md5OfBody };
+      });
+    },
+    async deleteBatch({ QueueUrl, Entries = [] }) {
+      const queue = queueAt(QueueUrl);
+      return eachOf(Entries, ({ Id, ReceiptHandle }) => {
+        queue.delete(ReceiptHandle!);
+        return { Id };
+      });
+    },
+    async changeVisibilityBatch({ QueueUrl, Entries = [] }) {
+      const queue = queueAt(QueueUrl);
+      return eachOf(Entries, ({ Id, ReceiptHandle, VisibilityTimeout }) => {
+        queue.changeVisibility(ReceiptHandle!, VisibilityTimeout!);
+        return { Id };
+      });
+    },
+  };
+}
+
+function toMessage({ MessageBody, MessageAttributes = {}, DelaySeconds }: SendMessageBatchRequestEntry): NewMessage {
+  const attributes = Object.entries(MessageAttributes).map(([name, { DataType, StringValue }]) => {
+    return [name, { dataType: DataType!, stringValue: StringValue! }] as const;
+  });
+  return { body: MessageBody!, attributes: Object.fromEntries(attributes), delaySeconds: DelaySeconds };
+}
+
+function eachOf<Entry extends { Id: string | undefined }, Result>(
+  entries: readonly Entry[],
+  carryOut: (entry: Entry) => Result,
+): { Successful: Result[]; Failed: { Id: string | undefined; Code: string; Message: string; SenderFault: boolean }[] } {
+  const Successful: Result[] = [];
+  const Failed = [];
+  for (const entry of entries) {
+    try {
+      Successful.push(carryOut(entry));
+    } catch (error) {
+      if (!(error instanceof SqsError)) throw error;
+      Failed.push({ Id: entry.Id, Code: error.name, Message: error.message, SenderFault: true });
+    }
+  }
+  return { Successful, Failed };
+}

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jdk } from './install.mjs';
+
+const POLL_MS = 50;
+const TAIL_LINES = 20;
+
+export interface JvmOptions {
+  /** Names its log: `<folder>/<name>.log`. */
+  readonly name: string;
+  /** Its working folder, home, temporary folder, and RocketMQ’s home. */
+  readonly folder: string;
+  readonly classPath: string;
+  /** The class, then its arguments. */
+  readonly main: readonly string[];
+  readonly heapMb: number;
+  readonly directMb?: number;
+  /** System properties. */
+  readonly properties?: Record<string, string>;
+  /** Takes what it writes, line by line; otherwise that goes to the log. */
+  readonly onLine?: (line: string) => void;
+  /** Says how it ended, killed or not, after its last line. */
+  readonly onEnd?: (how: string) => void;
+}
+
+/** A Java program that runs until it is killed, or its standard input ends. */
+export interface Jvm {
+  readonly pid: number;
+  readonly stdin: Writable;
+  isRunning(): boolean;
+  /** Waits until the condition holds; a condition that throws does not hold yet. @throws when the program ends first, with its last lines, or takes too long. */
+  until(what: string, condition: () => Promise<boolean>, timeoutMs: number): Promise<void>;
+  /** Ends it at once, as a power failure would, and waits for that. Safe to call again. */
+  kill(): Promise<void>;
+}
+
+// Netty and the message store reach into the JDK.
+const OPENED = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref'].flatMap((name) => [
+  `--add-opens=java.base/${name}=ALL-UNNAMED`,
+  `--add-exports=java.base/${name}=ALL-UNNAMED`,
+]);
+
+export async function startJvm(options: JvmOptions): Promise<Jvm> {
+  const { name, folder, classPath, main, heapMb, properties = {} } = options;
+  const logFile = join(folder, `${name}.log`);
+  const log = openSync(logFile, 'a');
+  const child = spawn(
+    jdk('java'),
+    [
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      '-XX:-UsePerfData',
+      `-Xms${heapMb}m`,
+      `-Xmx${heapMb}m`,
+      ...(options.directMb ? [`-XX:MaxDirectMemorySize=${options.directMb}m`] : []),
+      ...OPENED,
+      `-Duser.home=${folder}`,
+      `-Djava.io.tmpdir=${folder}`,
+      ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
+      '-cp',
+      classPath,
+      ...main,
+    ],
+    {
+      cwd: folder,
+      env: { ...process.env, ROCKETMQ_HOME: folder },
+      stdio: ['pipe', options.onLine ? 'pipe' : log, log],
+      // Ctrl-C in a terminal reaches the whole group; it is ours to stop it in order.
+      detached: true,
+    },
+  );
+  closeSync(log);
+  try {
+    await once(child, 'spawn');
+  } catch (cause) {
+    throw new Error(`${jdk('java')} does not start; RocketMQ wants a JDK of 11 or newer`, { cause });
+  }
+  const ended = once(child, 'exit');
+  ended.catch(() => {});
+  // Its end is reported by `until`, not by a write that came too late.
+  const stdin = child.stdin!;
+  stdin.on('error', () => {});
+  if (options.onLine) createInterface({ input: child.stdout! }).on('line', options.onLine);
+  if (options.onEnd) child.on('close', () => options.onEnd?.(ending(child)));
+
+  return {
+    pid: child.pid!,
+    stdin,
+    isRunning: () => !hasEnded(child),
+    async until(what, condition, timeoutMs) {
+      const deadline = Date.now() + timeoutMs;
+      let reason: unknown;
+      for (;;) {
+        try {
+          if (await condition()) return;
+        } catch (error) {
+          reason = error;
+        }
+        const why = hasEnded(child)
+          ? `it ended with ${ending(child)}`
+          : Date.now() > deadline && `not within ${timeoutMs / 1000} s`;
+        if (why) throw new Error(`${name}: ${what}: ${why}\n${tail(logFile)}`, { cause: reason });
+        await sleep(POLL_MS);
+      }
+    },
+    async kill() {
+      if (hasEnded(child)) return;
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+function ending(child: ChildProcess): string {
+  return String(child.exitCode ?? child.signalCode);
+}
+
+function tail(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-TAIL_LINES).join('\n') : '';
+}

@@ -1,0 +1,107 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { control, type TaskPorts } from '../../lambdas/control/control.ts';
+import {
+  type ControlMessage,
+  INITIAL_STATE,
+  readState,
+  stoppedWithin,
+  type TaskState,
+} from '../../lambdas/core/control.ts';
+
+const halt = (why: 'stopped' | 'blocked', at: number): ControlMessage => ({
+  kind: 'halt',
+  task: 't',
+  why,
+  cause: `${why} at ${at}`,
+  at,
+});
+
+/** A task that does as it is told; its parameter, like the real one, keeps 4 KB of text. */
+function taskAt(start: number) {
+  const world = { now: start, text: JSON.stringify(INITIAL_STATE), on: true, rules: true, sink: true };
+  const ports: TaskPorts = {
+    readState: async () => readState(world.text),
+    async writeState(state) {
+      world.text = JSON.stringify(state);
+      expect(Buffer.byteLength(world.text)).toBeLessThanOrEqual(4096);
+    },
+    mappingStates: async () => [world.on, world.on].map((on) => (on ? 'Enabled' : 'Disabled')),
+    async setMappings(enabled) {
+      world.on = enabled;
+    },
+    async setRules(enabled) {
+      world.rules = enabled;
+    },
+    testConnectivity: async () => (world.sink ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' }),
+    tryOne: async () => undefined,
+  };
+  return { world, tell: (message: ControlMessage) => control(message, ports, () => world.now) };
+}
+
+describe('control (D19–D23, F33)', () => {
+  it('runs exactly the tasks that are wanted and can, and remembers every moment that one did not', async () => {
+    const step = fc.record({
+      does: fc.constantFrom(
+        'enable',
+        'pause',
+        'stop intake',
+        'stopped',
+        'blocked',
+        'reconcile',
+        'sink fails',
+        'sink works',
+      ),
+      afterMs: fc.integer({ min: 1, max: 100_000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 200 }), async (steps) => {
+        const start = 1_795_251_600_000;
+        const { world, tell } = taskAt(start);
+        let state: TaskState = INITIAL_STATE;
+        let stoppedMs = 0;
+        for (const { does, afterMs } of steps) {
+          if (!world.on) stoppedMs += afterMs;
+          world.now += afterMs;
+          if (does === 'sink fails' || does === 'sink works') world.sink = does === 'sink works';
+          else if (does === 'stopped' || does === 'blocked') state = await tell(halt(does, world.now));
+          else if (does === 'stop intake') state = await tell({ kind: 'pause', task: 't', stopIntake: true });
+          else if (does === 'pause') state = await tell({ kind: 'pause', task: 't', stopIntake: false });
+          else state = await tell({ kind: does as 'enable' | 'reconcile', task: 't' });
+          expect(world.on).toBe(state.desired === 'Running' && state.halt === undefined);
+          expect(world.rules).toBe(!state.intakeStopped);
+        }
+        // Old spans may have been joined, which only makes messages younger.
+        expect(stoppedWithin(state, start, world.now)).toBeGreaterThanOrEqual(stoppedMs);
+        if (state.stops.length < 60) expect(stoppedWithin(state, start, world.now)).toBe(stoppedMs);
+      }),
+    );
+  });
+
+  it('says what an operator has to know: status, cause, since when', async () => {
+    const { world, tell } = taskAt(1000);
+    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Running', since: 1000 });
+    world.now = 2000;
+    world.sink = false;
+    expect(await tell(halt('stopped', 1900))).toMatchObject({
+      status: 'Start Failed',
+      cause: 'stopped at 1900',
+      since: 2000,
+    });
+    world.now = 3000;
+    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({
+      status: 'Start Failed',
+      cause: 'refused',
+      since: 2000,
+    });
+    world.sink = true;
+    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Running', since: 3000 });
+    world.now = 4000;
+    expect(await tell(halt('blocked', 3500))).toMatchObject({ status: 'Ready', cause: 'blocked at 3500' });
+    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Ready', since: 4000 });
+    world.now = 5000;
+    expect(await tell({ kind: 'enable', task: 't' })).toMatchObject({ status: 'Running', since: 5000 });
+    // A report that was under way while somebody put things right.
+    expect(await tell(halt('blocked', 4500))).toMatchObject({ status: 'Running' });
+  });
+});

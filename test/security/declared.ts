@@ -1,0 +1,149 @@
+import { App, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { app as examples } from '../../bin/app.ts';
+import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask, QueueBuffer } from '../../lib/index.ts';
+
+export interface Resource {
+  readonly Type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a template is whatever it is
+  readonly Properties: any;
+}
+
+export type Resources = Readonly<Record<string, Resource>>;
+
+/** Tasks that say everything that can be said, each kind of sink target and buffer among them. */
+export function everyOption(): { app: App; stack: Stack } {
+  const app = new App();
+  const stack = new Stack(app, 'EveryOption');
+  const key = new Key(stack, 'Key', { enableKeyRotation: true });
+  const streamKey = new Key(stack, 'StreamKey', { enableKeyRotation: true });
+  const streams = ['A', 'B'].map(
+    (id) => new Stream(stack, id, { encryption: StreamEncryption.KMS, encryptionKey: streamKey }),
+  );
+  for (const each of streams) {
+    Validations.of(each).acknowledge({
+      id: 'AwsSolutions::AwsSolutions-KDS3',
+      reason: 'Users bring streams with keys of their own.',
+    });
+  }
+  const [stream] = streams;
+  const source = (filter: string) => new IotTopicSource(filter);
+  const sink = () => new KinesisSink(stream!, { partitionKey: '${clientid}', payload: '${payload}' });
+
+  new OutflowTask(stack, 'Plain', { source: source('plain/#'), sink: sink() });
+  new OutflowTask(stack, 'Full', {
+    source: new IotTopicSource(['full/#', 'full/+/x', '+/x'], {
+      dataFormat: 'text',
+      defaults: { username: 'u', qos: 1, retain: false },
+    }),
+    sink: new KinesisSink(stream!, {
+      partitionKey: '${clientid}',
+      explicitHashKey: '${timestamp}',
+      payload: '{"t":"${topic}"}',
+      maxRecords: 100,
+      maxRequestBytes: 1_000_000,
+      maxRecordBytes: 100_000,
+    }),
+    buffer: new QueueBuffer({ retentionPeriod: Duration.days(2) }),
+    batchPush: { messages: 500, interval: Duration.seconds(3) },
+    filter: { data: { topic: [{ prefix: 'full/' }] } },
+    missingVariable: 'empty',
+    validatePayload: true,
+    deadLetterQueue: new Queue(stack, 'Mine', {
+      retentionPeriod: Duration.days(14),
+      enforceSSL: true,
+      encryption: QueueEncryption.KMS,
+      encryptionMasterKey: key,
+    }),
+    taskName: 'full',
+    description: 'all of it',
+    encryptionKey: key,
+    removalPolicy: RemovalPolicy.DESTROY,
+    logGroup: new LogGroup(stack, 'Logs', { retention: RetentionDays.ONE_WEEK }),
+    memorySize: 1024,
+  });
+  new OutflowTask(stack, 'Keyed', { source: source('keyed'), sink: sink(), encryptionKey: key });
+  new OutflowTask(stack, 'Routed', {
+    source: source('routed/#'),
+    sink: new KinesisSink('s-${payload.site}', { partitionKey: '${clientid}', streams }),
+  });
+  new OutflowTask(stack, 'Named', {
+    source: source('named'),
+    sink: new KinesisSink('telemetry', { partitionKey: '${clientid}' }),
+  });
+  new OutflowTask(stack, 'Native', {
+    source: source('native'),
+    sink: sink(),
+    buffer: new NoBuffer({ payload: 'reserialised' }),
+  });
+  return { app, stack };
+}
+
+/** Resources by logical id, of the example app's stacks and of {@link everyOption}. */
+export function declared(): [string, Resources][] {
+  const shown = examples.synth().stacks.map(({ stackName, template }): [string, Resources] => {
+    return [stackName, template.Resources];
+  });
+  const { stack } = everyOption();
+  return [...shown, [stack.stackName, Template.fromStack(stack).toJSON()['Resources']]];
+}
+
+/** Logical id and resource, of one type. */
+export function ofType(resources: Resources, type: string): [string, Resource][] {
+  return Object.entries(resources).filter(([, resource]) => resource.Type === type);
+}
+
+export interface Statement {
+  /** Logical id of the resource that carries it. */
+  readonly on: string;
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: readonly string[];
+  readonly Resource: readonly unknown[];
+  readonly Principal?: unknown;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** Statements of what principals may do: policies of roles, attached, inline and managed. */
+export function identityStatements(resources: Resources): Statement[] {
+  return Object.entries(resources).flatMap(([on, { Type, Properties }]) => {
+    if (Type === 'AWS::IAM::Policy' || Type === 'AWS::IAM::ManagedPolicy')
+      return statementsOf(on, Properties.PolicyDocument);
+    if (Type !== 'AWS::IAM::Role') return [];
+    return (Properties.Policies ?? []).flatMap((inline: Resource['Properties']) =>
+      statementsOf(on, inline.PolicyDocument),
+    );
+  });
+}
+
+/** Statements of who may come: trust of roles, policies of queues, keys, topics and streams. */
+export function resourceStatements(resources: Resources): Statement[] {
+  return Object.entries(resources).flatMap(([on, { Type, Properties }]) => {
+    if (Type === 'AWS::IAM::Role') return statementsOf(on, Properties.AssumeRolePolicyDocument);
+    if (Type === 'AWS::KMS::Key') return statementsOf(on, Properties.KeyPolicy);
+    return /^AWS::(SQS::QueuePolicy|SNS::TopicPolicy|Kinesis::ResourcePolicy)$/.test(Type)
+      ? statementsOf(on, Properties.PolicyDocument ?? Properties.ResourcePolicy)
+      : [];
+  });
+}
+
+function statementsOf(on: string, document: { Statement: Omit<Written, 'on'>[] }): Statement[] {
+  return document.Statement.map(({ Action = [], Resource = [], ...rest }) => {
+    return { on, ...rest, Action: [Action].flat(), Resource: [Resource].flat() };
+  });
+}
+
+/** A policy's JSON has one thing in place of a list of one. */
+interface Written extends Omit<Statement, 'Action' | 'Resource'> {
+  readonly Action?: string | string[];
+  readonly Resource?: unknown;
+}
+
+/** A logical id that an ARN or URL in a template is taken from. */
+export function referred(value: unknown): string | undefined {
+  const reference = value as { Ref?: string; 'Fn::GetAtt'?: readonly [string, string] } | undefined;
+  return reference?.Ref ?? reference?.['Fn::GetAtt']?.[0];
+}

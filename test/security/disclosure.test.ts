@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, Stack } from 'aws-cdk-lib';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
+import { envelope } from '../support/messages.ts';
+import { deployable, type Told } from './deployed-worker.ts';
+
+const SECRETS = {
+  AWS_SECRET_ACCESS_KEY: 'canary-secret-key-Zq83',
+  AWS_SESSION_TOKEN: 'canary-session-token-Zq83',
+  DATABASE_PASSWORD: 'canary-password-Zq83',
+};
+const PAYLOAD_CANARY = 'canary-payload-Zq83';
+const BROKEN_LINE = '\r\n{"level":"ERROR","task":"forged"}\u001b[2J\u001b[31m\u0000\u0085\u2028end';
+
+const task = () => ({
+  source: new IotTopicSource('#'),
+  filter: { data: { body: { a: [{ exists: true }] } } },
+  sink: new KinesisSink('telemetry', { partitionKey: '${clientid}', payload: '${payload}' }),
+});
+
+/** Messages that end in every way: delivered, filtered, refused by the stream, and dead-lettered at each stage. */
+function messages(word: string): string[] {
+  const said = { topic: `t/${word}`, clientid: `c${word}`, principal: word, userProperties: [{ [word]: word }] };
+  const { clientid: _, ...anonymous } = said;
+  const json = JSON.stringify({ a: PAYLOAD_CANARY });
+  return [
+    JSON.stringify(envelope(json, said)),
+    JSON.stringify(envelope(`${json} `, said)),
+    JSON.stringify(envelope(JSON.stringify({ b: PAYLOAD_CANARY }), said)),
+    JSON.stringify(envelope(`{"a":"${PAYLOAD_CANARY}`, said)),
+    JSON.stringify({ ...envelope(json), clientid: undefined, ...anonymous }),
+    JSON.stringify({ ...envelope(json, said), v: word }),
+    `${word}${PAYLOAD_CANARY}`,
+  ];
+}
+
+describe('what a task gives away', () => {
+  const before = { ...process.env };
+  let directory: string;
+  let quiet: Told;
+  let hostile: Told;
+
+  beforeAll(async () => {
+    Object.assign(process.env, SECRETS);
+    const deployed = deployable(task());
+    directory = deployed.directory;
+    // The record that ends in a space is refused, as are dead letters that cannot be read: both tell why, in words of others.
+    const told = (word: string) =>
+      deployed.invoke(
+        messages(word),
+        {
+          kinesis: (data) => (data.endsWith(' ') ? `try later${word}` : undefined),
+          queue: (body) => (body.startsWith('{') ? undefined : `not now${word}`),
+        },
+        SECRETS,
+      );
+    [quiet, hostile] = await Promise.all([told('plain'), told(BROKEN_LINE)]);
+  }, 60_000);
+  afterAll(() => {
+    for (const name of Object.keys(SECRETS)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  });
+
+  it('S05 tells what happened at all, and keeps what it could not put away', () => {
+    expect(quiet.lines.length).toBeGreaterThan(1);
+    expect(quiet.queued.length).toBeGreaterThanOrEqual(4);
+    expect(quiet.answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)).toContain('message-6');
+  });
+
+  it('S05 no secret of the machine that synthesizes is in the assembly', () => {
+    const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['spec.json', 'Test.template.json']));
+    for (const { parentPath, name } of files)
+      expect(containing(readFileSync(join(parentPath, name), 'utf8'), Object.values(SECRETS)), name).toEqual([]);
+  });
+
+  it('S05 no line of the log holds a secret or a payload', () => {
+    for (const line of [...quiet.lines, ...hostile.lines]) {
+      expect(containing(line, [...Object.values(SECRETS), PAYLOAD_CANARY])).toEqual([]);
+      expect(line).not.toContain(Buffer.from(PAYLOAD_CANARY).toString('base64').slice(4, -4));
+    }
+  });
+
+  it('S05 no message to a queue holds a secret', () => {
+    for (const { entry } of [...quiet.queued, ...hostile.queued])
+      expect(containing(JSON.stringify(entry), Object.values(SECRETS))).toEqual([]);
+  });
+
+  it('S05 the value of a secret cannot be said in a task: it would be in the template', () => {
+    const stack = new Stack(new App(), 'Test');
+    const password = new Secret(stack, 'Secret').secretValue.unsafeUnwrap();
+    const sink = new KinesisSink('telemetry', { partitionKey: '${clientid}', payload: `{"password":"${password}"}` });
+    expect(() => new OutflowTask(stack, 'Telling', { ...task(), sink })).toThrow(
+      /Telling\.sink\.payload: got 'a CDK token'/,
+    );
+  });
+
+  it('S10 what publishers and servers say stays within one line of the log, escaped', () => {
+    const shape = ({ lines }: Told) => lines.map((line) => Object.keys(JSON.parse(line)));
+    expect(shape(hostile)).toEqual(shape(quiet));
+    expect(hostile.lines.join('')).toContain('forged'); // it did get there
+    for (const line of hostile.lines) {
+      expect([...line].filter(isControl)).toEqual([]);
+      expect(JSON.parse(line).task).not.toBe('forged');
+    }
+  });
+
+  it('S10 dead letters hold what was said, byte for byte, and attributes that SQS takes', () => {
+    const letters = hostile.queued.filter(({ entry }) => entry.MessageAttributes?.['ERROR_CODE']);
+    const bodies = messages(BROKEN_LINE);
+    expect(letters.map(({ entry }) => bodies.indexOf(entry.MessageBody)).sort()).toEqual([3, 4, 5, 6]);
+    for (const { entry } of letters) {
+      for (const { StringValue } of Object.values(entry.MessageAttributes!))
+        expect([...StringValue].filter(isControl).join('')).toMatch(/^[\t\n\r]*$/);
+    }
+  });
+});
+
+function isControl(character: string): boolean {
+  return character < ' ';
+}
+
+function containing(text: string, canaries: readonly string[]): string[] {
+  return canaries.filter((canary) => text.includes(canary));
+}

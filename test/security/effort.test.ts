@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { decodeEnvelope } from '../../lambdas/core/envelope.ts';
+import { NeverRetry } from '../../lambdas/core/errors.ts';
+import { topicFilterRegExp } from '../../lambdas/core/topic-filter.ts';
+import { type SampleMessage, tryTask } from '../../lambdas/testing/index.ts';
+import { envelope } from '../support/messages.ts';
+
+/** The largest MQTT payload that AWS IoT Core takes. */
+const LARGEST = 128 * 1024;
+// Work that grows with the square of the length is 17,000,000,000 steps here, far beyond; what is linear takes
+// milliseconds. Processor time, so that a busy machine does not count.
+const CPU_SECONDS_AT_MOST = 5;
+
+const fill = (text: string, bytes = LARGEST) => text.repeat(Math.floor(bytes / text.length));
+
+interface Hostile {
+  readonly filter?: object;
+  readonly filters?: string[];
+  readonly sink?: object;
+  readonly payload?: string;
+  readonly message?: Partial<SampleMessage>;
+}
+
+async function take({ filter, filters = ['#'], sink, payload = '{"a":1}', message }: Hostile) {
+  const started = process.cpuUsage();
+  const spec = {
+    v: 1,
+    task: 'T',
+    source: { type: 'iot-core', filters },
+    ...(filter !== undefined && { filter: { data: { body: { a: [filter] } } } }),
+    sink: { type: 'kinesis', stream: 's', partitionKey: 'k', payload: '${payload}', ...sink },
+  };
+  const result = await tryTask(spec, { topic: 't', payload, ...message });
+  const { user, system } = process.cpuUsage(started);
+  expect((user + system) / 1e6).toBeLessThan(CPU_SECONDS_AT_MOST);
+  return result.error?.code ?? result.outcome;
+}
+
+const text = (a: string) => JSON.stringify({ a });
+
+describe('the work for a message grows with its length', () => {
+  it.each<[string, Hostile, string]>([
+    ['many stars', { filter: { wildcard: `${fill('*a', 2_000)}*b` }, payload: text(fill('a')) }, 'filtered'],
+    [
+      'a long piece between stars',
+      { filter: { wildcard: `*${fill('a', 500)}b*` }, payload: text(fill('a')) },
+      'filtered',
+    ],
+    [
+      'stars that must not be met',
+      { filter: { 'anything-but': { wildcard: `*${fill('ab*', 500)}c` } }, payload: text(fill('ab')) },
+      'delivered',
+    ],
+    [
+      'a case with two spellings',
+      { filter: { suffix: { 'equals-ignore-case': fill('ß', 500) } }, payload: text(fill('S')) },
+      'delivered',
+    ],
+    ['addresses that never end', { filter: { cidr: '2001:db8::/32' }, payload: text(fill('1:')) }, 'filtered'],
+  ])('S08 %s', async (_, hostile, outcome) => expect(await take(hostile)).toBe(outcome));
+
+  it.each<[string, Hostile, string]>([
+    ['backslashes', { filter: { prefix: 'x' }, payload: text(fill('\\')) }, 'filtered'],
+    ['quotes', { filter: { prefix: 'x' }, payload: text(fill('"')) }, 'filtered'],
+    [
+      'JSON in JSON in JSON',
+      { sink: { payload: '${payload.a.a.a}' }, payload: text(text(text(fill('"', 9_000)))) },
+      'delivered',
+    ],
+    [
+      'numbers to be kept exactly',
+      { sink: { payload: '${payload.a}' }, payload: `{"a":[${fill('1.0,')}1.0]}` },
+      'delivered',
+    ],
+    [
+      'numbers and nothing else',
+      { sink: { payload: '${payload[0]}' }, payload: `[${fill('1,')}1]` },
+      'TEMPLATE_VARIABLE_MISSING',
+    ],
+    [
+      'one key, over and over',
+      { sink: { payload: '${payload.a}' }, payload: `{${fill('"a":1.0,')}"a":1.0}` },
+      'delivered',
+    ],
+    ['placeholders', { sink: { payload: fill('${payload.a}') } }, 'delivered'],
+    ['escaped placeholders', { sink: { payload: `${fill('${$}{')}}` } }, 'delivered'],
+  ])('S08 %s', async (_, hostile, outcome) => expect(await take(hostile)).toBe(outcome));
+
+  it('S08 a template of nothing but openings is refused', async () => {
+    await expect(take({ sink: { payload: fill('${') } })).rejects.toThrow(/nothing closes/);
+  });
+
+  it('S08 topics of nothing but slashes, against filters of nothing but wildcards', async () => {
+    const filters = ['+/+/+/+/+/+/+/a', '+/+/+/+/+/+/a/+', '+/+/+/+/+/+/+/#'];
+    expect(await take({ filters, message: { topic: fill('/') } })).toBe('delivered');
+    const started = process.cpuUsage();
+    for (const filter of filters) new RegExp(topicFilterRegExp(filter)!).test(`${fill('a')}/${fill('/')}\n`);
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1e6).toBeLessThan(CPU_SECONDS_AT_MOST);
+  });
+
+  it('S08 user properties without number', async () => {
+    const userProperties = Array.from({ length: 10_000 }, (_, i): [string, string] => [`k${i % 5_000}`, 'v']);
+    expect(await take({ sink: { payload: '' }, message: { userProperties } })).toBe('delivered');
+  });
+});
+
+describe('what is too large', () => {
+  it.each<[string, string, string]>([
+    ['a number of 128 KiB', `{"a":${fill('9')}}`, fill('9')],
+    ['a fraction of 128 KiB', `{"a":0.${fill('0')}1}`, '0.0'],
+    ['an exponent beyond counting', '{"a":1e99999999999999999999}', '1e99999999999999999999'],
+    ['an exponent below counting', '{"a":-1e-99999999999999999999}', '0.0'],
+  ])('S11 %s is a value like any other', async (_, payload, written) => {
+    const spec = (over: object) => ({
+      v: 1,
+      task: 'T',
+      source: { type: 'iot-core', filters: ['#'] },
+      sink: { type: 'kinesis', stream: 's', partitionKey: 'k', payload: '${payload.a}' },
+      ...over,
+    });
+    const { request } = await tryTask(spec({}), { topic: 't', payload });
+    expect(request!['data']).toBe(written);
+    const filter = { data: { body: { a: [{ numeric: ['>', 1e300] }] } } };
+    expect(await tryTask(spec({ filter }), { topic: 't', payload })).toMatchObject({ outcome: 'filtered' });
+  });
+
+  it('S11 a template that multiplies a message ends in a dead letter, not in the sink', async () => {
+    const sink = { payload: fill('${payload.a}', 2_000) };
+    expect(await take({ sink, payload: text(fill('x', 100_000)) })).toBe('MESSAGE_TOO_LARGE');
+  });
+
+  it.each([
+    ['128 KiB of [', fill('[')],
+    ['128 KiB of {"v":', fill('{"v":')],
+    ['a list, 60,000 levels deep', `${fill('[', 60_000)}${fill(']', 60_000)}`],
+    ['a version of 128 KiB', JSON.stringify({ ...envelope(), v: fill('1') })],
+    ['properties that nest', JSON.stringify({ ...envelope(), userProperties: [[[[[]]]], { a: [[]] }] })],
+  ])('S11 a buffer that holds %s has a message, and no envelope', (_, body) => {
+    const received = { messageId: 'm', sentAt: 1 };
+    try {
+      decodeEnvelope(body, received);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(NeverRetry);
+      expect((error as NeverRetry).code).toBe('UNSUPPORTED_ENVELOPE');
+    }
+  });
+});

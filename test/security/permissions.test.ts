@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { describe, expect, it } from 'vitest';
+import { app as examples } from '../../bin/app.ts';
+import { declared, everyOption, identityStatements, ofType, referred, resourceStatements } from './declared.ts';
+
+describe.each(declared())('permissions in %s', (_, resources) => {
+  it('S01 no action and no resource is left open', () => {
+    const allowed = identityStatements(resources);
+    expect(allowed.length).toBeGreaterThan(0);
+    for (const { on, Action, Resource } of allowed) {
+      expect(Action.length, on).toBeGreaterThan(0);
+      for (const action of Action) expect(action, on).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
+      for (const resource of Resource) expect(JSON.stringify(resource), `${on}: ${Action}`).not.toContain('*');
+    }
+  });
+
+  it('S01 nobody gets permissions that AWS wrote for everybody', () => {
+    for (const [id, { Properties }] of ofType(resources, 'AWS::IAM::Role'))
+      expect(Properties.ManagedPolicyArns ?? [], id).toEqual([]);
+    for (const { on, Action, Principal } of resourceStatements(resources).filter(({ Effect }) => Effect === 'Allow')) {
+      expect(JSON.stringify(Principal), on).not.toContain('"*"');
+      // A key that its account does not govern could not be governed at all (AWS KMS, "Default key policy").
+      if (!JSON.stringify(Principal).includes(':root')) expect(Action.join(), on).not.toContain('*');
+    }
+  });
+
+  it('S01 each function has a role of its own, and so have the rules of each task', () => {
+    const functions = ofType(resources, 'AWS::Lambda::Function').map(([, { Properties }]) => referred(Properties.Role));
+    expect(new Set(functions).size).toBe(functions.length);
+    const byRole = new Map<string, Set<unknown>>();
+    for (const [, { Properties }] of ofType(resources, 'AWS::IoT::TopicRule')) {
+      const { Actions, ErrorAction } = Properties.TopicRulePayload;
+      const task = Properties.Tags.find(({ Key }: { Key: string }) => Key === 'outflow:task').Value;
+      for (const action of [...Actions, ErrorAction]) {
+        const role = referred(Object.values<{ RoleArn: unknown }>(action)[0]!.RoleArn)!;
+        byRole.set(role, (byRole.get(role) ?? new Set()).add(task));
+      }
+    }
+    expect(byRole.size).toBeGreaterThan(0);
+    for (const [role, tasks] of byRole) {
+      expect([role, tasks.size]).toEqual([role, 1]);
+      expect(functions).not.toContain(role);
+    }
+  });
+
+  it('S04 a service comes only on behalf of this account, and of what is named', () => {
+    const byService = resourceStatements(resources).filter(
+      ({ Effect, Principal }) => Effect === 'Allow' && Object.hasOwn(Principal as object, 'Service'),
+    );
+    expect(byService.length).toBeGreaterThan(0);
+    for (const { on, Principal, Condition } of byService) {
+      // A function's role is handed over by whoever deploys it, who needs iam:PassRole.
+      if ((Principal as { Service: unknown }).Service === 'lambda.amazonaws.com') continue;
+      const keys = Object.values(Condition ?? {}).flatMap((condition) => Object.keys(condition));
+      expect(keys.sort(), on).toEqual(['aws:SourceAccount', 'aws:SourceArn']);
+    }
+    for (const [id, { Properties }] of ofType(resources, 'AWS::Lambda::Permission'))
+      expect(Properties.SourceArn, id).toBeDefined();
+  });
+});
+
+interface Report {
+  readonly pluginReports: readonly {
+    readonly pluginName: string;
+    readonly violations: readonly { ruleName: string; violatingConstructs: readonly { constructPath: string }[] }[];
+    readonly suppressedViolations: readonly { ruleName: string; reason?: string }[];
+  }[];
+}
+
+describe.each<[string, () => App]>([
+  ['the example app', () => examples],
+  ['every option', () => everyOption().app],
+])('rule pack over %s', (_, make) => {
+  it('S02 finds nothing, warnings included, and what is acknowledged has a reason', () => {
+    const app = make();
+    Validations.of(app).addPlugins(new AwsSolutionsChecks());
+    const { directory } = app.synth({ force: true });
+    const file = join(directory, 'validation-report.json');
+    const { pluginReports }: Report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { pluginReports: [] };
+    for (const { violations, suppressedViolations = [] } of pluginReports) {
+      const found = violations.flatMap(({ ruleName, violatingConstructs }) =>
+        violatingConstructs.map(({ constructPath }) => `${ruleName} ${constructPath}`),
+      );
+      expect(found).toEqual([]);
+      for (const { ruleName, reason } of suppressedViolations) expect(reason, ruleName).toMatch(/\w+ \w+ \w+/);
+    }
+  });
+});

@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { tryTask } from '../../lambdas/testing/index.ts';
+
+const DANGEROUS = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '__defineGetter__'];
+const key = fc.constantFrom(...DANGEROUS, 'a');
+
+// Text, since an object literal's `__proto__` is no key; every number in it is one that only its text can tell.
+const text = fc.letrec<{ value: string; object: string }>((tie) => ({
+  value: fc.oneof({ maxDepth: 6 }, fc.constantFrom('1.0', '"x"', 'null'), tie('object'), tie('object')),
+  object: fc
+    .array(fc.tuple(key, tie('value')), { maxLength: 3 })
+    .map((members) => `{${members.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`),
+})).object;
+
+const specOf = (sink: object, over: object = {}) => ({
+  v: 1,
+  task: 'T',
+  source: { type: 'iot-core', filters: ['#'] },
+  sink: { type: 'kinesis', stream: 's', partitionKey: 'k', ...sink },
+  ...over,
+});
+
+const shape = () =>
+  [Object.prototype, Array.prototype, Function.prototype].map((prototype) => [
+    Object.getPrototypeOf(prototype),
+    ...Reflect.ownKeys(prototype),
+  ]);
+const before = shape();
+
+describe('keys that objects have by themselves', () => {
+  afterEach(() => expect(shape()).toEqual(before));
+
+  it('S09 are data at every depth of a payload', async () => {
+    await fc.assert(
+      fc.asyncProperty(text, async (payload) => {
+        const parsed = JSON.parse(payload);
+        const whole = await tryTask(specOf({ payload: '{"all":${.}}' }), { topic: 't', payload });
+        expect(JSON.parse(JSON.parse(whole.request!['data'] as string).all.payload)).toEqual(parsed);
+        for (const name of DANGEROUS) {
+          const one = await tryTask(specOf({ payload: `\${payload.${name}}` }), { topic: 't', payload });
+          if (!Object.hasOwn(parsed, name)) expect(one.error?.code).toBe('TEMPLATE_VARIABLE_MISSING');
+          else if (typeof parsed[name] === 'object' && parsed[name] !== null)
+            expect(JSON.parse(one.request!['data'] as string)).toEqual(parsed[name]);
+          else expect(one.outcome).toBe('delivered');
+        }
+      }),
+    );
+  });
+
+  it('S09 match a pattern where the message has them, and only there', async () => {
+    await fc.assert(
+      fc.asyncProperty(text, fc.array(key, { minLength: 1, maxLength: 4 }), async (payload, path) => {
+        const at = path.reduceRight((inner, name) => `{${JSON.stringify(name)}:${inner}}`, '[{"exists":true}]');
+        const filter = JSON.parse(`{"data":{"body":${at}}}`);
+        const { outcome } = await tryTask(specOf({ payload: '${payload}' }, { filter }), { topic: 't', payload });
+        let value: unknown = JSON.parse(payload);
+        for (const name of path) value = isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+        expect([filter, outcome]).toEqual([filter, value === undefined || isObject(value) ? 'filtered' : 'delivered']);
+      }),
+    );
+  });
+
+  it('S09 are names of user properties like any other', async () => {
+    const pairs = fc.array(fc.tuple(key, fc.constantFrom('x', 'y')), { minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(pairs, async (userProperties) => {
+        const { request, event } = await tryTask(specOf({}), { topic: 't', payload: '{}', userProperties });
+        for (const found of [
+          JSON.parse(request!['data'] as string).pub_props['User-Property'],
+          event!.data.userProperties,
+        ]) {
+          for (const [name] of userProperties) {
+            const values = userProperties.filter(([other]) => other === name).map(([, value]) => value);
+            expect(Object.getOwnPropertyDescriptor(found, name)?.value).toEqual(values.length > 1 ? values : values[0]);
+          }
+        }
+      }),
+    );
+  });
+
+  it.each(DANGEROUS)('S09 %s is no option of a spec', async (name) => {
+    const spec = JSON.parse(
+      JSON.stringify(specOf({ options: {} })).replace('"options":{}', `${JSON.stringify(name)}:{"payload":"x"}`),
+    );
+    await expect(tryTask(spec, { topic: 't' })).rejects.toThrow(`sink.${name}: got 'unknown option'`);
+  });
+});
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

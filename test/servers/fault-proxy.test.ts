@@ -1,0 +1,207 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isInstalled } from '../../localstack/servers/fault-proxy/install.mjs';
+import { type FaultProxy, type Link, startFaultProxy, type Toxic } from '../../localstack/servers/fault-proxy/start.ts';
+import { faultProxyHome } from '../../scripts/setup.mjs';
+
+const PATIENCE = { timeout: 10_000, interval: 10 };
+
+describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server that echoes', () => {
+  let proxy: FaultProxy;
+  let server: Server;
+  let upstream: string;
+  let heard = '';
+  beforeAll(async () => {
+    server = createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.on('data', (chunk) => {
+        heard += chunk;
+      });
+      socket.pipe(socket);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    upstream = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    proxy = await startFaultProxy({ home: faultProxyHome });
+  });
+  afterAll(async () => {
+    await proxy?.close();
+    server.close();
+  });
+
+  const withLink = async (use: (link: Link) => Promise<void>) => {
+    const link = await proxy.link({ upstream });
+    await use(link);
+    await link.remove();
+    await expect(exchange(link, 'a')).resolves.toBe('ECONNREFUSED');
+  };
+
+  it('lets through what no fault meets', () =>
+    withLink(async (link) => {
+      expect(link.address).toBe(`${link.host}:${link.port}`);
+      expect(await exchange(link, 'hello')).toBe('hello');
+    }));
+
+  it('is down and up at one address, and ends open connections', () =>
+    withLink(async (link) => {
+      const { socket, received } = open(link);
+      socket.write('a');
+      await vi.waitUntil(() => received() === 'a', PATIENCE);
+      const closed = once(socket, 'close');
+      await link.down();
+      await closed;
+      expect(await exchange(link, 'b')).toBe('ECONNREFUSED');
+      await link.up();
+      expect(await exchange(link, 'c')).toBe('c');
+    }));
+
+  const cut: [string, Toxic, string][] = [
+    ['a reset', { type: 'reset_peer', timeoutMs: 0 }, 'ECONNRESET'],
+    ['a reset of what the server gets', { type: 'reset_peer', timeoutMs: 0, direction: 'upstream' }, 'ECONNRESET'],
+    ['a limit', { type: 'limit_data', bytes: 3 }, 'hel'],
+    ['a silence with an end', { type: 'timeout', timeoutMs: 50 }, ''],
+  ];
+  it.each(cut)('%s cuts every connection, until it is cleared', (_, toxic, received) =>
+    withLink(async (link) => {
+      await link.add(toxic);
+      expect(await exchange(link, 'hello')).toBe(received);
+      expect(await exchange(link, 'hello')).toBe(received);
+      await link.clear();
+      expect(await exchange(link, 'hello')).toBe('hello');
+    }),
+  );
+
+  it('limits what the server gets', () =>
+    withLink(async (link) => {
+      await link.add({ type: 'limit_data', bytes: 2, direction: 'upstream' });
+      heard = '';
+      await exchange(link, 'hello');
+      await vi.waitUntil(() => heard !== '', PATIENCE);
+      expect(heard).toBe('he');
+    }));
+
+  const kept: [string, Toxic][] = [
+    ['latency', { type: 'latency', latencyMs: 30, jitterMs: 20, direction: 'upstream' }],
+    ['a narrow way', { type: 'bandwidth', kilobytesPerSecond: 50 }],
+    ['slices', { type: 'slicer', averageBytes: 64, variationBytes: 32, delayUs: 100 }],
+    ['a slow close', { type: 'slow_close', delayMs: 50 }],
+    ['a fault on no connection', { type: 'limit_data', bytes: 1, toxicity: 0 }],
+  ];
+  it.each(kept)('%s keeps every byte', (_, toxic) =>
+    withLink(async (link) => {
+      const text = Array.from({ length: 1_000 }, (_, i) => `${i},`).join('');
+      await link.add(toxic);
+      expect(await exchange(link, text)).toBe(text);
+    }),
+  );
+
+  it('holds back what an open connection gets, until it is cleared', () =>
+    withLink(async (link) => {
+      const { socket, received } = open(link);
+      socket.write('a');
+      await vi.waitUntil(() => received() === 'a', PATIENCE);
+      await link.add({ type: 'latency', latencyMs: 600_000 });
+      heard = '';
+      socket.write('b');
+      await vi.waitUntil(() => heard === 'b', PATIENCE);
+      await withLink(async (other) => expect(await exchange(other, 'c')).toBe('c'));
+      expect(received()).toBe('a');
+      await link.clear();
+      await vi.waitUntil(() => received() === 'ab', PATIENCE);
+      socket.destroy();
+    }));
+
+  it('keeps the links apart', () =>
+    withLink((broken) =>
+      withLink(async (whole) => {
+        await broken.add({ type: 'reset_peer', timeoutMs: 0 });
+        expect(await exchange(whole, 'a')).toBe('a');
+        await whole.down();
+        await whole.up();
+        expect(await exchange(broken, 'a')).toBe('ECONNRESET');
+      }),
+    ));
+
+  it('says what it was asked, when it refuses', () =>
+    withLink(async (link) => {
+      await expect(link.add({ type: 'limit_data', bytes: 1, direction: 'sideways' as 'upstream' })).rejects.toThrow(
+        /"stream":"sideways".*400.*stream was invalid/,
+      );
+    }));
+});
+
+describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', () => {
+  it('ends when it is closed, however often', async () => {
+    const proxy = await startFaultProxy({ home: faultProxyHome });
+    expect(isRunning(proxy.pid)).toBe(true);
+    await Promise.all([proxy.close(), proxy.close()]);
+    await proxy.close();
+    expect(isRunning(proxy.pid)).toBe(false);
+    await expect(proxy.link({ upstream: '127.0.0.1:1' })).rejects.toThrow('no answer');
+  });
+
+  it('is heard when it crashes, also by those who call it later', async () => {
+    const onCrash = vi.fn();
+    const proxy = await startFaultProxy({ home: faultProxyHome, onCrash });
+    process.kill(proxy.pid, 'SIGKILL');
+    await vi.waitUntil(() => onCrash.mock.calls.length > 0, PATIENCE);
+    expect(onCrash.mock.calls).toEqual([[expect.objectContaining({ message: expect.stringContaining('SIGKILL') })]]);
+    await expect(proxy.link({ upstream: '127.0.0.1:1' })).rejects.toMatchObject({ cause: onCrash.mock.calls[0]![0] });
+    await proxy.close();
+  });
+
+  it('ends with the process that started it', async () => {
+    const program = `
+      import { startFaultProxy } from './localstack/servers/fault-proxy/start.ts';
+      const { pid } = await startFaultProxy({ home: process.argv[1] });
+      process.stdout.write(String(pid));
+    `;
+    const starter = spawn(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '--eval', program, faultProxyHome],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [pid] = await once(starter.stdout, 'data');
+    expect(isRunning(Number(pid))).toBe(true);
+    starter.kill('SIGKILL');
+    await vi.waitUntil(() => !isRunning(Number(pid)), PATIENCE);
+  });
+
+  it('names the set-up part that is missing', async () => {
+    await expect(startFaultProxy({ home: '/nowhere' })).rejects.toThrow('`npm run setup -- fault-proxy`');
+  });
+});
+
+function open({ host, port }: Link): { socket: Socket; received: () => string } {
+  const socket = connect(port, host);
+  let text = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  socket.on('error', () => {}); // What becomes of it is what the tests look at.
+  return { socket, received: () => text };
+}
+
+/** Sends a text and waits for as much, or the end. Answers what came back; for a connection that failed, its error’s code. */
+async function exchange(link: Link, text: string): Promise<string> {
+  const { socket, received } = open(link);
+  const failed = new Promise<string>((resolve) => {
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code!));
+  });
+  const closed = once(socket, 'close').then(received, () => failed);
+  socket.on('data', () => {
+    if (received().length >= text.length) socket.end();
+  });
+  socket.write(text);
+  return closed;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,50 @@
+import type { LentMessage } from '../../lambdas/buffer/sqs.ts';
+import type { TaskQueues } from '../../lambdas/buffer/task-queues.ts';
+import type { DeadLetter } from '../../lambdas/dead-letter.ts';
+import type { Requeued } from '../../lambdas/retry-queue.ts';
+import type { Halt } from '../../lambdas/worker.ts';
+
+export interface ScriptedQueues extends TaskQueues {
+  readonly letters: DeadLetter[];
+  readonly requeued: Requeued[];
+  readonly removed: LentMessage[];
+  readonly shortened: LentMessage[];
+  readonly halts: Halt[];
+}
+
+export interface QueueScript {
+  readonly stores?: (letter: DeadLetter) => boolean;
+  readonly keeps?: (message: Requeued) => boolean;
+}
+
+/** The queues around a worker, which do as they are told, and remember. */
+export function scriptedQueues({ stores = () => true, keeps = () => true }: QueueScript = {}): ScriptedQueues {
+  const letters: DeadLetter[] = [];
+  const requeued: Requeued[] = [];
+  const removed: LentMessage[] = [];
+  const shortened: LentMessage[] = [];
+  const halts: Halt[] = [];
+  return {
+    letters,
+    requeued,
+    removed,
+    shortened,
+    halts,
+    deadLetters: { send: async (given) => given.map((letter) => taken(letter, stores(letter), letters)) },
+    retries: { send: async (given) => given.map((message) => taken(message, keeps(message), requeued)) },
+    async remove(messages) {
+      removed.push(...messages);
+    },
+    async comeAgainSoon(messages) {
+      shortened.push(...messages);
+    },
+    async tellControl({ halt }) {
+      if (halt !== undefined) halts.push(halt);
+    },
+  };
+}
+
+function taken<Item>(item: Item, isTaken: boolean, into: Item[]): boolean {
+  if (isTaken) into.push(item);
+  return isTaken;
+}
