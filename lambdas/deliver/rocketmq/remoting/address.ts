@@ -1,0 +1,22 @@
+import { InvalidOptionError } from '../../../core/errors.ts';
+
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]@]+)):(\d{1,5})$/;
+
+/** Reads 'host:port', '[::1]:9876' included; undefined for anything else. */
+export function parseAddress(text: string): HostAndPort | undefined {
+  const [, ipv6, name, digits] = ADDRESS.exec(text) ?? [];
+  const port = Number(digits);
+  const host = ipv6 ?? name;
+  return host === undefined || !(port >= 1 && port <= 65_535) ? undefined : { host, port };
+}
+
+/** @throws InvalidOptionError */
+export function checkAddress(option: string, text: string): string {
+  if (parseAddress(text) === undefined) throw new InvalidOptionError(option, text, 'host:port, such as 10.0.0.5:9876');
+  return text;
+}

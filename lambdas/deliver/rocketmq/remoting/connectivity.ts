@@ -1,0 +1,65 @@
+import { classify, type Verdict } from './classify.ts';
+import type { Clock, Deadline } from './clock.ts';
+import { requestCodes } from './command.ts';
+import { NoAnswerError } from './errors.ts';
+import type { NameServers } from './name-servers.ts';
+import { parseCluster } from './route.ts';
+import type { Sender } from './sender.ts';
+
+/** What a connectivity test found. */
+export interface Connectivity {
+  /** Brokers that answered, and would take messages. */
+  readonly brokers: readonly { readonly name: string; readonly address: string; readonly latencyMs: number }[];
+  /** Brokers that did not answer, while others did. */
+  readonly away: readonly { readonly name: string; readonly address: string; readonly error: Error }[];
+}
+
+export interface ConnectivityContext {
+  readonly topic: string | undefined;
+  readonly sender: Sender;
+  readonly nameServers: NameServers;
+  readonly producerGroup: string;
+  readonly clock: Clock;
+}
+
+/** @throws what classify says, when a broker refuses or none answers */
+export async function testConnectivity(
+  { topic, sender, nameServers, producerGroup, clock }: ConnectivityContext,
+  deadline: Deadline,
+): Promise<Connectivity> {
+  const brokers: Connectivity['brokers'][number][] = [];
+  const away: Connectivity['away'][number][] = [];
+  try {
+    for (const { name, address } of topic === undefined
+      ? await live()
+      : (await sender.route(topic, deadline)).brokers) {
+      const startedAt = clock.monotonicMs();
+      try {
+        await (topic === undefined ? beat(address) : sender.probe(topic, address, deadline));
+        brokers.push({ name, address, latencyMs: clock.monotonicMs() - startedAt });
+      } catch (error) {
+        if (!(error instanceof NoAnswerError)) throw error;
+        away.push({ name, address, error });
+      }
+    }
+  } catch (error) {
+    throw verdict(error);
+  }
+  if (brokers.length === 0) throw verdict(away[0]?.error ?? new Error('no broker is registered'));
+  return { brokers, away };
+
+  async function live() {
+    const { answer } = await nameServers.ask({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
+    return parseCluster(answer.body.toString('utf8'));
+  }
+
+  function beat(address: string) {
+    const producer = { clientID: producerGroup, producerDataSet: [{ groupName: producerGroup }], consumerDataSet: [] };
+    const body = Buffer.from(JSON.stringify(producer));
+    return sender.ask(address, { code: requestCodes.heartBeat, fields: {}, body }, deadline);
+  }
+
+  function verdict(error: unknown): Verdict {
+    return classify(error, { topic: topic ?? '', isTopicRendered: false, isMaybeStored: false });
+  }
+}

@@ -1,0 +1,77 @@
+import { ProtocolError } from './errors.ts';
+
+/** A server drops the connection on a longer one. */
+export const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+/** Far above any route or list of message ids; what a broken server announces is refused before it is kept. */
+export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+export const MAX_HEADER_BYTES = 1024 * 1024;
+
+const WORD = 4;
+const JSON_HEADER = 0;
+
+/** A command as it travels: length, header length (its top byte says how the header is written), header, body. */
+export interface Frame {
+  readonly header: Buffer;
+  readonly body: Buffer;
+}
+
+/** All of a frame that comes before its body. */
+export function encodeHead(header: string, bodyBytes: number): Buffer {
+  const headerBytes = Buffer.byteLength(header);
+  const head = Buffer.allocUnsafe(2 * WORD + headerBytes);
+  head.writeUInt32BE(WORD + headerBytes + bodyBytes, 0);
+  head.writeUInt32BE(headerBytes, WORD);
+  head.write(header, 2 * WORD, 'utf8');
+  return head;
+}
+
+export interface FrameReader {
+  /** Takes what a socket gave; hands over each frame that is whole. @throws ProtocolError; the connection is then of no more use. */
+  push(chunk: Uint8Array): void;
+}
+
+/** Cuts a byte stream into frames. Each byte is copied once, whatever the size of the chunks. */
+export function frameReader(onFrame: (frame: Frame) => void): FrameReader {
+  const length = Buffer.alloc(WORD);
+  let frame: Buffer | undefined;
+  let filled = 0;
+  return {
+    push(chunk) {
+      for (let at = 0; at < chunk.length; ) {
+        const filling = frame ?? length;
+        const part = chunk.subarray(at, at + filling.length - filled);
+        filling.set(part, filled);
+        at += part.length;
+        filled += part.length;
+        if (filled < filling.length) return;
+        filled = 0;
+        if (frame === undefined) {
+          frame = Buffer.allocUnsafe(checkLength(length.readUInt32BE(0)));
+        } else {
+          const whole = frame;
+          frame = undefined;
+          onFrame(split(whole));
+        }
+      }
+    },
+  };
+}
+
+function checkLength(bytes: number): number {
+  if (bytes < WORD || bytes > MAX_ANSWER_BYTES)
+    throw new ProtocolError(`a frame of ${bytes} bytes; wanted ${WORD} to ${MAX_ANSWER_BYTES}`);
+  return bytes;
+}
+
+function split(frame: Buffer): Frame {
+  const word = frame.readUInt32BE(0);
+  const serialization = word >>> 24;
+  if (serialization !== JSON_HEADER)
+    throw new ProtocolError(`a header in serialization ${serialization}; wanted ${JSON_HEADER}, JSON`);
+  const bodyAt = WORD + word;
+  if (bodyAt > frame.length || word > MAX_HEADER_BYTES)
+    throw new ProtocolError(
+      `a header of ${word} bytes in a frame of ${frame.length}; wanted at most ${MAX_HEADER_BYTES}`,
+    );
+  return { header: frame.subarray(WORD, bodyAt), body: frame.subarray(bodyAt) };
+}

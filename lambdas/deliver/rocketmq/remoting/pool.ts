@@ -1,0 +1,85 @@
+import { type Clock, type Deadline, deadlineIn } from './clock.ts';
+import type { Answer, Request } from './command.ts';
+import { type Connection, openConnection } from './connection.ts';
+import { dial, type TlsOptions } from './dial.ts';
+import { NoAnswerError } from './errors.ts';
+
+export interface PoolOptions {
+  readonly tls: TlsOptions | false;
+  readonly connectTimeoutMs: number;
+  readonly maxInFlight: number;
+  readonly idleMs: number;
+  readonly clock: Clock;
+}
+
+/** One connection per address, opened when it is needed. */
+export interface Pool {
+  /** @throws NoAnswerError, ProtocolError */
+  request(address: string, request: Request, deadline: Deadline): Promise<Answer>;
+  /** Lets the address be connected to anew. */
+  replace(address: string): void;
+  /** Ends what is in flight; nothing can be asked afterwards. */
+  close(): void;
+}
+
+export function openPool({ tls, connectTimeoutMs, maxInFlight, idleMs, clock }: PoolOptions): Pool {
+  const connections = new Map<string, Promise<Connection>>();
+  const opened = new Set<Connection>();
+  let isClosed = false;
+
+  async function open(address: string, deadline: Deadline): Promise<Connection> {
+    const socket = await dial(address, tls, deadlineIn(connectTimeoutMs, clock, deadline).leftMs());
+    const connection = openConnection(socket, {
+      address,
+      maxInFlight,
+      idleMs,
+      clock,
+      onClose: () => opened.delete(connection),
+    });
+    opened.add(connection);
+    if (isClosed) connection.close();
+    return connection;
+  }
+
+  /** The connection to an address; several that ask at once get the same. */
+  async function connect(address: string, deadline: Deadline): Promise<Connection> {
+    for (;;) {
+      if (isClosed)
+        throw new NoAnswerError({ reason: 'closed', address, hasLeft: false }, `${address}: the producer is closed`);
+      const known = connections.get(address);
+      if (known === undefined) break;
+      const connection = await known;
+      if (connections.get(address) !== known) continue;
+      if (connection.isTrusted()) return connection;
+      connections.delete(address);
+      connection.retire();
+    }
+    const fresh = open(address, deadline);
+    connections.set(address, fresh);
+    try {
+      return await fresh;
+    } catch (error) {
+      if (connections.get(address) === fresh) connections.delete(address);
+      throw error;
+    }
+  }
+
+  return {
+    async request(address, request, deadline) {
+      return (await connect(address, deadline)).request(request, deadline);
+    },
+    replace(address) {
+      const known = connections.get(address);
+      connections.delete(address);
+      known?.then(
+        (connection) => connection.retire(),
+        () => {}, // told to whoever had it opened
+      );
+    },
+    close() {
+      isClosed = true;
+      for (const connection of opened) connection.close();
+      connections.clear();
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { RetryLater } from '../../../core/errors.ts';
+import { type Clock, type Deadline, deadlineIn } from './clock.ts';
+import { requestCodes, resultCodes } from './command.ts';
+import { MissingTopicError } from './errors.ts';
+import type { AnswerFrom, NameServers } from './name-servers.ts';
+import { asDefaultRoute, DEFAULT_TOPIC, parseCluster, parseRoute, type Route } from './route.ts';
+
+export interface RoutesOptions {
+  readonly nameServers: NameServers;
+  /** An older route is asked for anew before it is used (B4). No timer does: Lambda freezes them. */
+  readonly refreshMs: number;
+  readonly autoCreateTopics: boolean;
+  readonly defaultTopicQueueNums: number;
+  readonly clock: Clock;
+}
+
+export interface Routes {
+  /** @throws MissingTopicError; RetryLater, when the topic is but nobody takes messages for it; what name servers failed with */
+  get(topic: string, deadline: Deadline): Promise<Route>;
+  /** Forgets a route that did not lead anywhere. */
+  drop(topic: string): void;
+}
+
+interface Known {
+  route: Route | undefined;
+  askedAtMs: number;
+  asking: Promise<Route> | undefined;
+}
+
+/** Topics may be named by what devices send. */
+const MAX_TOPICS = 1_000;
+/** A refresh must not hold up messages that the old route can still take. */
+const REFRESH_TIMEOUT_MS = 1_000;
+
+export function openRoutes(options: RoutesOptions): Routes {
+  const { nameServers, refreshMs, autoCreateTopics, defaultTopicQueueNums, clock } = options;
+  const topics = new Map<string, Known>();
+  const seenBrokers = new Set<string>();
+
+  function known(topic: string): Known {
+    let one = topics.get(topic);
+    if (one === undefined) {
+      if (topics.size >= MAX_TOPICS) topics.delete(topics.keys().next().value!);
+      one = { route: undefined, askedAtMs: Number.NEGATIVE_INFINITY, asking: undefined };
+      topics.set(topic, one);
+    }
+    return one;
+  }
+
+  const routeRequest = (topic: string) => ({
+    code: requestCodes.getRouteInfoByTopic,
+    fields: { topic, acceptStandardJsonOnly: 'true' },
+  });
+
+  function read({ answer }: AnswerFrom): Route | undefined {
+    if (answer.code === resultCodes.topicNotExist) return undefined;
+    const route = parseRoute(answer.body.toString('utf8'));
+    for (const { name } of route.brokers) seenBrokers.add(name);
+    return route;
+  }
+
+  async function fetch(topic: string, wasThere: boolean, deadline: Deadline): Promise<Route> {
+    const own = read(await nameServers.ask(routeRequest(topic), deadline));
+    if (own !== undefined) return checkWritable(topic, own);
+    if (autoCreateTopics) {
+      const ofDefault = read(await nameServers.ask(routeRequest(DEFAULT_TOPIC), deadline));
+      if (ofDefault !== undefined) return checkWritable(topic, asDefaultRoute(ofDefault, defaultTopicQueueNums));
+    }
+    for (const answer of await nameServers.askAll(routeRequest(topic), deadline)) {
+      const route = read(answer);
+      if (route !== undefined) return checkWritable(topic, route);
+    }
+    throw await missing(topic, wasThere, deadline);
+  }
+
+  /** A name server forgets a topic together with the last broker that holds it, so not to know it may mean either. */
+  async function missing(topic: string, wasThere: boolean, deadline: Deadline): Promise<Error> {
+    const { answer } = await nameServers.ask({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
+    const live = parseCluster(answer.body.toString('utf8')).map(({ name }) => name);
+    if (live.length === 0) return new RetryLater(`no broker is registered with the name servers: topic ${topic}`);
+    const gone = [...seenBrokers].filter((name) => !live.includes(name));
+    if (wasThere || gone.length > 0)
+      return new RetryLater(
+        `no live broker holds topic ${topic}${gone.length > 0 ? `; away: ${gone.join(', ')}` : ''}`,
+      );
+    return new MissingTopicError(
+      `topic ${topic} does not exist${autoCreateTopics ? ', and no broker creates topics by itself' : ''}`,
+    );
+  }
+
+  return {
+    async get(topic, deadline) {
+      const one = known(topic);
+      const isFresh = one.route !== undefined && clock.monotonicMs() - one.askedAtMs <= refreshMs;
+      if (isFresh) return one.route!;
+      const old = one.route;
+      const limit = old === undefined ? deadline : deadlineIn(REFRESH_TIMEOUT_MS, clock, deadline);
+      one.asking ??= fetch(topic, Number.isFinite(one.askedAtMs), limit).finally(() => {
+        one.asking = undefined;
+      });
+      try {
+        one.route = await one.asking;
+      } catch (error) {
+        if (old === undefined) throw error;
+      }
+      // A refresh that failed is not tried again before the next is due.
+      one.askedAtMs = clock.monotonicMs();
+      return one.route ?? old!;
+    },
+    drop(topic) {
+      const one = topics.get(topic);
+      if (one !== undefined) one.route = undefined;
+    },
+  };
+}
+
+function checkWritable(topic: string, route: Route): Route {
+  if (route.brokers.length === 0) throw new RetryLater(`no broker has a writable queue for topic ${topic}`);
+  return route;
+}

@@ -1,0 +1,457 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
+import { openAvoidance } from '../../../../lambdas/deliver/rocketmq/remoting/avoidance.ts';
+import { systemClock } from '../../../../lambdas/deliver/rocketmq/remoting/clock.ts';
+import { openNameServers } from '../../../../lambdas/deliver/rocketmq/remoting/name-servers.ts';
+import {
+  type Message,
+  openProducer,
+  type Producer,
+  type ProducerOptions,
+  type SendOutcome,
+} from '../../../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import {
+  type Asked,
+  clusterOf,
+  encodeAnswer,
+  type Reaction,
+  routeTo,
+  type ScriptedServer,
+  scriptedServer,
+} from './scripted-server.ts';
+
+const ROUTE = 105;
+const CLUSTER = 106;
+const SEND = 310;
+const BATCH = 320;
+const STORED = { fields: { queueId: '0', queueOffset: '7' } };
+const MISSING = { code: 17, remark: 'No topic route info' };
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+async function server(react: (asked: Asked) => Reaction | Promise<Reaction>): Promise<ScriptedServer> {
+  const started = await scriptedServer(react);
+  open.push(started);
+  return started;
+}
+
+function producer(options: ProducerOptions): Producer {
+  const opened = openProducer(options);
+  open.push(opened);
+  return opened;
+}
+
+/** A broker that answers sends by a script, its name server, and a producer for them. */
+async function one(react: (asked: Asked) => Reaction | Promise<Reaction>, over: Partial<ProducerOptions> = {}) {
+  const broker = await server(react);
+  const nameServer = await server(({ code }) =>
+    code === CLUSTER ? clusterOf({ a: broker.address }) : routeTo({ a: broker.address }),
+  );
+  return { broker, nameServer, producer: producer({ nameServers: [nameServer.address], ...over }) };
+}
+
+const message = (text: string, over: Partial<Message> = {}): Message => ({ body: Buffer.from(text), ...over });
+const verdicts = (outcomes: readonly SendOutcome[]) =>
+  outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
+const reason = (outcome: SendOutcome) => ('error' in outcome ? outcome.error.message : '');
+
+describe('what a broker answers', () => {
+  // Of many of these no real server says them on demand; the remarks are those of 4.9.4 and 5.5.0.
+  it.each([
+    ['delivered', 0, ''],
+    ['delivered', 10, ''],
+    ['delivered', 11, ''],
+    ['delivered', 12, ''],
+    ['retry', 1, 'a store that is in trouble'],
+    ['retry', 2, '[PCBUSY_CLEAN_QUEUE]broker busy, start flow control for a while'],
+    ['retry', 14, 'service not available now. It may be caused by one of the following reasons'],
+    ['retry', 4_711, 'a code of the future'],
+    ['retry', 1, 'request queueId[9] is illegal, TopicConfig [topicName=T]'],
+    ['retry', 29, 'request queueId[9] is illegal, TopicConfig [topicName=T]'],
+    ['retry', 16, 'the broker[10.0.0.5] sending message is forbidden'],
+    ['stop', 3, ' request type 310 not supported'],
+    ['stop', 1, 'org.apache.rocketmq.acl.common.AclException: Check signature failed for accessKey=x'],
+    ['stop', 16, 'User:x is not found.'],
+    ['INVALID_TARGET', 1, 'org.apache.rocketmq.acl.common.AclException: No default permission for topic:T'],
+    ['INVALID_TARGET', 16, 'User:x has no permission to access Topic:T from 10.0.0.1, no matched policies.'],
+    ['INVALID_TARGET', 16, 'Sending message to topic[T] is forbidden.'],
+    ['INVALID_TARGET', 17, 'topic[T] not exist, apply first please!'],
+    ['INVALID_TARGET', 29, 'The specified topic: a.b, contains illegal characters'],
+    ['REJECTED', 1, 'java.lang.NullPointerException'],
+    ['REJECTED', 13, 'timer message illegal, the delay time should not be bigger than the max delay'],
+    ['MESSAGE_TOO_LARGE', 13, 'the message is illegal, maybe msg body or properties length not matched.'],
+    ['MESSAGE_TOO_LARGE', 1, 'java.lang.RuntimeException: message body size exceeded'],
+  ])('is %s for code %i: %s', async (wanted, code, remark) => {
+    const { producer } = await one(() => ({ ...STORED, code, remark }), { timeoutMs: 10_000 });
+    const [rendered] = await producer.send('T', [message('x')], { isTopicRendered: true });
+    expect(verdicts([rendered!])).toEqual([wanted]);
+    if (wanted !== 'delivered') expect(reason(rendered!)).toContain(`code ${code}: ${remark.trim()}`);
+    if (code >= 10 && code <= 12) expect(rendered).toHaveProperty('warning');
+    // The topic of a task that names it itself is nothing that another message could have right.
+    if (wanted === 'INVALID_TARGET') expect(verdicts(await producer.send('T', [message('x')]))).toEqual(['stop']);
+  });
+
+  it('is tried again at another broker, and the one that was busy is left alone for a while', async () => {
+    const busy = await server(() => ({ code: 2, remark: 'busy' }));
+    const free = await server(() => STORED);
+    const nameServer = await server(() => routeTo({ busy: busy.address, free: free.address }));
+    const sender = producer({ nameServers: [nameServer.address] });
+    for (let i = 0; i < 6; i++) expect(verdicts(await sender.send('T', [message(`${i}`)]))).toEqual(['delivered']);
+    expect(busy.asked.length).toBeLessThanOrEqual(1);
+    await free.close();
+    expect((await sender.send('T', [message('a')]))[0]).toHaveProperty('status', 'retry');
+    expect(free.asked.length).toBe(6);
+  });
+
+  it('brings new credentials once, when the old ones were rotated', async () => {
+    const react = ({ fields }: Asked) =>
+      fields['AccessKey'] === 'new' ? STORED : { code: 16, remark: 'check signature failed.' };
+    const asked: boolean[] = [];
+    const credentials = ({ refresh }: { refresh: boolean }) => {
+      asked.push(refresh);
+      return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
+    };
+    const { producer } = await one(react, { credentials, maxBatchMessages: 1 });
+    const outcomes = await producer.send('T', [message('a'), message('b'), message('c')]);
+    expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered']);
+    expect(asked).toEqual([false, true]);
+  });
+});
+
+describe('batches', () => {
+  it('are halved until the broker takes them, and its limit is kept in mind', async () => {
+    const limit = 1_000;
+    const sizes: number[] = [];
+    const { producer } = await one(({ body }) => {
+      sizes.push(body.length);
+      if (body.length <= limit) return STORED;
+      return { code: 13, remark: `the message is illegal, msg body length limit ${limit}B` };
+    });
+    const messages = Array.from({ length: 40 }, (_, i) => message('x'.repeat(i === 9 ? 1_001 : 50)));
+    const expected = messages.map((_, i) => (i === 9 ? 'MESSAGE_TOO_LARGE' : 'delivered'));
+    expect(verdicts(await producer.send('T', messages))).toEqual(expected);
+    sizes.length = 0;
+    expect(verdicts(await producer.send('T', messages))).toEqual(expected);
+    expect(sizes.filter((size) => size > limit)).toEqual([1_001]);
+  });
+
+  it('give each message its outcome, for any messages, limits and failures', async () => {
+    // A broker that refuses every request that holds a body with an x.
+    const { producer: shared, nameServer } = await one(({ body }) =>
+      body.includes('x') ? { code: 13, remark: 'the message is illegal' } : STORED,
+    );
+    shared.close();
+    const bodies = fc.array(fc.constantFrom('a', 'x', ''), { maxLength: 30 });
+    const groups = fc.constantFrom(undefined, 'g', 'h');
+    await fc.assert(
+      fc.asyncProperty(bodies, fc.integer({ min: 1, max: 9 }), groups, async (texts, maxBatchMessages, group) => {
+        const producer = openProducer({ nameServers: [nameServer.address], maxBatchMessages });
+        const outcomes = await producer.send(
+          'T',
+          texts.map((text) => message(text, { group })),
+        );
+        producer.close();
+        const wanted = { a: 'delivered', x: 'MESSAGE_TOO_LARGE', '': 'REJECTED' };
+        expect(verdicts(outcomes)).toEqual(texts.map((text) => wanted[text as 'a']));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('of a group stop behind a message that was not stored; other groups go on', async () => {
+    const { broker, producer } = await one(
+      ({ body }) => (body.includes('bad') ? { code: 2, remark: 'busy' } : STORED),
+      { maxBatchMessages: 1 },
+    );
+    const outcomes = await producer.send('T', [
+      message('1', { group: 'g' }),
+      message('bad', { group: 'g' }),
+      message('2', { group: 'h' }),
+      message('3', { group: 'g' }),
+    ]);
+    expect(verdicts(outcomes)).toEqual(['delivered', 'retry', 'delivered', 'unsent']);
+    expect(broker.asked.map(({ body }) => `${body}`)).not.toContain('3');
+  });
+});
+
+describe('connections', () => {
+  it('match answers to requests, in whatever order they come', async () => {
+    const held: (() => void)[] = [];
+    const { producer } = await one(
+      async ({ body }) => {
+        await new Promise<void>((resolve) => {
+          held.push(resolve);
+          if (held.length === 4) for (const release of held.splice(0).reverse()) release();
+        });
+        return { fields: { queueId: '0', queueOffset: `${body}` } };
+      },
+      { maxBatchMessages: 1 },
+    );
+    const outcomes = await producer.send(
+      'T',
+      ['4', '5', '6', '7'].map((text) => message(text)),
+    );
+    expect(outcomes.map((outcome) => outcome.status === 'delivered' && outcome.offset)).toEqual([4, 5, 6, 7]);
+  });
+
+  it('have no more requests in flight than they may, and lose none of the others', async () => {
+    let now = 0;
+    let most = 0;
+    const { producer } = await one(
+      async () => {
+        most = Math.max(most, ++now);
+        await sleep(1);
+        now--;
+        return STORED;
+      },
+      { maxBatchMessages: 1, maxInFlight: 3 },
+    );
+    // Two at once, each with as many requests at once as it may have.
+    const sends = [producer.send('T', Array(20).fill(message('a'))), producer.send('T', Array(20).fill(message('b')))];
+    expect((await Promise.all(sends)).flat().every(({ status }) => status === 'delivered')).toBe(true);
+    expect(most).toBe(3);
+  });
+
+  it('that are cut are opened again at once, and what was in flight is sent again', async () => {
+    const { broker, producer } = await one(({ connection }) => (connection === 1 ? 'cut' : STORED));
+    expect(verdicts(await producer.send('T', [message('a')]))).toEqual(['delivered']);
+    expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 2]);
+  });
+
+  it('that never answer leave messages that may be stored, and are not used again', async () => {
+    const { broker, producer } = await one(({ connection }) => (connection === 1 ? 'silence' : STORED), {
+      timeoutMs: 200,
+    });
+    const [late] = await producer.send('T', [message('a')]);
+    expect(late).toMatchObject({ status: 'retry', error: { kind: 'timeout' } });
+    expect(reason(late!)).toContain('it may be stored');
+    expect(verdicts(await producer.send('T', [message('b')]))).toEqual(['delivered']);
+    expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 2]);
+  });
+
+  it.each([
+    ['idle', (ms: number) => ({ wall: ms, monotonic: ms })],
+    ['frozen with a monotonic clock that stood still', (ms: number) => ({ wall: ms, monotonic: 0 })],
+    ['moved to a time before', (ms: number) => ({ wall: -ms, monotonic: 0 })],
+  ])('of a sandbox that was %s are replaced', async (_, jump) => {
+    let skipped = { wall: 0, monotonic: 0 };
+    const clock = {
+      wallMs: () => systemClock.wallMs() + skipped.wall,
+      monotonicMs: () => systemClock.monotonicMs() + skipped.monotonic,
+    };
+    const { broker, producer } = await one(() => STORED, { clock });
+    await producer.send('T', [message('a')]);
+    await producer.send('T', [message('b')]);
+    skipped = jump(61_000);
+    expect(verdicts(await producer.send('T', [message('c')]))).toEqual(['delivered']);
+    expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 1, 2]);
+  });
+
+  const hostile: [string, Reaction | ((opaque: number) => Uint8Array)][] = [
+    ['a frame of 2 GiB', Uint8Array.of(0x7f, 0xff, 0xff, 0xff, 0)],
+    ['a page of a web server', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
+    ['a header that is no JSON', Buffer.from('\0\0\0\x06\0\0\0\x02{{')],
+    ['a header in another serialization', Buffer.from('\0\0\0\x04\x01\0\0\0')],
+    ['an answer to nothing it was asked', (opaque) => encodeAnswer(opaque + 1, STORED)],
+    ['a thousand answers for one', (opaque) => Buffer.concat(Array(1_000).fill(encodeAnswer(opaque, { code: 2 })))],
+  ];
+  it.each(hostile)('survive %s', async (_, said) => {
+    const { producer } = await one(({ opaque }) => (typeof said === 'function' ? said(opaque) : said), {
+      timeoutMs: 500,
+    });
+    expect(verdicts(await producer.send('T', [message('a')]))).toEqual(['retry']);
+  });
+
+  it('survive any bytes', async () => {
+    let bytes: Uint8Array = new Uint8Array();
+    const { nameServer } = await one(() => bytes);
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 4, maxLength: 64 }), async (random) => {
+        bytes = random;
+        const producer = openProducer({ nameServers: [nameServer.address], timeoutMs: 60 });
+        expect(verdicts(await producer.send('T', [message('a')]))).toEqual(['retry']);
+        producer.close();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('to a server that does not read hold back what it could not take', async () => {
+    const deaf = await scriptedServer(() => 'silence', { onConnection: (socket) => void socket.pause() });
+    open.push(deaf);
+    const nameServer = await server(() => routeTo({ a: deaf.address }));
+    const sender = producer({ nameServers: [nameServer.address], timeoutMs: 300, maxBatchMessages: 1 });
+    const large: Message = { body: Buffer.alloc(4_000_000) };
+    const outcomes = await sender.send('T', Array(16).fill(large));
+    expect(new Set(verdicts(outcomes))).toEqual(new Set(['retry']));
+    const left = outcomes.filter((outcome) => reason(outcome).includes('it may be stored'));
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.length).toBeLessThan(8);
+  });
+
+  it('end with the producer, and what is in flight with them', async () => {
+    const { broker, producer } = await one(() => 'silence');
+    const sending = producer.send('T', [message('a')]);
+    while (broker.asked.length === 0) await sleep(1);
+    producer.close();
+    expect(verdicts(await sending)).toEqual(['retry']);
+    expect(verdicts(await producer.send('T', [message('b')]))).toEqual(['retry']);
+  });
+});
+
+describe('name servers', () => {
+  it('that are dead or mute do not hold up what others can answer', async () => {
+    const broker = await server(() => STORED);
+    const mute = await server(() => 'silence');
+    const good = await server(() => routeTo({ a: broker.address }));
+    // Each begins with another of them; within this time nobody can wait for one that is mute.
+    const senders = Array.from({ length: 8 }, () =>
+      producer({ nameServers: ['127.0.0.1:1', mute.address, good.address], timeoutMs: 1_400 }),
+    );
+    const outcomes = await Promise.all(senders.map((sender) => sender.send('T', [message('a')])));
+    expect(verdicts(outcomes.flat())).toEqual(Array(8).fill('delivered'));
+  });
+
+  it('that failed are asked last, for a while', async () => {
+    let nowMs = 0;
+    const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
+    const asked: string[] = [];
+    const pool = {
+      async request(address: string) {
+        asked.push(address);
+        if (address === 'dead:1') throw new Error('dead');
+        return { opaque: 1, code: 0, remark: '', fields: new Map(), body: Buffer.alloc(0), version: 0 };
+      },
+    };
+    const avoidance = openAvoidance(30_000, clock);
+    // The first of a new list is chosen at random, so lists are made until the dead one has been asked.
+    const askOnce = () => {
+      const servers = openNameServers({ addresses: ['dead:1', 'good:1'], pool, avoidance, clock });
+      return servers.ask({ code: ROUTE, fields: {} }, { leftMs: () => 1_000 });
+    };
+    const askOften = async () => {
+      for (let i = 0; i < 40; i++) await askOnce();
+      return asked.splice(0).filter((address) => address === 'dead:1').length;
+    };
+    expect(await askOften()).toBe(1);
+    expect(await askOften()).toBe(0);
+    nowMs += 30_001;
+    expect(await askOften()).toBe(1);
+  });
+
+  it('are asked again when a route is older than its interval, and its old self serves when they are away', async () => {
+    let skippedMs = 0;
+    const clock = {
+      wallMs: () => systemClock.wallMs() + skippedMs,
+      monotonicMs: () => systemClock.monotonicMs() + skippedMs,
+    };
+    const { nameServer, producer } = await one(() => STORED, { clock });
+    const send = async () => verdicts(await producer.send('T', [message('a')]));
+    await send();
+    await send();
+    expect(nameServer.asked.length).toBe(1);
+    skippedMs += 5_001;
+    await send();
+    expect(nameServer.asked.length).toBe(2);
+    await nameServer.close();
+    skippedMs += 5_001;
+    expect(await send()).toEqual(['delivered']);
+  });
+
+  it('that know nothing of a topic make it missing only while brokers live', async () => {
+    let brokers: Record<string, string> = {};
+    const nameServer = await server(({ code }) => (code === CLUSTER ? clusterOf(brokers) : MISSING));
+    const sender = producer({ nameServers: [nameServer.address], timeoutMs: 500 });
+    const send = async (isTopicRendered: boolean) =>
+      verdicts(await sender.send('T', [message('a')], { isTopicRendered }));
+    expect(await send(true)).toEqual(['retry']);
+    brokers = { a: '127.0.0.1:1' };
+    expect(await send(false)).toEqual(['stop']);
+    expect(await send(true)).toEqual(['INVALID_TARGET']);
+  });
+
+  it('that forget a topic with its broker make it wait, not missing', async () => {
+    const broker = await server(() => 'cut');
+    let route: Reaction = routeTo({ a: broker.address });
+    const nameServer = await server(({ code }) => (code === CLUSTER ? clusterOf({ b: '127.0.0.1:1' }) : route));
+    const sender = producer({ nameServers: [nameServer.address], timeoutMs: 500 });
+    await sender.send('T', [message('a')]);
+    route = MISSING;
+    for (const topic of ['T', 'Other']) {
+      const [outcome] = await sender.send(topic, [message('a')], { isTopicRendered: true });
+      expect(verdicts([outcome!])).toEqual(['retry']);
+      expect(reason(outcome!)).toContain('no live broker holds topic');
+    }
+  });
+
+  it('may disagree: one that knows the topic is enough', async () => {
+    const broker = await server(() => STORED);
+    const ignorant = await server(() => MISSING);
+    const good = await server(() => routeTo({ a: broker.address }));
+    for (let i = 0; i < 4; i++) {
+      const sender = producer({ nameServers: [ignorant.address, good.address] });
+      expect(verdicts(await sender.send('T', [message('a')]))).toEqual(['delivered']);
+    }
+  });
+});
+
+describe('a producer', () => {
+  it('sends within its namespace', async () => {
+    const { broker, nameServer, producer } = await one(() => STORED, { namespace: 'MQ_INST', maxBatchMessages: 2 });
+    await producer.send('T', [message('a'), message('b'), message('c')]);
+    await producer.send('MQ_INST%T', [message('a')]);
+    expect(nameServer.asked.map(({ code, fields }) => [code, fields['topic']])).toEqual([[ROUTE, 'MQ_INST%T']]);
+    expect(broker.asked.map(({ fields }) => [fields['a'], fields['b']])).toEqual(
+      Array(3).fill(['MQ_INST%outflow', 'MQ_INST%T']),
+    );
+  });
+
+  it('says that a batch is one', async () => {
+    const { broker, producer } = await one(() => STORED);
+    await producer.send('T', [message('a')]);
+    await producer.send('T', [message('a'), message('b')]);
+    expect(broker.asked.map(({ code, fields }) => [code, fields['m']])).toEqual([
+      [SEND, 'false'],
+      [BATCH, 'true'],
+    ]);
+  });
+
+  it('starts nothing without time', async () => {
+    const { broker, producer } = await one(() => STORED);
+    const messages = [message('a'), message('b', { group: 'g' })];
+    const outcomes = await producer.send('T', messages, { remainingMs: () => 0 });
+    expect(verdicts(outcomes)).toEqual(['unsent', 'unsent']);
+    expect(broker.asked).toEqual([]);
+  });
+
+  it('refuses what it cannot be opened with, by name', () => {
+    const opened = (options: object) => () => openProducer({ nameServers: ['h:1'], ...options });
+    expect(opened({ nameServers: [] })).toThrow(/nameServers: got \[\]/);
+    expect(opened({ nameServers: ['http://h:1'] })).toThrow(/got 'http:\/\/h:1'; wanted host:port/);
+    expect(opened({ namespace: 'a%b' })).toThrow(InvalidOptionError);
+    expect(opened({ timeoutMs: 0 })).toThrow(/timeoutMs: got 0; wanted/);
+  });
+});
+
+describe('a connectivity test', () => {
+  it('tells brokers that would take a message from those that are away', async () => {
+    const good = await server(() => ({ code: 29, remark: 'request queueId[2147483647] is illegal' }));
+    const nameServer = await server(() => routeTo({ good: good.address, gone: '127.0.0.1:1' }));
+    const found = await producer({ nameServers: [nameServer.address] }).testConnectivity('T');
+    expect(found.brokers.map(({ name }) => name)).toEqual(['good']);
+    expect(found.away.map(({ name }) => name)).toEqual(['gone']);
+  });
+
+  it('throws what a message would meet', async () => {
+    const { producer: refused } = await one(() => ({ code: 16, remark: 'check signature failed.' }));
+    await expect(refused.testConnectivity('T')).rejects.toMatchObject({ name: 'StopTask' });
+    await expect(refused.testConnectivity()).rejects.toMatchObject({ name: 'StopTask' });
+    const nobody = producer({ nameServers: ['127.0.0.1:1'], timeoutMs: 300 });
+    await expect(nobody.testConnectivity('T')).rejects.toMatchObject({ name: 'RetryLater' });
+  });
+});
