@@ -2,13 +2,19 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { localCommand } from './commands/local.ts';
+import { operateCommands } from './commands/operate.ts';
+import { awsOperator } from './commands/operator.ts';
+import { processTerminal } from './commands/terminal.ts';
+import { topologyCommand } from './commands/topology.ts';
 import { tryCommand } from './commands/try.ts';
 
 const program = new Command('outflow')
   .description('MQTT messages out of AWS IoT Core into Kinesis, RocketMQ and MQTT brokers')
   .version(version())
   .addCommand(localCommand())
-  .addCommand(tryCommand());
+  .addCommand(tryCommand())
+  .addCommand(topologyCommand());
+for (const command of operateCommands(awsOperator(processTerminal()))) program.addCommand(command);
 
 program.parseAsync().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);

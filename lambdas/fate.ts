@@ -1,5 +1,5 @@
 import { NeverRetry, RetryLater } from './core/errors.ts';
-import { compileRetries, type ExhaustedRetryCondition } from './core/retry.ts';
+import { compileBlockingRetries, compileRetries, type ExhaustedRetryCondition } from './core/retry.ts';
 import type { TaskSpec } from './core/spec.ts';
 import type { Outcome } from './deliver/sink.ts';
 import type { BufferMessage } from './worker.ts';
@@ -31,10 +31,11 @@ export interface Fates {
 
 /** What the task's retry policy and fault tolerance make of a failure (rows D18, E5). `random` gives 0 to 1, 1 excluded. */
 export function compileFates(
-  spec: Pick<TaskSpec, 'retryPolicy' | 'faultTolerance' | 'onExhausted' | 'poison'>,
+  spec: Pick<TaskSpec, 'buffer' | 'retryPolicy' | 'faultTolerance' | 'onExhausted' | 'poison'>,
   random: () => number,
 ): Fates {
   const retries = compileRetries(spec.retryPolicy);
+  const blocking = spec.buffer.type === 'stream' ? compileBlockingRetries(spec.retryPolicy) : undefined;
   const waitOf = ({ from, to }: typeof UNSENT_WAITS) => from + Math.floor(random() * (to - from + 1));
   const park = (waits: typeof UNSENT_WAITS, reason: string): Fate => ({
     to: 'park',
@@ -56,16 +57,20 @@ export function compileFates(
     ofDead,
     ofUnstored: () => park(STOPPED_WAITS, 'its dead letter could not be stored'),
     ofSpent({ attempt }) {
-      if (attempt <= retries.atMost) return undefined;
+      if (blocking !== undefined || attempt <= retries.atMost) return undefined;
       const reason = `it has had ${attempt} retries; the policy gives ${retries.atMost}`;
       return ofDead(new NeverRetry('RETRIES_EXHAUSTED', reason), 'MaximumRetryAttempts');
     },
-    of(outcome, { attempt, firstSeen }, now) {
+    of(outcome, { attempt, firstSeen, failingSince }, now) {
       if (outcome.status === 'unsent') return park(UNSENT_WAITS, 'the function’s time was over');
       if (outcome.status === 'stop') return park(STOPPED_WAITS, outcome.error.message);
       if (outcome.status === 'never') return ofDead(outcome.error);
       const { error } = outcome;
-      const verdict = retries.next({ kind: error.kind, attempt, ageSeconds: (now - firstSeen) / 1000 }, random);
+      const { kind } = error;
+      const ageSeconds = (now - firstSeen) / 1000;
+      const verdict =
+        blocking?.next({ kind, ageSeconds, failingSeconds: (now - (failingSince ?? now)) / 1000 }) ??
+        retries.next({ kind, attempt, ageSeconds }, random);
       if (verdict.again)
         return { to: 'retry', attempt: attempt + 1, delaySeconds: verdict.delaySeconds, reason: error.message };
       return ofDead(new NeverRetry('RETRIES_EXHAUSTED', error.message, { cause: error }), verdict.condition);

@@ -3,10 +3,11 @@ import middy from '@middy/core';
 import type { Context, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import type * as z from 'zod';
 import { type Connectivity, type ControlRequest, controlRequests, type Intake, sqsIntake } from './buffer/intake.ts';
+import { kinesisIntake } from './buffer/kinesis.ts';
 import { sqsApi } from './buffer/sqs-api.ts';
+import { streamMemory } from './buffer/stream-memory.ts';
 import { type TaskQueues, taskQueues } from './buffer/task-queues.ts';
 import { parameterText, stoppedTime } from './control/stopped-time.ts';
-import { show } from './core/errors.ts';
 import { parseSpec } from './core/spec.ts';
 import type { SinkDefinition, SinkEnvironment } from './deliver/sink.ts';
 import type { StoppedTime } from './expiry.ts';
@@ -37,7 +38,9 @@ export function createHandler<Schema extends z.ZodType, Request>(
   { queues, ...setup }: HandlerSetup,
 ): Handler {
   const spec = parseSpec(setup.spec, definition.options);
-  const worker = createWorker(spec, definition, { ...setup, ...queues });
+  const memory = streamMemory(setup.now ?? Date.now);
+  const retries = spec.buffer.type === 'stream' ? memory.stays : queues.retries;
+  const worker = createWorker(spec, definition, { ...setup, ...queues, retries });
   return middy(async (intake: unknown, context: Context) => {
     const { process, respond } = asIntake(intake);
     const report = await process({ remainingMs: () => context.getRemainingTimeInMillis() });
@@ -46,13 +49,16 @@ export function createHandler<Schema extends z.ZodType, Request>(
     return respond(report);
   })
     .use(controlRequests(worker))
-    .use(sqsIntake(worker, queues)) as unknown as Handler;
+    .use(sqsIntake(worker, queues))
+    .use(kinesisIntake(worker, memory)) as unknown as Handler;
 }
 
 // What no intake has taken is still an event: of a source that this function has nothing to do with.
 function asIntake(event: unknown): Intake {
   if (typeof (event as Partial<Intake>).process === 'function') return event as Intake;
-  throw new Error(`an event of no source that a worker has: ${show(event)}`);
+  throw new Error(
+    `an event of no source that a worker has, with ${Object.keys(Object(event)).join(', ') || 'nothing'}`,
+  );
 }
 
 /** Reads `spec.json` from beside the bundle, and the rest from the function's environment. */
@@ -61,12 +67,13 @@ export function fromEnv(here: string): HandlerSetup {
   const spec = JSON.parse(readFileSync(new URL('./spec.json', here), 'utf8'));
   const log = (entry: object) => console.log(JSON.stringify({ task: spec.task, ...entry }));
   const state = env['STATE_PARAMETER'];
+  const dimensions = { Stack: env['STACK_NAME'] ?? '', Task: spec.task };
   return {
     spec,
     env,
     ...(state !== undefined && { stopped: stoppedTime(parameterText(state), { now: Date.now, log }) }),
     queues: taskQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
     report: (report) =>
-      log({ ...report, failed: report.failed.length, ...batchMetrics(spec.task, report, Date.now()) }),
+      log({ ...report, failed: report.failed.length, ...batchMetrics(dimensions, report, Date.now()) }),
   };
 }

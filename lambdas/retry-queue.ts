@@ -1,5 +1,7 @@
-/** A message that goes back, to come again later: the body is what the buffer held. */
+/** A message that is to come again: the body is what the buffer held. */
 export interface Requeued {
+  /** The id that it came by. */
+  readonly id: string;
   readonly body: string;
   /** Retries that it will have had when it comes. */
   readonly attempt: number;

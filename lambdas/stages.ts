@@ -5,6 +5,7 @@ import { compilePattern } from './core/pattern/pattern.ts';
 import { MqttRecord } from './core/record.ts';
 import { ruleOutputView } from './core/rule-output.ts';
 import type { TaskSpec } from './core/spec.ts';
+import type { Render } from './deliver/sink.ts';
 import type { BufferMessage } from './worker.ts';
 
 /** How far a message has come, known also when a stage throws. */
@@ -19,7 +20,7 @@ export interface Progress<Request> {
 export type Stages<Request> = (message: BufferMessage, at: Progress<Request>) => boolean;
 
 /** Compiles decode → filter → render. */
-export function compileStages<Request>(spec: TaskSpec, render: (scope: object) => Request): Stages<Request> {
+export function compileStages<Request>(spec: TaskSpec, render: Render<Request>): Stages<Request> {
   const pattern = spec.filter === undefined ? undefined : compilePattern(spec.filter);
   const toEvent = eventView(spec.source);
   const toRuleOutput = ruleOutputView(spec.source);
@@ -31,7 +32,7 @@ export function compileStages<Request>(spec: TaskSpec, render: (scope: object) =
     at.stage = 'filter';
     if (pattern !== undefined && !pattern.matches(toEvent(record))) return false;
     at.stage = 'render';
-    at.requests = [render(toRuleOutput(record))];
+    at.requests = [render(toRuleOutput(record), toEvent(record))];
     return true;
   };
 }

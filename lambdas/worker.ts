@@ -24,6 +24,8 @@ export interface BufferMessage {
   readonly firstSeen: number;
   /** Which of its children are still owed; all when absent. */
   readonly children?: readonly number[] | undefined;
+  /** Since when it is known to fail, where the buffer repeats it by itself: milliseconds since 1970. */
+  readonly failingSince?: number | undefined;
 }
 
 /** What became of a batch: messages in `received`, `filtered` and `failed`, else records, of which a message is one or more. */
@@ -114,6 +116,7 @@ export function assembleWorker<Request>(
 ): Worker {
   const fates = compileFates(spec, random);
   const isExpired = compileExpiry(spec.requestTtlSeconds, stopped);
+  const order = spec.buffer.type === 'stream' ? spec.buffer.order : undefined;
   const ruleArns = (env['RULE_ARNS'] ?? '').split(',');
 
   /** One request of a message, on its way to its one end. */
@@ -189,7 +192,8 @@ export function assembleWorker<Request>(
         const [{ at, child }] = all as [Parcel];
         const isWhole = child === undefined || all.length === at.requests!.length;
         const children = isWhole ? undefined : all.map((parcel) => parcel.child!);
-        return { body: message.body, firstSeen: message.firstSeen, attempt, children, delaySeconds };
+        const { id, body, firstSeen } = message;
+        return { id, body, firstSeen, attempt, children, delaySeconds };
       }),
     );
     groups.forEach(({ message, all }, i) => {
@@ -239,7 +243,7 @@ export function assembleWorker<Request>(
       const outcomes = await attempt(
         sink,
         sent.map(({ at, child }) => at.requests![child!]!),
-        { remainingMs: () => context.remainingMs() - RESERVE_MS },
+        { remainingMs: () => context.remainingMs() - RESERVE_MS, order },
       );
       const tried = outcomes.filter(({ status }) => status !== 'unsent');
       const stops = tried.filter((outcome) => outcome.status === 'stop');
@@ -286,7 +290,10 @@ async function attempt<Request>(
     const outcome: Outcome =
       cause instanceof StopTask
         ? { status: 'stop', error: cause }
-        : { status: 'retry', error: cause instanceof RetryLater ? cause : new RetryLater(String(cause), { cause }) };
+        : {
+            status: 'retry',
+            error: cause instanceof RetryLater ? cause : new RetryLater(`the sink failed: ${nameOf(cause)}`, { cause }),
+          };
     return requests.map(() => outcome);
   }
 }
@@ -306,5 +313,12 @@ async function sendAll<Item>(
 // A stage that fails in a way nobody foresaw must not take its batch along.
 function asNeverRetry(error: unknown, stage: Stage): NeverRetry {
   if (error instanceof NeverRetry) return error;
-  return new NeverRetry('CRASHED', `${stage} failed: ${String(error)}`, { cause: error });
+  return new NeverRetry('CRASHED', `${stage} failed: ${nameOf(error)}`, { cause: error });
+}
+
+// An error's text may quote the payload, so neither a dead letter nor the log has it.
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return `it threw a ${typeof error}`;
+  const { name, code } = error as Error & { code?: unknown };
+  return [name, code].filter((word) => typeof word === 'string' && /^\w{1,64}$/.test(word)).join(' ') || 'an error';
 }

@@ -17,6 +17,7 @@ import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { bundleCode } from './asset.ts';
 import { grantSend } from './buffer/queue-buffer.ts';
+import { ruleArn } from './rule-role.ts';
 
 /** What of a task is controlled. */
 export interface ControlledParts {
@@ -80,6 +81,7 @@ export class Control extends Construct {
       timeout: TIMEOUT,
       environment: {
         CONTROL_QUEUE_URL: this.queue.queueUrl,
+        STACK_NAME: Stack.of(this).stackName,
         TASKS: Lazy.string({ produce: () => Stack.of(this).toJsonString(this.#tasks) }),
       },
       role,
@@ -123,10 +125,7 @@ export class Control extends Construct {
       ),
     );
     this.#allow(['lambda:InvokeFunction'], [live.functionArn]);
-    this.#allow(
-      ['iot:EnableTopicRule', 'iot:DisableTopicRule'],
-      rules.map((rule) => rule.attrArn),
-    );
+    this.#allow(['iot:EnableTopicRule', 'iot:DisableTopicRule'], rules.map(ruleArn));
     if (retryQueue !== undefined) {
       this.#allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage'], [retryQueue.queueArn]);
       retryQueue.encryptionMasterKey?.grant(this.function, 'kms:Decrypt');

@@ -6,8 +6,11 @@ import { METADATA_KEY, METADATA_VERSION, type TaskMetadata, type TemplateMetadat
 /** What a task is made of, as constructs. */
 export interface TaskParts {
   readonly rules: readonly IConstruct[];
+  /** Topics that the sink publishes to. */
+  readonly writesTo?: readonly string[] | undefined;
   readonly queue: IConstruct | undefined;
   readonly retryQueue: IConstruct | undefined;
+  readonly stream: IConstruct | undefined;
   readonly deadLetterQueue: IConstruct;
   readonly worker?: IConstruct;
   readonly mappings?: readonly IConstruct[];
@@ -31,10 +34,12 @@ export function addTaskMetadata(
     path: scope.node.path,
     sink: spec.sink.type,
     filters,
+    ...(parts.writesTo !== undefined && { writesTo: parts.writesTo }),
     specHash: createHash('sha256').update(JSON.stringify(spec)).digest('hex'),
     rules: parts.rules.map((rule) => logicalId(stack, rule)!),
     ...optional('queue', logicalId(stack, parts.queue)),
     ...optional('retryQueue', logicalId(stack, parts.retryQueue)),
+    ...optional('stream', logicalId(stack, parts.stream)),
     ...optional('deadLetterQueue', logicalId(stack, parts.deadLetterQueue)),
     ...optional('worker', logicalId(stack, parts.worker)),
     mappings: (parts.mappings ?? []).map((mapping) => logicalId(stack, mapping)!),

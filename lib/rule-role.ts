@@ -1,5 +1,6 @@
 import { Stack } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Construct } from 'constructs';
 
 /** The role that a task's rules act with. Only rules of this account and region can take it (cross-service confused deputy). */
@@ -14,4 +15,9 @@ export function ruleRole(scope: Construct): Role {
       },
     }),
   });
+}
+
+/** A rule's ARN by its name, which every emulator of CloudFormation gives too. */
+export function ruleArn(rule: CfnTopicRule): string {
+  return Stack.of(rule).formatArn({ service: 'iot', resource: 'rule', resourceName: rule.ref });
 }

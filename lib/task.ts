@@ -1,26 +1,36 @@
-import { Annotations, Duration, RemovalPolicy, Tags, Token } from 'aws-cdk-lib';
-import { Grant } from 'aws-cdk-lib/aws-iam';
+import { Annotations, Duration, RemovalPolicy, Stack, Tags, Token } from 'aws-cdk-lib';
+import type { Alarm, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { INITIAL_STATE, type TaskState } from '../lambdas/core/control.ts';
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import type { MetricName } from '../lambdas/core/metrics.ts';
 import { parseOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
 import type { MissingVariable } from '../lambdas/core/template/template.ts';
 import { workerCode } from './asset.ts';
 import type { BatchPush, IBuffer } from './buffer/buffer.ts';
 import { grantSend, QueueBuffer, RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
+import { checkNetwork } from './connector/network.ts';
+import { refuseIdle } from './contradictions.ts';
 import { Control } from './control.ts';
+import { OWN_RETENTION, refuseFifo } from './dead-letter-queue.ts';
 import type { ISink } from './deliver/sink.ts';
+import { grantControl, grantRedrive, type OperatedParts } from './grants.ts';
 import { addTaskMetadata } from './metadata.ts';
+import { type AlarmOptions, addAlarms, taskMetric } from './observe.ts';
 import { type RetryPolicy, wholeSeconds } from './retry.ts';
-import { ruleRole } from './rule-role.ts';
+import { ruleArn, ruleRole } from './rule-role.ts';
 import type { ISource } from './source/source.ts';
 import { type DeployTimeEnvironment, moveTokens } from './tokens.ts';
+import { addTopology } from './topology.ts';
+import { insteadOf } from './unknown-option.ts';
 import { WORKER_TIMEOUT, worker } from './worker.ts';
 
 export interface OutflowTaskProps {
@@ -61,7 +71,9 @@ export interface OutflowTaskProps {
    */
   readonly validatePayload?: boolean;
   /**
-   * Takes messages that cannot be delivered, each with its reason. It must outlast the buffer.
+   * Takes messages that cannot be delivered, each with its reason: a standard queue whose retention is longer than the
+   * buffer's, for what SQS itself moves there keeps its age. Synth warns where that is not so, or cannot be seen, as of a queue
+   * that is imported. What it holds are whole messages: encrypt it as you would the buffer.
    *
    * @default - a queue of the task's own that keeps them 14 days
    */
@@ -155,6 +167,19 @@ export interface OutflowTaskProps {
    * @default 512
    */
   readonly memorySize?: number;
+  /**
+   * Which alarms the task has, and when they go off; `false` for none. Each description names the alarm's runbook article.
+   *
+   * @default - all that the task's parts can raise
+   */
+  readonly alarms?: AlarmOptions | false;
+  /**
+   * Told when an alarm goes off, and when it is over. Its policy must let CloudWatch publish, and so must its key's where it
+   * has one (Amazon CloudWatch, "Using Amazon CloudWatch alarms": encrypted topics); a topic that CDK makes without a key does.
+   *
+   * @default - nobody is told
+   */
+  readonly alarmTopic?: ITopic;
 }
 
 /**
@@ -172,10 +197,14 @@ export class OutflowTask extends Construct {
   readonly retryQueue: IQueue | undefined;
   /** The task's function; undefined where IoT Core delivers by itself. */
   readonly worker: LambdaFunction | undefined;
+  readonly alarms: readonly Alarm[];
+  readonly #operated: OperatedParts;
 
   constructor(scope: Construct, id: string, props: OutflowTaskProps) {
     super(scope, id);
     refuseUnknown(id, props);
+    refuseIdle(id, props);
+    if (props.deadLetterQueue !== undefined) refuseFifo(`${id}.deadLetterQueue`, props.deadLetterQueue);
     this.taskName = props.taskName ?? id;
     const environment: DeployTimeEnvironment = {};
     const spec = parseSpecAtSynth(this.taskName, props, environment);
@@ -209,7 +238,7 @@ export class OutflowTask extends Construct {
       },
       maxConcurrency: props.maxConcurrency,
       enabled: props.enabled ?? true,
-      batch: this.#batch(props.batchPush),
+      batch: this.#batch(props.batchPush, props.buffer?.messagesByDefault),
       workerTimeout: WORKER_TIMEOUT,
       encryptionKey: props.encryptionKey,
       removalPolicy,
@@ -227,10 +256,11 @@ export class OutflowTask extends Construct {
     this.rules = rules;
     this.queue = buffer.queue;
     this.retryQueue = buffer.retryQueue;
-    const { queue, retryQueue } = buffer;
-    const parts = { rules, queue, retryQueue, deadLetterQueue: this.deadLetterQueue };
+    const { queue, retryQueue, stream } = buffer;
+    const parts = { rules, queue, retryQueue, stream, deadLetterQueue: this.deadLetterQueue, writesTo: sink.writesTo };
     if (buffer.feed === undefined) {
       addTaskMetadata(this, spec, filters, parts);
+      this.#operated = parts;
     } else {
       const control = Control.of(this);
       const state = new StringParameter(this, 'State', {
@@ -243,9 +273,11 @@ export class OutflowTask extends Construct {
         environment: {
           ...environment,
           ...buffer.environment,
+          ...sink.environment,
           DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
           CONTROL_QUEUE_URL: control.queue.queueUrl,
-          RULE_ARNS: rules.map((rule) => rule.attrArn).join(','),
+          STACK_NAME: Stack.of(this).stackName,
+          RULE_ARNS: rules.map(ruleArn).join(','),
           TARGET_ARN: sink.targetArn,
           ...(props.requestTtl !== undefined && { STATE_PARAMETER: state.parameterName }),
         },
@@ -253,8 +285,11 @@ export class OutflowTask extends Construct {
         memorySize: props.memorySize ?? 512,
         logGroup: props.logGroup,
         removalPolicy,
+        network: sink.network,
       });
       this.worker = fn;
+      if (sink.network !== undefined)
+        checkNetwork(this, `${id}.sink`, sink.network, ['sqs', ...(props.requestTtl === undefined ? [] : ['ssm'])]);
       sink.grantDeliver(fn);
       grantSend(this.deadLetterQueue, fn);
       control.grantAsk(fn);
@@ -262,15 +297,75 @@ export class OutflowTask extends Construct {
         Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParameter'], resourceArns: [state.parameterArn] });
       const mappings = buffer.feed(live);
       control.add(this, this.taskName, { mappings, rules, worker: fn, live, retryQueue, state });
+      this.#operated = { ...parts, controlled: { control, state, mappings, live } };
       const controlled = { state, controlQueue: control.queue, controlFunction: control.function };
       addTaskMetadata(this, spec, filters, { ...parts, worker: fn, mappings, ...controlled });
     }
+    this.alarms = addAlarms(this, id, props.alarms ?? {}, props.alarmTopic, {
+      ...parts,
+      task: this.taskName,
+      worker: this.worker,
+    });
+    addTopology(this);
     Tags.of(this).add('outflow:task', this.taskName);
+  }
+
+  /** A metric of the task; a sum over 5 minutes unless the options say otherwise (row C8). Nothing is written while it is zero. */
+  metric(name: MetricName, options?: MetricOptions): Metric {
+    return taskMetric(this, this.taskName, name, options);
+  }
+
+  /** Messages that the sink took. One that is delivered twice counts twice. */
+  metricDelivered(options?: MetricOptions): Metric {
+    return this.metric('Delivered', options);
+  }
+
+  /** Messages that the filter dropped. */
+  metricFiltered(options?: MetricOptions): Metric {
+    return this.metric('Filtered', options);
+  }
+
+  /** Failed tries that are followed by another. */
+  metricRetried(options?: MetricOptions): Metric {
+    return this.metric('Retried', options);
+  }
+
+  /** Messages that were put off without a try: no time was left, or the task had stopped. */
+  metricParked(options?: MetricOptions): Metric {
+    return this.metric('Parked', options);
+  }
+
+  /** Messages that became older than the request TTL. */
+  metricExpired(options?: MetricOptions): Metric {
+    return this.metric('Expired', options);
+  }
+
+  /** Messages that were dropped after their last retry, where `onExhausted` says so. */
+  metricDropped(options?: MetricOptions): Metric {
+    return this.metric('Dropped', options);
+  }
+
+  /** Messages that the worker moved to the dead-letter queue. */
+  metricDeadLettered(options?: MetricOptions): Metric {
+    return this.metric('DeadLettered', options);
+  }
+
+  /**
+   * Allows what `outflow status`, `enable`, `pause` and `test-connectivity` need: reading the stack, the task's state, mappings
+   * and queue attributes, invoking the worker, and asking the stack's control, which does not tell its tasks apart.
+   */
+  grantControl(grantee: IGrantable): Grant {
+    return grantControl(this, this.#operated, grantee);
+  }
+
+  /** Allows what `outflow dlq` and `redrive` need: reading the stack, taking dead letters, and sending to the task's queue. */
+  grantRedrive(grantee: IGrantable): Grant {
+    return grantRedrive(this, this.#operated, grantee);
   }
 
   #ownDeadLetterQueue(key: IKey | undefined, removalPolicy: RemovalPolicy): Queue {
     return new Queue(this, 'DeadLetterQueue', {
-      retentionPeriod: Duration.days(14),
+      retentionPeriod: OWN_RETENTION,
       enforceSSL: true,
       ...(key === undefined
         ? { encryption: QueueEncryption.SQS_MANAGED }
@@ -279,8 +374,8 @@ export class OutflowTask extends Construct {
     });
   }
 
-  #batch(batchPush: BatchPush | undefined): BatchPush {
-    if (batchPush === undefined) return { messages: 10, interval: Duration.seconds(0) };
+  #batch(batchPush: BatchPush | undefined, byDefault = 10): BatchPush {
+    if (batchPush === undefined) return { messages: byDefault, interval: Duration.seconds(0) };
     const { messages, interval } = batchPush;
     if (messages <= 10 || interval.toSeconds() > 0) return batchPush;
     Annotations.of(this).addInfo(
@@ -314,12 +409,17 @@ const OPTIONS: Record<keyof OutflowTaskProps, true> = {
   enabled: true,
   logGroup: true,
   memorySize: true,
+  alarms: true,
+  alarmTopic: true,
 };
 
 function refuseUnknown(id: string, props: OutflowTaskProps): void {
   for (const [name, given] of Object.entries(props)) {
-    if (!Object.hasOwn(OPTIONS, name))
-      throw new InvalidOptionError(`${id}.${name}`, given, `one of ${Object.keys(OPTIONS).join(', ')}`);
+    if (Object.hasOwn(OPTIONS, name)) continue;
+    const instead = insteadOf(name);
+    // A name that EMQX has may hold a password.
+    if (instead !== undefined) throw new InvalidOptionError(`${id}.${name}`, 'unknown option', instead);
+    throw new InvalidOptionError(`${id}.${name}`, given, `one of ${Object.keys(OPTIONS).join(', ')}`);
   }
 }
 
@@ -331,6 +431,7 @@ function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: De
     task,
     description,
     source: source.spec,
+    buffer: props.buffer?.spec,
     batchPush: batchPush === undefined ? undefined : inSeconds(task, batchPush),
     filter,
     missingVariable,
@@ -346,7 +447,7 @@ function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: De
   };
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
   const allowed = new Set(sink.deployTime.map((path) => `sink.${path}`));
-  return parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task) as {
+  return parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task, insteadOf) as {
     task: string;
     sink: { type: string };
   };
@@ -359,7 +460,8 @@ function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskPro
   )
     throw new InvalidOptionError(`${task}.maxConcurrency`, maxConcurrency, 'a whole number from 2 to 1,000');
   if (rateLimit === undefined) return undefined;
-  if (!(rateLimit > 0)) throw new InvalidOptionError(`${task}.rateLimit`, rateLimit, 'a number above 0');
+  if (!(rateLimit > 0 && rateLimit < Infinity))
+    throw new InvalidOptionError(`${task}.rateLimit`, rateLimit, 'a number above 0');
   if (maxConcurrency === undefined)
     throw new InvalidOptionError(
       `${task}.rateLimit`,

@@ -1,5 +1,5 @@
-import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
-import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Grant, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   Architecture,
@@ -10,8 +10,18 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import type { WorkerNetwork } from './connector/network.ts';
 
 export const WORKER_TIMEOUT = Duration.seconds(60);
+
+const INTERFACE_ACTIONS = [
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:UnassignPrivateIpAddresses',
+];
 
 export interface WorkerProps {
   readonly code: Code;
@@ -20,6 +30,7 @@ export interface WorkerProps {
   readonly memorySize: number;
   readonly logGroup: ILogGroup | undefined;
   readonly removalPolicy: RemovalPolicy;
+  readonly network: WorkerNetwork | undefined;
 }
 
 /** The one function of a task, and the alias that its mapping invokes: code and spec change together, under traffic. */
@@ -34,6 +45,8 @@ export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFu
     actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     resourceArns: [logGroup.logGroupArn],
   });
+  const { network } = props;
+  if (network !== undefined) grantInterfaces(role);
   const fn = new LambdaFunction(scope, 'Worker', {
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
@@ -47,7 +60,25 @@ export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFu
     logGroup,
     // A retry goes through the task's own queue back to this function, up to 176 times: that is no runaway loop.
     recursiveLoop: RecursiveLoop.ALLOW,
+    ...(network !== undefined && {
+      vpc: network.vpc,
+      ...(network.vpcSubnets && { vpcSubnets: network.vpcSubnets }),
+      securityGroups: [...network.securityGroups],
+    }),
   });
   const live = new Alias(scope, 'Live', { aliasName: 'live', version: fn.currentVersion });
   return { worker: fn, live };
+}
+
+function grantInterfaces(role: Role): void {
+  // Within the role, so that the function waits for it.
+  const policy = new Policy(role, 'Interfaces', {
+    statements: [new PolicyStatement({ actions: INTERFACE_ACTIONS, resources: ['*'] })],
+    roles: [role],
+  });
+  Validations.of(policy).acknowledge({
+    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
+    reason:
+      'AWS Lambda wants these for all interfaces: "Giving Lambda functions access to resources in an Amazon VPC".',
+  });
 }

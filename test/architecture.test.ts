@@ -63,8 +63,12 @@ interface Metafile {
   >;
 }
 
-describe('the Kinesis bundle', () => {
-  const { outputs } = JSON.parse(readFileSync('dist/bundles/kinesis.meta.json', 'utf8')) as Metafile;
+// With the clients that a sink loads when it starts, and those that it loads when they are needed.
+describe.each([
+  ['kinesis', ['@aws-sdk/client-kinesis'], []],
+  ['rocketmq', [], ['@aws-sdk/client-secrets-manager']],
+])('the bundle of %s', (sink, own, later) => {
+  const { outputs } = JSON.parse(readFileSync(`dist/bundles/${sink}.meta.json`, 'utf8')) as Metafile;
   const packagesOf = (files: Iterable<string>) => {
     const names = [...files]
       .flatMap((file) => Object.keys(outputs[file]!.inputs))
@@ -77,11 +81,9 @@ describe('the Kinesis bundle', () => {
       .sort();
 
   it('holds its own client, those for retries and for the task’s state, no other, and no CDK', () => {
-    expect(clients(packagesOf(Object.keys(outputs)))).toEqual([
-      '@aws-sdk/client-kinesis',
-      '@aws-sdk/client-sqs',
-      '@aws-sdk/client-ssm',
-    ]);
+    expect(clients(packagesOf(Object.keys(outputs)))).toEqual(
+      [...own, ...later, '@aws-sdk/client-sqs', '@aws-sdk/client-ssm'].sort(),
+    );
   });
 
   it('starts with its own client alone', () => {
@@ -90,6 +92,6 @@ describe('the Kinesis bundle', () => {
     for (const file of loaded)
       for (const { path, kind } of outputs[file]!.imports)
         if (kind === 'import-statement' && path in outputs) loaded.add(path);
-    expect(clients(packagesOf(loaded))).toEqual(['@aws-sdk/client-kinesis']);
+    expect(clients(packagesOf(loaded))).toEqual(own);
   });
 });

@@ -1,8 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { run } from '../../localstack/one-process/run.ts';
+import { localCloud } from '../cloud/local.ts';
+import { readLines } from './lines.ts';
+import { printable } from './printable.ts';
 import { untilInterrupted, watchCounters } from './screen.ts';
 import { synthesize } from './synthesize.ts';
+import type { Terminal } from './terminal.ts';
 
 interface LocalOptions {
   readonly port?: number;
@@ -27,21 +31,28 @@ export function localCommand(): Command {
     .action(async (given: string | undefined, options: LocalOptions) => {
       const print = (line: string) => console.log(line);
       const assembly = given ?? (await synthesizeHere(print));
-      const running = await run(readAssembly(assembly), {
+      const stacks = readAssembly(assembly);
+      const running = await run(stacks, {
         port: options.port,
         kinesisEndpointUrl: options.kinesisEndpoint,
         onBatch: (_, { reasons }) => {
-          for (const reason of reasons) print(`  not delivered yet: ${reason}`);
+          for (const reason of reasons) print(`  not delivered yet: ${printable(reason)}`);
           counters.changed();
         },
-        onError: (error) => print(`  ${error.message}${error.cause === undefined ? '' : `: ${String(error.cause)}`}`),
+        onError: ({ message, cause }) =>
+          print(`  ${printable(`${message}${cause === undefined ? '' : `: ${String(cause)}`}`)}`),
       });
       const counters = watchCounters(running.tasks, print);
       print(`IoT Core   ${running.broker.url}`);
       print(`Kinesis    ${running.kinesis.endpointUrl}  ${running.streams.join(', ')}`);
       for (const { name, filters } of running.tasks) print(`Task       ${name} from ${filters.join(', ')}`);
+      const cloud = localCloud(running, stacks, (note) => print(`  ${printable(note)}`));
+      const terminal = lineTerminal(print);
+      const lines = readLines({ terminal, isHere: true, open: async () => cloud }, process.stdin);
+      print('Commands   typed here: list, status, pause, enable, test-connectivity, dlq, redrive (`help` says more)');
       print('Ctrl-C settles what is under way and stops.');
       await untilInterrupted();
+      lines.close();
       print('Settling …');
       await running.settle();
       counters.stop();
@@ -55,6 +66,29 @@ export function localCommand(): Command {
         process.exitCode = 1;
       }
     });
+}
+
+const PROGRESS_EACH_MS = 2_000;
+
+/** The terminal of typed lines: a wrong answer is no reason to end with an error, and who types a command means it. */
+function lineTerminal(print: (text: string) => void): Terminal {
+  return {
+    isInteractive: false,
+    columns: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+    print,
+    note: print,
+    async during(describe, work) {
+      const timer = setInterval(() => print(`  ${describe()}`), PROGRESS_EACH_MS);
+      try {
+        return await work;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+    confirm: async () => true,
+    clear() {},
+    fail() {},
+  };
 }
 
 async function synthesizeHere(print: (line: string) => void): Promise<string> {

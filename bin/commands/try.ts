@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { SampleMessage } from '../../lambdas/testing/sample.ts';
 import { type TryResult, tryTask } from '../../lambdas/testing/try-task.ts';
 import { findTask } from '../../localstack/one-process/find-task.ts';
+import { jsonText, printable } from './printable.ts';
 import { synthesize } from './synthesize.ts';
 
 interface TryCommandOptions {
@@ -40,7 +41,7 @@ export function tryCommand(): Command {
     .action(async (task: string | undefined, options: TryCommandOptions) => {
       const { spec, env } = await findSpec(task, options);
       const result = await tryTask(spec, readMessage(options), { env });
-      console.log(options.json ? JSON.stringify(result, null, 2) : asText(result));
+      console.log(options.json ? jsonText(result) : asText(result));
       if (result.outcome !== options.expect) {
         if (!options.json) console.error(`Expected ${options.expect}.`);
         process.exitCode = 1;
@@ -70,7 +71,7 @@ function readMessage(options: TryCommandOptions): SampleMessage {
 }
 
 function asText({ task, outcome, envelope, event, ruleOutput, request, error }: TryResult): string {
-  const block = (value: unknown) => JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
+  const block = (value: unknown) => jsonText(value).replaceAll('\n', '\n  ');
   const lines = [`Task ${task}`, `buffer holds\n  ${block(envelope)}`];
   if (outcome !== 'notSelected') {
     lines.push(
@@ -79,7 +80,7 @@ function asText({ task, outcome, envelope, event, ruleOutput, request, error }: 
     if (outcome !== 'filtered') lines.push(`templates see\n  ${block(ruleOutput)}`);
     if (request !== undefined) lines.push(`sink would send\n  ${block(request)}`);
   }
-  const why = error === undefined ? '' : `: ${error.code} at ${error.stage}: ${error.message}`;
+  const why = error === undefined ? '' : `: ${error.code} at ${error.stage}: ${printable(error.message)}`;
   return [...lines, `Outcome: ${outcome}${why}`].join('\n\n');
 }
 

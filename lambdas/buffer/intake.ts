@@ -13,7 +13,7 @@ export interface Intake {
   respond(report: BatchReport): Promise<unknown>;
 }
 
-type Middleware = MiddlewareObj<unknown, unknown, Error, Context>;
+export type Middleware = MiddlewareObj<unknown, unknown, Error, Context>;
 
 /** What the control function asks a worker's function. */
 export interface ControlRequest {

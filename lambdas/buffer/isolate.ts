@@ -39,8 +39,8 @@ export async function processIsolated(
 
   async function sendAlone(suspects: readonly LentMessage[]): Promise<BatchReport> {
     const stored = await retries.send(
-      suspects.map(({ body, attempt, firstSeen, children }) => {
-        return { body, attempt, firstSeen, children, isSuspect: true, delaySeconds: 0 };
+      suspects.map(({ id, body, attempt, firstSeen, children }) => {
+        return { id, body, attempt, firstSeen, children, isSuspect: true, delaySeconds: 0 };
       }),
     );
     const failed = suspects.filter((_, i) => !stored[i]).map(({ id }) => id);

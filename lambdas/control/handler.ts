@@ -9,6 +9,7 @@ import { control } from './control.ts';
 
 /** Names of the tasks' configuration parameters, by task. */
 const tasks: Readonly<Record<string, string>> = JSON.parse(process.env['TASKS'] ?? '{}');
+const stack = process.env['STACK_NAME'] ?? '';
 const queueUrl = process.env['CONTROL_QUEUE_URL']!;
 const clients = connect();
 const log = (entry: object) => console.log(JSON.stringify(entry));
@@ -47,7 +48,14 @@ async function carryOut(message: ControlMessage): Promise<void> {
   const ports = awsPorts(JSON.parse(Parameter!.Value!) as ControlledTask, clients);
   const { status, cause, since, halt } = await control(message, ports, Date.now);
   const metrics = { CircuitOpen: halt?.why === 'stopped' ? 1 : 0, Blocked: halt?.why === 'blocked' ? 1 : 0 };
-  log({ task, asked: message.kind, status, cause, since, ...metricsLine(task, metrics, Date.now()) });
+  log({
+    task,
+    asked: message.kind,
+    status,
+    cause,
+    since,
+    ...metricsLine({ Stack: stack, Task: task }, metrics, Date.now()),
+  });
 }
 
 async function send(message: ControlMessage & { task: string }): Promise<void> {

@@ -21,7 +21,7 @@ export interface Envelope {
   /** Certificate id, or IAM role and session, that published. */
   readonly principal?: string;
   readonly sourceip?: string;
-  /** When the rules engine saw the message: milliseconds since 1970. */
+  /** When the rules engine saw the message: milliseconds since 1970. Where it is missing, when the buffer took it. */
   readonly timestamp: number;
   /** The payload's bytes, base64. */
   readonly payload: string;
@@ -59,19 +59,53 @@ export function decodeEnvelope(body: string, received: Received): Envelope {
   }
   if (typeof value !== 'object' || value === null) throw unsupported('the message is not a JSON object');
   const envelope = isRuleError(value) ? fromRuleError(value, received) : (value as Envelope);
-  if (envelope.v !== ENVELOPE_VERSION)
-    throw unsupported(`v is ${JSON.stringify(envelope.v)}; wanted ${ENVELOPE_VERSION}`);
-  for (const key of ['kind', 'id', 'topic', 'payload'] as const) {
+  if (envelope.v !== ENVELOPE_VERSION) throw unsupported(`v is ${versionText(envelope.v)}; wanted ${ENVELOPE_VERSION}`);
+  for (const key of REQUIRED) {
     if (typeof envelope[key] !== 'string') throw unsupported(`${key} is ${typeof envelope[key]}; wanted a string`);
   }
-  if (typeof envelope.timestamp !== 'number')
-    throw unsupported(`timestamp is ${typeof envelope.timestamp}; wanted a number`);
+  for (const [key, type] of OPTIONAL) {
+    const given = envelope[key];
+    if (given !== undefined && typeof given !== type)
+      throw unsupported(`${key} is ${typeof given}; wanted a ${type} or nothing`);
+  }
   if (envelope.userProperties !== undefined && !isPairList(envelope.userProperties)) {
     throw unsupported('userProperties is not a list of objects of strings');
   }
-  if (envelope.clientid !== NOT_MQTT) return envelope;
-  const { clientid: _, ...published } = envelope;
-  return published;
+  return isTime(envelope.timestamp) && envelope.clientid !== NOT_MQTT ? envelope : mended(envelope, received);
+}
+
+const REQUIRED = ['kind', 'id', 'topic', 'payload'] as const;
+const OPTIONAL = [
+  ['trace', 'string'],
+  ['clientid', 'string'],
+  ['principal', 'string'],
+  ['sourceip', 'string'],
+  ['contentType', 'string'],
+  ['formatIndicator', 'string'],
+  ['responseTopic', 'string'],
+  ['correlationData', 'string'],
+  ['qos', 'number'],
+  ['retain', 'boolean'],
+  ['dup', 'boolean'],
+] as const satisfies readonly (readonly [keyof Envelope, string])[];
+
+function mended({ clientid, ...published }: Envelope, { sentAt }: Received): Envelope {
+  return {
+    ...published,
+    ...(clientid !== undefined && clientid !== NOT_MQTT && { clientid }),
+    // Without a time of its own, a message is as old as the buffer knows it.
+    ...(!isTime(published.timestamp) && { timestamp: sentAt }),
+  };
+}
+
+// What a Date can hold.
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= 8.64e15;
+}
+
+// Of what was forged, only what is a version is repeated: the rest may be a payload.
+function versionText(v: unknown): string {
+  return Number.isInteger(v) && Math.abs(v as number) < 1_000 ? String(v) : typeof v;
 }
 
 // What IoT SQL's clientid() gives for a message published by HTTPS.

@@ -16,12 +16,16 @@ export interface TaskMetadata {
   readonly sink: string;
   /** Topic filters that the rules serve, one each. */
   readonly filters: readonly string[];
+  /** Topics of AWS IoT Core that the sink publishes to, as templates. */
+  readonly writesTo?: readonly string[];
   /** SHA-256 of the spec. */
   readonly specHash: string;
   readonly rules: readonly string[];
   readonly queue?: string;
   /** Where messages wait for their next try. */
   readonly retryQueue?: string;
+  /** The stream that buffers messages, in place of the queues. */
+  readonly stream?: string;
   readonly deadLetterQueue?: string;
   readonly worker?: string;
   /** Event source mappings: first the batch push, then that of the retries. */

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Envelope } from './envelope.ts';
 import { NeverRetry } from './errors.ts';
 import { parseJson } from './json.ts';
+import { jsonProblem } from './json-problem.ts';
 
 /** MQTT 5 user properties by name; a repeated key holds the array of its values. */
 export type UserProperties = { readonly [key: string]: string | readonly string[] };
@@ -25,7 +26,7 @@ export class MqttRecord {
       const bytes = Buffer.from(base64, 'base64');
       // Buffer skips what is not base64; a payload cut short in silence would be delivered as if it were whole.
       const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
-      if (bytes.length !== Math.floor((base64.length * 3) / 4) - padding) {
+      if (base64.length % 4 === 1 || bytes.length !== Math.floor((base64.length * 3) / 4) - padding) {
         throw new NeverRetry('INVALID_PAYLOAD', 'the envelope’s payload is not base64');
       }
       this.#bytes = bytes;
@@ -53,7 +54,7 @@ export class MqttRecord {
         this.#json = { value: parseJson(this.text) };
       } catch (cause) {
         if (cause instanceof NeverRetry) throw cause;
-        throw new NeverRetry('INVALID_PAYLOAD', `the payload is not JSON: ${(cause as Error).message}`, { cause });
+        throw new NeverRetry('INVALID_PAYLOAD', `the payload is not JSON: ${jsonProblem(this.text)}`, { cause });
       }
     }
     return this.#json.value;

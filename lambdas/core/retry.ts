@@ -89,6 +89,25 @@ export function compileRetries(policy: RetryPolicySpec): Retries {
   };
 }
 
+/**
+ * The same policy where the buffer repeats a failing record at a pace of its own: the retries are over once the time is that
+ * they could have taken, which is never too early.
+ */
+export function compileBlockingRetries(policy: RetryPolicySpec): {
+  next(failure: Omit<Failure, 'attempt'> & { readonly failingSeconds: number }): RetryVerdict;
+} {
+  const { steps, on, maximumAgeSeconds = Infinity } = typeof policy === 'string' ? NAMED[policy] : policy;
+  const totalSeconds = steps.reduce((sum, { times, maxSeconds }) => sum + times * maxSeconds, 0);
+  return {
+    next({ kind, ageSeconds, failingSeconds }) {
+      if (!on.includes(kind)) return { again: false, condition: 'None' };
+      if (failingSeconds >= totalSeconds) return { again: false, condition: 'MaximumRetryAttempts' };
+      if (ageSeconds > maximumAgeSeconds) return { again: false, condition: 'MaximumEventAgeInSeconds' };
+      return { again: true, delaySeconds: 0 };
+    },
+  };
+}
+
 function retriesOf(steps: readonly RetryStep[]): number {
   return steps.reduce((sum, { times }) => sum + times, 0);
 }

@@ -38,14 +38,22 @@ const topicFilter = z
     if (wanted !== undefined) context.issues.push({ code: 'custom', message: wanted, input: context.value });
   });
 
-const pattern = z.record(z.string(), z.unknown()).check((context) => {
-  try {
-    compilePattern(context.value);
-  } catch (error) {
-    if (!(error instanceof InvalidPatternError)) throw error;
-    context.issues.push({ code: 'custom', message: error.message, input: context.value });
-  }
-});
+// zod's record drops a key named `__proto__`, and a condition with it; this one hands the object on as it came.
+const pattern = (z.unknown() as z.ZodType<Readonly<Record<string, unknown>>>)
+  .check((context) => {
+    const { value } = context;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      context.issues.push({ code: 'custom', message: 'an object', input: value });
+      return;
+    }
+    try {
+      compilePattern(value);
+    } catch (error) {
+      if (!(error instanceof InvalidPatternError)) throw error;
+      context.issues.push({ code: 'custom', message: error.message, input: value });
+    }
+  })
+  .meta({ type: 'object', propertyNames: { type: 'string' }, additionalProperties: {} });
 
 export const taskName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, - and _');
 
@@ -68,11 +76,18 @@ export const iotTopicSource = z.strictObject({
   defaults: publisherDefaults.default({}),
 });
 
+/** What keeps messages before the worker. `strict` sends a key's next record only once the one before is delivered (row E5). */
+export const buffer = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('queue') }),
+  z.strictObject({ type: z.literal('stream'), order: z.enum(['relaxed', 'strict']).default('relaxed') }),
+]);
+
 const withoutSink = z.strictObject({
   v: z.literal(SPEC_VERSION),
   task: taskName,
   description: z.string().max(1024).optional(),
   source: iotTopicSource,
+  buffer: buffer.default({ type: 'queue' }),
   batchPush: batchPush.optional(),
   /** Refuse a payload that has no value of the data format even where no stage reads it. */
   validatePayload: z.boolean().default(false),
@@ -107,32 +122,59 @@ export function parseSpec<Sink extends z.ZodType>(value: unknown, sink: Sink): T
 }
 
 /**
- * Parses options with a schema.
+ * Parses options with a schema. `insteadOf` may say what is wanted in place of an option that does not exist.
  *
  * @throws InvalidOptionError naming the option, the value given and the value wanted; of several mistakes, all of them.
  */
-export function parseOptions<Schema extends z.ZodType>(schema: Schema, value: unknown, name = ''): z.output<Schema> {
+export function parseOptions<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  name = '',
+  insteadOf: (option: string) => string | undefined = () => undefined,
+): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const [first, ...rest] = result.error.issues.map((issue) => describe(issue, name));
+  const [first, ...rest] = result.error.issues.flatMap((issue) => describe(issue, [name, ...issue.path], insteadOf));
   const more = rest.map((d) => `\n${new InvalidOptionError(d.option, d.given, d.wanted).message}`).join('');
   throw new InvalidOptionError(first!.option, first!.given, first!.wanted + more, { cause: result.error });
 }
 
-function describe(issue: z.core.$ZodIssue, name: string): { option: string; given: unknown; wanted: string } {
-  const option = [name, ...issue.path].filter((part) => part !== '').join('.') || 'options';
+interface Mistake {
+  readonly option: string;
+  readonly given: unknown;
+  readonly wanted: string;
+}
+
+function describe(
+  issue: z.core.$ZodIssue,
+  path: readonly PropertyKey[],
+  insteadOf: (option: string) => string | undefined,
+): Mistake[] {
+  const option = path.filter((part) => part !== '').join('.') || 'options';
   if (issue.code === 'unrecognized_keys') {
-    return {
-      option: `${option}.${issue.keys.join(', ')}`,
+    // What was given is not repeated: where a name is not known, it may be a password.
+    return issue.keys.map((key) => ({
+      option: `${option}.${key}`,
       given: 'unknown option',
-      wanted: 'only options that exist; see the reference',
-    };
+      wanted: insteadOf(key) ?? 'only options that exist; see the reference',
+    }));
   }
   if (issue.code === 'invalid_union') {
-    const branches = issue.errors.map((errors) => errors.map((error) => error.message).join(' and '));
-    return { option, given: issue.input, wanted: [...new Set(branches)].join(', or ') };
+    // The one alternative that fits as far as its own options is the one that was meant.
+    const meant = issue.errors.filter((issues) => issues.every(isWithin));
+    if (meant.length === 1) return meant[0]!.flatMap((inner) => describe(inner, [...path, ...inner.path], insteadOf));
+    const branches = issue.errors.map((errors) => errors.map(wantedBy).join(' and '));
+    return [{ option, given: issue.input, wanted: [...new Set(branches)].join(', or ') }];
   }
-  return { option, given: issue.input, wanted: issue.message.replace(/^Invalid input: expected /, '') };
+  return [{ option, given: issue.input, wanted: wantedBy(issue) }];
+}
+
+function isWithin(issue: z.core.$ZodIssue): boolean {
+  return issue.path.length > 0 || issue.code === 'unrecognized_keys';
+}
+
+function wantedBy({ message }: z.core.$ZodIssue): string {
+  return message.replace(/^(Invalid (input|option)|Too (big|small)): expected (\w+ to (be|have) )?/, '');
 }
 
 /** Replaces every {@link DeployTime} in options by the environment's value. @throws InvalidOptionError when it is not set. */

@@ -15,6 +15,13 @@ export type Outcome =
 export interface DeliverContext {
   /** Milliseconds until the function is stopped; nothing is started that cannot end before. */
   readonly remainingMs: () => number;
+  /**
+   * Whether the requests' order matters: `relaxed` sends one batch after the other and none after one that failed, `strict`
+   * sends the next request of a key (partition key, message group, topic) only once the one before is delivered.
+   *
+   * @default it does not
+   */
+  readonly order?: 'relaxed' | 'strict' | undefined;
 }
 
 /** Delivers a batch. It throws only when nothing was tried. */
@@ -31,14 +38,16 @@ export interface Sink<Request> {
   close(): void | Promise<void>;
 }
 
-/** Turns a rule output into what the sink sends. @throws NeverRetry when it cannot be sent. */
-export type Render<Request> = (scope: object) => Request;
+/** Turns a message into what the sink sends: templates read its rule output, JSONPath its event. @throws NeverRetry when it cannot be sent. */
+export type Render<Request> = (scope: object, event: object) => Request;
 
 /** What a sink is opened with beside its options: the function's environment, and what tests and one-process runs replace. */
 export interface SinkEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Endpoint of an emulator in place of AWS, called in region `AWS_REGION`. @default AWS's own, or the SDK's endpoint variables */
   readonly endpointUrl?: string;
+  /** Reads the text of a secret, in place of AWS Secrets Manager. */
+  readonly secret?: (arn: string) => Promise<string>;
 }
 
 /** What emulators are called with: they check none, and a developer's own keys stay where they are. */

@@ -1,2 +1,2 @@
-export type { SampleMessage } from './sample.ts';
+export type { BufferedMessage, SampleMessage } from './sample.ts';
 export { type TryOptions, type TryResult, tryTask } from './try-task.ts';

@@ -1,17 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { ENVELOPE_VERSION, type Envelope } from '../core/envelope.ts';
+import { decodeEnvelope, ENVELOPE_VERSION, type Envelope, type RuleErrorMessage } from '../core/envelope.ts';
+import { InvalidOptionError } from '../core/errors.ts';
 import { parseOptions } from '../core/spec.ts';
 
+// Not zod's records: those drop a key named `__proto__`.
+const isPlain = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value: unknown) => typeof value === 'string';
 const userProperties = z.union([
   z.array(z.tuple([z.string(), z.string()])),
-  z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+  z.custom<Readonly<Record<string, string | readonly string[]>>>(
+    (value) => isPlain(value) && Object.values(value).every((one) => isText(one) || [one].flat().every(isText)),
+    'an object of strings, or of lists of strings',
+  ),
 ]);
 
 const sampleMessage = z.strictObject({
   topic: z.string().min(1),
   payload: z
-    .union([z.string(), z.instanceof(Uint8Array), z.record(z.string(), z.unknown()), z.array(z.unknown())])
+    .union([z.string(), z.instanceof(Uint8Array), z.custom<object>(isPlain, 'an object'), z.array(z.unknown())])
     .default(''),
   clientid: z.string().optional(),
   principal: z.string().optional(),
@@ -30,8 +38,16 @@ const sampleMessage = z.strictObject({
  */
 export type SampleMessage = z.input<typeof sampleMessage>;
 
-/** The envelope that the task's rules would put into its buffer. @throws InvalidOptionError naming what is wrong with the message. */
+/** What a buffer or a dead-letter queue holds: an envelope, or what a rule's error action sent. */
+export type BufferedMessage = Envelope | RuleErrorMessage;
+
+/**
+ * The envelope that the task's rules would put into its buffer; of a message that comes from there, its own.
+ *
+ * @throws InvalidOptionError naming what is wrong with the message.
+ */
 export function sampleEnvelope(message: unknown): Envelope {
+  if (isBuffered(message)) return asDecoded(message);
   const {
     payload,
     userProperties: properties,
@@ -49,6 +65,18 @@ export function sampleEnvelope(message: unknown): Envelope {
     payload: Buffer.from(bytes as string).toString('base64'),
     ...(properties !== undefined && { userProperties: asPairs(properties).map(([key, value]) => ({ [key]: value })) }),
   };
+}
+
+function isBuffered(message: unknown): message is object {
+  return isPlain(message) && (Object.hasOwn(message, 'v') || Object.hasOwn(message, 'base64OriginalPayload'));
+}
+
+function asDecoded(message: object): Envelope {
+  try {
+    return decodeEnvelope(JSON.stringify(message), { messageId: randomUUID(), sentAt: Date.now() });
+  } catch (cause) {
+    throw new InvalidOptionError('message', message, `an envelope: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function asPairs(properties: z.output<typeof userProperties>): (readonly [string, string])[] {

@@ -8,7 +8,7 @@ import { matchesTopicFilter } from '../core/topic-filter.ts';
 import type { DeadLetter } from '../dead-letter.ts';
 import { sinkOf } from '../deliver/all.ts';
 import { createWorker } from '../worker.ts';
-import { type SampleMessage, sampleEnvelope } from './sample.ts';
+import { type BufferedMessage, type SampleMessage, sampleEnvelope } from './sample.ts';
 
 /** What would become of a message. Nothing is sent. */
 export interface TryResult {
@@ -19,7 +19,7 @@ export interface TryResult {
   readonly envelope: Envelope;
   /** What the filter sees; undefined when the payload cannot be read as the data format says. */
   readonly event?: MqttEvent;
-  /** What templates see. */
+  /** What templates see; undefined when the envelope's payload is not base64. */
   readonly ruleOutput?: RuleOutput;
   /** What the sink would be asked to send; bytes as text, or as `{ "base64": … }` when they are not UTF-8. */
   readonly request?: Readonly<Record<string, unknown>>;
@@ -34,21 +34,27 @@ export interface TryOptions {
 
 /**
  * Takes a sample message through every stage of a task, with the worker that would be deployed, and sends nothing (rows A21, C23).
+ * The message may also be the body of a dead letter.
  *
  * @param spec The task's spec: the `spec.json` of its function's asset, or an object of that shape (docs/task.schema.json).
  * @throws InvalidOptionError for a spec or a message that is none.
  */
-export async function tryTask(spec: unknown, message: SampleMessage, options: TryOptions = {}): Promise<TryResult> {
+export async function tryTask(
+  spec: unknown,
+  message: SampleMessage | BufferedMessage,
+  options: TryOptions = {},
+): Promise<TryResult> {
   const envelope = sampleEnvelope(message);
   const sink = sinkOf((spec as { sink?: { type?: string } } | undefined)?.sink?.type ?? 'undefined');
   const parsed = parseSpec(spec, sink.options);
   const record = new MqttRecord(envelope);
   const event = readable(() => toEvent(record, parsed.source));
+  const ruleOutput = readable(() => toRuleOutput(record, parsed.source));
   const seen = {
     task: parsed.task,
     envelope,
     ...(event && { event }),
-    ruleOutput: plain(toRuleOutput(record, parsed.source)),
+    ...(ruleOutput && { ruleOutput }),
   };
   if (!parsed.source.filters.some((filter) => matchesTopicFilter(filter, envelope.topic)))
     return { ...seen, outcome: 'notSelected' };
@@ -99,8 +105,8 @@ function bytes(value: Uint8Array): unknown {
   return Buffer.from(text).equals(value) ? text : { base64: Buffer.from(value).toString('base64') };
 }
 
-// The event's body is read when it is asked for, and asking may fail; here it is shown, so it is asked for now.
-function readable(make: () => MqttEvent): MqttEvent | undefined {
+// What is shown is asked for now, all of it; where the payload cannot be read, asking fails.
+function readable<Value>(make: () => Value): Value | undefined {
   try {
     return plain(make());
   } catch {

@@ -1,6 +1,7 @@
 import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
+import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { EventSourceMapping, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
@@ -9,6 +10,18 @@ import type { SinkConfig } from '../deliver/sink.ts';
 
 /** What keeps messages between the rules and the worker. The task binds it; it grants what writing and reading it needs. */
 export interface IBuffer {
+  /**
+   * The buffer's part of the spec.
+   *
+   * @default - that of a queue
+   */
+  readonly spec?: object;
+  /**
+   * Messages of a batch where the task doesn't say.
+   *
+   * @default 10
+   */
+  readonly messagesByDefault?: number;
   bind(scope: Construct, binding: BufferBinding): BufferConfig;
 }
 
@@ -47,6 +60,7 @@ export interface BufferConfig {
   /** What the worker has to know of the buffer. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly queue?: IQueue;
+  readonly stream?: IStream;
   /** Where messages wait for their next try. */
   readonly retryQueue?: IQueue;
 }

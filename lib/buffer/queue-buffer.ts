@@ -3,12 +3,14 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { EventSourceMapping, type EventSourceMappingProps, type IFunction } from 'aws-cdk-lib/aws-lambda';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { checkRetention } from '../dead-letter-queue.ts';
 import { SELECT_ENVELOPE } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface QueueBufferProps {
   /**
-   * How long the queue keeps a message that is not delivered, 1 minute to 14 days. Shorter than the dead-letter queue's.
+   * How long the queue keeps a message that is not delivered, from 1 minute. It must be shorter than the dead-letter queue's:
+   * less than 14 days for the task's own.
    *
    * @default Duration.days(4)
    */
@@ -32,6 +34,7 @@ export class QueueBuffer implements IBuffer {
   bind(
     scope: Construct,
     {
+      option,
       ruleRole,
       deadLetterQueue,
       batch,
@@ -42,9 +45,11 @@ export class QueueBuffer implements IBuffer {
       enabled,
     }: BufferBinding,
   ): BufferConfig {
+    const retentionPeriod = this.#props.retentionPeriod ?? Duration.days(4);
+    checkRetention(scope, `${option}.buffer.retentionPeriod`, retentionPeriod, deadLetterQueue);
     const make = (id: string, windowSeconds: number) =>
       new Queue(scope, id, {
-        retentionPeriod: this.#props.retentionPeriod ?? Duration.days(4),
+        retentionPeriod,
         // AWS Lambda, "Using Lambda with Amazon SQS": six times the function's timeout, and the batch window.
         visibilityTimeout: Duration.seconds(6 * workerTimeout.toSeconds() + windowSeconds),
         deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: MAX_RECEIVE_COUNT },

@@ -2,6 +2,7 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Construct } from 'constructs';
 import type * as z from 'zod';
+import type { WorkerNetwork } from '../connector/network.ts';
 
 /** Where a task delivers to. The task binds it; it grants what its worker needs. */
 export interface ISink {
@@ -19,6 +20,24 @@ export interface ISink {
 export interface SinkConfig {
   /** ARN that dead letters name; a trailing `*` stands for what each message's target renders. */
   readonly targetArn: string;
+  /**
+   * Topics of AWS IoT Core that it publishes to, as templates; a way back to the task is refused at synth.
+   *
+   * @default - none
+   */
+  readonly writesTo?: readonly string[];
+  /**
+   * What the worker's environment holds for it: values that only the deployment knows.
+   *
+   * @default - nothing
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * Where the worker has its network interfaces.
+   *
+   * @default - in no VPC
+   */
+  readonly network?: WorkerNetwork | undefined;
   /** Allows the worker to deliver, and nothing more. */
   grantDeliver(worker: IGrantable): void;
   /** The sink as an action of IoT Core's own; only for a task without a buffer. @throws InvalidOptionError where there is none. */

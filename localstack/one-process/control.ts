@@ -20,7 +20,7 @@ export interface LocalControl {
 }
 
 export interface LocalControlOptions {
-  readonly mappings: () => readonly Mapping[];
+  readonly mappings: () => readonly Pick<Mapping, 'state' | 'enable' | 'disable'>[];
   readonly retryQueue: Queue | undefined;
   /** Names of the task's rules. */
   readonly rules: readonly string[];

@@ -98,6 +98,11 @@ const NAMES: Readonly<
   },
   'AWS::SSM::Parameter': { property: 'Name', arn: (name) => `arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/${name}` },
   'AWS::Kinesis::Stream': { property: 'Name', arn: (name) => `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${name}` },
+  'AWS::SecretsManager::Secret': {
+    property: 'Name',
+    arn: secretArn,
+    ref: secretArn,
+  },
   'AWS::IoT::TopicRule': { property: 'RuleName', arn: (name) => `arn:aws:iot:${REGION}:${ACCOUNT}:rule/${name}` },
   'AWS::IAM::Role': { property: 'RoleName', arn: (name) => `arn:aws:iam::${ACCOUNT}:role/${name}` },
   'AWS::Lambda::Function': {
@@ -105,6 +110,10 @@ const NAMES: Readonly<
     arn: (name) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`,
   },
 };
+
+function secretArn(name: string): string {
+  return `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${name}`;
+}
 
 /** The physical name that a resource has in this process, and what `Ref` and `Arn` say of it. */
 export function identity(stack: string, logicalId: string, resource: Resource | undefined): Identity {

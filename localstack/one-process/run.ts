@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PutRecordCommand } from '@aws-sdk/client-kinesis';
+import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
 import { controlMessage } from '../../lambdas/core/control.ts';
+import type { Handler } from '../../lambdas/handler.ts';
 import type { BatchReport } from '../../lambdas/worker.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
@@ -16,13 +19,20 @@ export interface RunOptions {
   readonly port?: number | undefined;
   /** A Kinesis API that runs elsewhere. @default an embedded one */
   readonly kinesisEndpointUrl?: string | undefined;
+  /** Reads the text of a secret. @default AWS Secrets Manager does, as whoever runs this */
+  readonly secret?: (arn: string) => Promise<string>;
   /** How often each task is seen to; on AWS it is each minute. @default 5,000 */
   readonly reconcileEveryMs?: number;
+  /** Stands between the tasks' functions and their queues, for tests that let sends fail. @default nothing does */
+  readonly aroundSqs?: (api: SqsApi) => SqsApi;
+  /** Stands before a task's function, for tests that let it crash. @default nothing does */
+  readonly aroundHandler?: (task: string, handler: Handler) => Handler;
   readonly onBatch?: (task: RunningTask, report: BatchReport) => void;
   readonly onError?: (error: Error) => void;
 }
 
 const RECONCILE_EVERY_MS = 5_000;
+const SETTLE_AT_MOST_MS = 60_000;
 
 /** The tasks of an assembly, running in this process. */
 export interface Run {
@@ -69,9 +79,11 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
         stack,
         stacks,
         queues,
-        api,
+        api: options.aroundSqs?.(api) ?? api,
+        aroundHandler: options.aroundHandler,
+        secret: options.secret,
         switchedOff,
-        kinesisEndpointUrl: kinesis.endpointUrl,
+        kinesis,
         onBatch: options.onBatch ?? (() => {}),
         onError,
       });
@@ -86,6 +98,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     targets: {
       sendToQueue: (url, body) => sendToQueue(queues, tasks, url, body),
       async putToStream(streamName, partitionKey, data) {
+        for (const task of tasks) if (task.stream === streamName) task.counters.incoming++;
         await kinesis.client.send(
           new PutRecordCommand({ StreamName: streamName, PartitionKey: partitionKey, Data: data }),
         );
@@ -102,7 +115,10 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     settled ??= broker.close().then(async () => {
       // A mapping that is off takes nothing more, and what it left stays.
       const on = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
-      await Promise.all(on.map((mapping) => mapping.settle()));
+      // A stream waits for a record that fails, however long; what is not done by then stays in it.
+      await Promise.all(
+        on.map((mapping) => Promise.race([mapping.settle(), sleep(SETTLE_AT_MOST_MS, undefined, { ref: false })])),
+      );
     });
     return settled;
   };

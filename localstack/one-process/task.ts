@@ -6,11 +6,12 @@ import { createHandler, type Handler } from '../../lambdas/handler.ts';
 import type { BatchReport } from '../../lambdas/worker.ts';
 import { readSpec, type Stack } from './assembly.ts';
 import { type LocalControl, localControl } from './control.ts';
-import { EMULATOR_MAX_REQUEST_BYTES } from './kinesis.ts';
+import { EMULATOR_MAX_REQUEST_BYTES, type LocalKinesis } from './kinesis.ts';
 import { type Mapping, startMapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
 import type { Queues } from './queues.ts';
 import { REGION, resolver } from './resolve.ts';
+import { type StreamMapping, startStreamMapping } from './stream/mapping.ts';
 
 /** What a task has done so far; `retried`, `parked` and `failed` count tries, the others messages. */
 export interface Counters {
@@ -33,7 +34,9 @@ export interface RunningTask {
   readonly queue: Queue | undefined;
   readonly retryQueue: Queue | undefined;
   readonly deadLetterQueue: Queue | undefined;
-  readonly mappings: readonly Mapping[];
+  readonly mappings: readonly (Mapping | StreamMapping)[];
+  /** Name of the stream that buffers its messages, if one does. */
+  readonly stream: string | undefined;
   /** Undefined for a task without a worker: there is nothing to pause but its rule. */
   readonly control: LocalControl | undefined;
 }
@@ -43,9 +46,11 @@ export interface TaskSetup {
   readonly stacks: readonly Stack[];
   readonly queues: Queues;
   readonly api: SqsApi;
+  readonly aroundHandler: ((task: string, handler: Handler) => Handler) | undefined;
+  readonly secret: ((arn: string) => Promise<string>) | undefined;
   /** Names of rules that are switched off; the task's control adds and takes away its own. */
   readonly switchedOff: Set<string>;
-  readonly kinesisEndpointUrl: string;
+  readonly kinesis: LocalKinesis;
   /** Hears after each batch. */
   readonly onBatch: (task: RunningTask, report: BatchReport) => void;
   readonly onError: (error: Error) => void;
@@ -63,6 +68,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     counters: noCounts(),
     queue: queueOf(metadata.queue),
     retryQueue: queueOf(metadata.retryQueue),
+    stream: metadata.stream && (resolve({ Ref: metadata.stream }) as string),
   };
   if (metadata.worker === undefined)
     return { ...base, deadLetterQueue: queueOf(metadata.deadLetterQueue), mappings: [], control: undefined };
@@ -86,10 +92,11 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     initial: readParameter(stack, metadata.state),
     onError: setup.onError,
   });
-  const handler = createHandler(sinkOf(metadata.sink), {
+  const deployed = createHandler(sinkOf(metadata.sink), {
     spec: withinEmulator(readSpec(stack, fn)),
     env,
-    endpointUrl: setup.kinesisEndpointUrl,
+    endpointUrl: setup.kinesis.endpointUrl,
+    ...(setup.secret && { secret: setup.secret }),
     queues: taskQueues({ api, env, task: metadata.task, log, now: Date.now }),
     stopped: local.stopped,
     report(report) {
@@ -97,13 +104,36 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
       setup.onBatch(task, report);
     },
   });
+  const handler = setup.aroundHandler?.(metadata.task, deployed) ?? deployed;
+  const onInvocation = ({ error }: { readonly error?: unknown }) => {
+    if (error !== undefined) setup.onError(new Error(`${metadata.task}: an invocation failed`, { cause: error }));
+  };
   const task: RunningTask = {
     ...base,
     deadLetterQueue,
     control: local,
     mappings: metadata.mappings.map((logicalId) => {
       const mapping = stack.template.Resources![logicalId]!.Properties as unknown as MappingProperties;
-      const source = resolve(mapping.EventSourceArn);
+      const source = resolve(mapping.EventSourceArn) as string;
+      if (metadata.stream !== undefined)
+        return startStreamMapping({
+          client: setup.kinesis.client,
+          streamArn: source,
+          streamName: source.slice(source.lastIndexOf('/') + 1),
+          handler: (event, context) => handler(event, context),
+          startingPosition: mapping.StartingPosition ?? 'TRIM_HORIZON',
+          batchSize: mapping.BatchSize ?? 100,
+          windowSeconds: mapping.MaximumBatchingWindowInSeconds ?? 0,
+          bisectBatchOnFunctionError: mapping.BisectBatchOnFunctionError ?? false,
+          maximumRetryAttempts: mapping.MaximumRetryAttempts ?? -1,
+          maximumRecordAgeSeconds: mapping.MaximumRecordAgeInSeconds ?? -1,
+          enabled: mapping.Enabled ?? true,
+          functionName: metadata.task,
+          functionTimeoutSeconds: properties.Timeout ?? 3,
+          region: REGION,
+          onInvocation,
+          onError: setup.onError,
+        });
       const queue = [...queues.values()].find(({ arn }) => arn === source);
       if (queue === undefined) throw new Error(`${metadata.task}: nothing here is ${source}`);
       return startMapping({
@@ -116,9 +146,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
         functionName: metadata.task,
         functionTimeoutSeconds: properties.Timeout ?? 3,
         region: REGION,
-        onInvocation: ({ error }) => {
-          if (error !== undefined) setup.onError(new Error(`${metadata.task}: an invocation failed`, { cause: error }));
-        },
+        onInvocation,
       });
     }),
   };
@@ -165,6 +193,10 @@ interface MappingProperties {
   readonly MaximumBatchingWindowInSeconds?: number;
   readonly ScalingConfig?: { readonly MaximumConcurrency: number };
   readonly Enabled?: boolean;
+  readonly StartingPosition?: 'TRIM_HORIZON' | 'LATEST';
+  readonly BisectBatchOnFunctionError?: boolean;
+  readonly MaximumRetryAttempts?: number;
+  readonly MaximumRecordAgeInSeconds?: number;
 }
 
 function withinEmulator(spec: unknown): unknown {

@@ -97,7 +97,7 @@ describe('decodeEnvelope', () => {
     expect('clientid' in decode({ ...envelope(), clientid: 'n/a' })).toBe(false));
 
   it('never delivers half a payload', () => {
-    for (const payload of ['aGk!', 'aG!k', 'aGk=aGk='])
+    for (const payload of ['*', 'aGk!', 'aG!k', 'aGkA*', 'aGk=aGk='])
       expect(() => new MqttRecord(envelope('', { payload })).bytes).toThrow(NeverRetry);
   });
 });

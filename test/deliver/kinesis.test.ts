@@ -148,7 +148,7 @@ describe('Kinesis chunks (F08)', () => {
 describe('Kinesis rendering', () => {
   const code = (over: object, scope: object) => {
     try {
-      return compileKinesis(options(over), 'fail')(scope);
+      return compileKinesis(options(over), 'fail')(scope, {});
     } catch (error) {
       return (error as NeverRetry).code;
     }

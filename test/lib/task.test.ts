@@ -5,7 +5,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
-import { compileIotSql } from '../../lambdas/core/sql/aws/engine.ts';
+import { compileIotSql, renderIotTemplate } from '../../lambdas/core/sql/aws/engine.ts';
 import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
 import {
   IotTopicSource,
@@ -14,6 +14,7 @@ import {
   OutflowTask,
   type OutflowTaskProps,
   QueueBuffer,
+  StreamBuffer,
 } from '../../lib/index.ts';
 
 function synth(props: Partial<OutflowTaskProps> = {}) {
@@ -382,6 +383,47 @@ describe('NoBuffer', () => {
         Actions: [{ Kinesis: Match.objectLike({ PartitionKey: '${clientid()}' }) }],
       }),
     });
+  });
+});
+
+describe('StreamBuffer (E5)', () => {
+  it('keeps a client’s messages together, and leaves giving up to the worker', () => {
+    const { template } = synth({ buffer: new StreamBuffer({ order: 'strict' }) });
+    template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize: 100,
+      BisectBatchOnFunctionError: true,
+      MaximumRetryAttempts: -1,
+      MaximumRecordAgeInSeconds: -1,
+      StartingPosition: 'TRIM_HORIZON',
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+    template().hasResource('AWS::Kinesis::Stream', {
+      DeletionPolicy: 'Retain',
+      Properties: { RetentionPeriodHours: 168, StreamEncryption: Match.anyValue() },
+    });
+    const [rule] = Object.values(template().findResources('AWS::IoT::TopicRule'));
+    const [{ Kinesis: action }] = rule!.Properties.TopicRulePayload.Actions;
+    const render = (clientId?: string) =>
+      renderIotTemplate(action.PartitionKey, { topic: 't', payload: Buffer.alloc(0), clientId });
+    expect(render('device-1')).toBe('device-1');
+    expect(render()).toMatch(/^[0-9a-f-]{36}$/);
+    expect(render()).not.toBe(render());
+  });
+
+  it('is clean under cdk-nag AwsSolutions (S02)', () => {
+    const { stack } = synth({ buffer: new StreamBuffer() });
+    Validations.of(stack.node.root).addPlugins(new AwsSolutionsChecks());
+    expect(() => (stack.node.root as App).synth()).not.toThrow();
+  });
+
+  it.each([
+    [{ maxConcurrency: 4 }, /maxConcurrency: got 4/],
+    [
+      { buffer: new StreamBuffer({ retentionPeriod: Duration.hours(1) }) },
+      /retentionPeriod: got '1 hours'; wanted 1 to 365 days/,
+    ],
+  ])('refuses what a stream cannot do: %j', (props, message) => {
+    expect(() => synth({ buffer: new StreamBuffer(), ...props })).toThrow(message);
   });
 });
 

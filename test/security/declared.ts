@@ -5,7 +5,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { app as examples } from '../../bin/app.ts';
-import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask, QueueBuffer } from '../../lib/index.ts';
+import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask, QueueBuffer, RetryPolicy } from '../../lib/index.ts';
 
 export interface Resource {
   readonly Type: string;
@@ -53,6 +53,18 @@ export function everyOption(): { app: App; stack: Stack } {
     filter: { data: { topic: [{ prefix: 'full/' }] } },
     missingVariable: 'empty',
     validatePayload: true,
+    retryPolicy: RetryPolicy.custom({
+      steps: [{ times: 2, delay: Duration.seconds(5), upTo: Duration.minutes(15) }],
+      on: ['throttled'],
+      maximumAge: Duration.hours(1),
+    }),
+    faultTolerance: 'prohibited',
+    poison: 'deadLetter',
+    requestTtl: Duration.seconds(45),
+    onExpired: 'drop',
+    maxConcurrency: 5,
+    rateLimit: 1_000,
+    enabled: false,
     deadLetterQueue: new Queue(stack, 'Mine', {
       retentionPeriod: Duration.days(14),
       enforceSSL: true,
@@ -65,6 +77,12 @@ export function everyOption(): { app: App; stack: Stack } {
     removalPolicy: RemovalPolicy.DESTROY,
     logGroup: new LogGroup(stack, 'Logs', { retention: RetentionDays.ONE_WEEK }),
     memorySize: 1024,
+  });
+  new OutflowTask(stack, 'Dropping', {
+    source: source('dropping'),
+    sink: sink(),
+    retryPolicy: RetryPolicy.none(),
+    onExhausted: 'drop',
   });
   new OutflowTask(stack, 'Keyed', { source: source('keyed'), sink: sink(), encryptionKey: key });
   new OutflowTask(stack, 'Routed', {

@@ -3,8 +3,13 @@ import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseSpec } from '../../lambdas/core/spec.ts';
+import { kinesis } from '../../lambdas/deliver/kinesis/kinesis.ts';
+import { tryTask } from '../../lambdas/testing/index.ts';
+import { createWorker } from '../../lambdas/worker.ts';
 import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
 import { envelope } from '../support/messages.ts';
+import { scriptedQueues } from '../support/task-queues.ts';
 import { deployable, type Told } from './deployed-worker.ts';
 
 const SECRETS = {
@@ -34,6 +39,10 @@ function messages(word: string): string[] {
     JSON.stringify({ ...envelope(json), clientid: undefined, ...anonymous }),
     JSON.stringify({ ...envelope(json, said), v: word }),
     `${word}${PAYLOAD_CANARY}`,
+    JSON.stringify(envelope(`{"a":${PAYLOAD_CANARY}}`, said)),
+    JSON.stringify(envelope(PAYLOAD_CANARY, said)),
+    JSON.stringify({ ...envelope(json, said), v: { [PAYLOAD_CANARY]: PAYLOAD_CANARY } }),
+    JSON.stringify({ ...envelope(json, said), payload: `${PAYLOAD_CANARY}!` }),
   ];
 }
 
@@ -91,6 +100,58 @@ describe('what a task gives away', () => {
       expect(containing(JSON.stringify(entry), Object.values(SECRETS))).toEqual([]);
   });
 
+  it('S05 no attribute of a dead letter holds a payload, which is in its body alone', () => {
+    const letters = [...quiet.queued, ...hostile.queued].filter(({ entry }) => entry.MessageAttributes?.['ERROR_CODE']);
+    const codes = letters.map(({ entry }) => entry.MessageAttributes!['ERROR_CODE']!.StringValue);
+    expect(codes).toEqual(expect.arrayContaining(['INVALID_PAYLOAD', 'UNSUPPORTED_ENVELOPE']));
+    for (const { entry } of letters)
+      expect(containing(JSON.stringify(entry.MessageAttributes), [PAYLOAD_CANARY, 'canary-p'])).toEqual([]);
+  });
+
+  it.each<[string, object, object]>([
+    ['stream', { stream: '${payload.a}' }, { a: `${PAYLOAD_CANARY} !` }],
+    ['stream', { stream: 's-${payload.a}' }, { a: PAYLOAD_CANARY.repeat(10) }],
+    ['stream', { stream: '${payload.a}' }, { a: { [PAYLOAD_CANARY]: 1 } }],
+    ['partitionKey', { partitionKey: '${payload.a}' }, { a: PAYLOAD_CANARY.repeat(20) }],
+    ['explicitHashKey', { explicitHashKey: '${payload.a}' }, { a: PAYLOAD_CANARY }],
+    ['payload', { payload: '${payload.a}${payload.b}' }, { a: PAYLOAD_CANARY }],
+    ['payload', { payload: '${payload.a}' }, { a: `${PAYLOAD_CANARY}\ud800` }],
+    ['payload', { payload: '${payload.a}', maxRecordBytes: 10 }, { a: PAYLOAD_CANARY }],
+  ])('S05 no error over a rendered %s repeats it: %j', async (_, sink, payload) => {
+    const spec = {
+      v: 1,
+      task: 'T',
+      source: { type: 'iot-core', filters: ['#'] },
+      sink: { type: 'kinesis', stream: 's', partitionKey: 'k', ...sink },
+    };
+    const { error } = await tryTask(spec, { topic: 't', payload });
+    expect(error).toMatchObject({ stage: 'render', message: expect.stringMatching(/ /) });
+    expect(error!.message).not.toContain('canary');
+  });
+
+  it('S05 an error that nobody foresaw is told by its name and its code alone', async () => {
+    const queues = scriptedQueues();
+    const spec = {
+      v: 1,
+      task: 'T',
+      source: { type: 'iot-core', filters: ['#'] },
+      sink: { type: 'kinesis', stream: 's', partitionKey: 'k' },
+    };
+    const fails = () => {
+      throw Object.assign(new TypeError(PAYLOAD_CANARY), { code: 'ERR_UNFORESEEN' });
+    };
+    const worker = createWorker(
+      parseSpec(spec, kinesis.options),
+      { ...kinesis, compile: () => fails },
+      { env: {}, ...queues },
+    );
+    const body = JSON.stringify(envelope());
+    await worker.process([{ id: 'm', body, sentAt: 1, attempt: 0, firstSeen: 1 }], { remainingMs: () => Infinity });
+    expect(queues.letters.map(({ error }) => [error.code, error.message])).toEqual([
+      ['CRASHED', 'render failed: TypeError ERR_UNFORESEEN'],
+    ]);
+  });
+
   it('S05 the value of a secret cannot be said in a task: it would be in the template', () => {
     const stack = new Stack(new App(), 'Test');
     const password = new Secret(stack, 'Secret').secretValue.unsafeUnwrap();
@@ -113,7 +174,9 @@ describe('what a task gives away', () => {
   it('S10 dead letters hold what was said, byte for byte, and attributes that SQS takes', () => {
     const letters = hostile.queued.filter(({ entry }) => entry.MessageAttributes?.['ERROR_CODE']);
     const bodies = messages(BROKEN_LINE);
-    expect(letters.map(({ entry }) => bodies.indexOf(entry.MessageBody)).sort()).toEqual([3, 4, 5, 6]);
+    expect(letters.map(({ entry }) => bodies.indexOf(entry.MessageBody)).sort((a, b) => a - b)).toEqual([
+      3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
     for (const { entry } of letters) {
       for (const { StringValue } of Object.values(entry.MessageAttributes!))
         expect([...StringValue].filter(isControl).join('')).toMatch(/^[\t\n\r]*$/);

@@ -134,6 +134,10 @@ describe('what is too large', () => {
     ['128 KiB of [', fill('[')],
     ['128 KiB of {"v":', fill('{"v":')],
     ['a list, 60,000 levels deep', `${fill('[', 60_000)}${fill(']', 60_000)}`],
+    [
+      'a version that nests 60,000 levels deep',
+      JSON.stringify(envelope()).replace('"v":1', `"v":${'['.repeat(60_000)}${']'.repeat(60_000)}`),
+    ],
     ['a version of 128 KiB', JSON.stringify({ ...envelope(), v: fill('1') })],
     ['properties that nest', JSON.stringify({ ...envelope(), userProperties: [[[[[]]]], { a: [[]] }] })],
   ])('S11 a buffer that holds %s has a message, and no envelope', (_, body) => {

@@ -1,6 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, Stack, Stage } from 'aws-cdk-lib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { tryTask } from '../../lambdas/testing/index.ts';
+import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
 
 const DANGEROUS = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '__defineGetter__'];
 const key = fc.constantFrom(...DANGEROUS, 'a');
@@ -79,6 +83,33 @@ describe('keys that objects have by themselves', () => {
     );
   });
 
+  it('S09 are names of user properties given as an object, and of a payload’s fields', async () => {
+    const given = `{${DANGEROUS.map((name) => `${JSON.stringify(name)}:["x","y"]`).join(',')}}`;
+    const result = await tryTask(specOf({ payload: '${payload}' }), {
+      topic: 't',
+      payload: JSON.parse(given),
+      userProperties: JSON.parse(given),
+    });
+    expect(result.request!['data']).toBe(given);
+    expect(JSON.stringify(result.event!.data.userProperties)).toBe(given);
+  });
+
+  it.each(DANGEROUS)('S09 %s in a filter is a field that no event has, at synth and in the worker', async (name) => {
+    const text = `{${JSON.stringify(name)}:{"x":["1"]},"subject":["t"]}`;
+    const stack = new Stack(new App(), 'Test');
+    new OutflowTask(stack, 'T', {
+      source: new IotTopicSource('t'),
+      sink: new KinesisSink('s', { partitionKey: 'k' }),
+      filter: JSON.parse(text),
+    });
+    const spec = specOfAsset(stack);
+    expect(JSON.stringify(spec['filter'])).toBe(text);
+    expect(await tryTask(spec, { topic: 't' })).toMatchObject({ outcome: 'filtered' });
+    expect(await tryTask({ ...spec, filter: { subject: ['t'] } }, { topic: 't' })).toMatchObject({
+      outcome: 'delivered',
+    });
+  });
+
   it.each(DANGEROUS)('S09 %s is no option of a spec', async (name) => {
     const spec = JSON.parse(
       JSON.stringify(specOf({ options: {} })).replace('"options":{}', `${JSON.stringify(name)}:{"payload":"x"}`),
@@ -86,6 +117,13 @@ describe('keys that objects have by themselves', () => {
     await expect(tryTask(spec, { topic: 't' })).rejects.toThrow(`sink.${name}: got 'unknown option'`);
   });
 });
+
+function specOfAsset(stack: Stack): Record<string, unknown> {
+  // An asset is there as soon as it is declared; synthesizing for it would take seconds.
+  const directory = Stage.of(stack)!.assetOutdir;
+  const file = readdirSync(directory, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('spec.json'));
+  return JSON.parse(readFileSync(join(directory, file!), 'utf8'));
+}
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;

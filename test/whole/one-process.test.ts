@@ -5,7 +5,7 @@ import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask } from '../../lib/index.ts';
+import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask, StreamBuffer } from '../../lib/index.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
 import { readRecords } from '../support/kinesis.ts';
@@ -48,6 +48,11 @@ beforeAll(async () => {
     source: new IotTopicSource('sites/+'),
     sink: new KinesisSink('Streams-${payload.site}', { partitionKey: 'k', streams: [streamOf('a'), streamOf('b')] }),
   });
+  new OutflowTask(stack, 'Ordered', {
+    source: new IotTopicSource('ordered/+'),
+    buffer: new StreamBuffer({ order: 'strict' }),
+    sink: new KinesisSink(streamOf('Ordered'), { ...all, partitionKey: '${clientid}' }),
+  });
   new OutflowTask(stack, 'Native', {
     source: new IotTopicSource('native/+'),
     buffer: new NoBuffer({ payload: 'reserialised' }),
@@ -71,6 +76,14 @@ describe.each([4, 5] as const)('MQTT client → rule → queue → worker → Ki
     client = await mqtt.connectAsync(running.broker.url, { clientId: `device-${protocolVersion}`, protocolVersion });
   });
   afterAll(() => client.endAsync());
+
+  it('a stream keeps a client’s messages in their order (E5)', async () => {
+    const texts = Array.from({ length: 40 }, (_, n) => `${protocolVersion}:${n}`);
+    await Promise.all(texts.map((text) => client.publishAsync(`ordered/${protocolVersion}`, text, { qos: 1 })));
+    await settled();
+    const mine = (await records('Ordered')).filter(({ key }) => key === `device-${protocolVersion}`);
+    expect(mine.map(({ data }) => data.toString())).toEqual(texts);
+  });
 
   it('payload bytes survive untouched (E26)', async () => {
     for (const [name, payload] of Object.entries(PAYLOADS)) {

@@ -40,10 +40,12 @@ export function classifyCall(
   operation = 'PutRecords',
 ): RetryLater | NeverRetry | StopTask {
   const { name, message, code } = error as Error & { code?: string };
-  const reason = `${operation} to ${stream.name}: ${name}: ${message}`;
   const options = { cause: error };
-  if (stream.isRendered && TARGET_IS_WRONG.has(name)) return new NeverRetry('INVALID_TARGET', reason, options);
-  if (REFUSED.has(name)) return new NeverRetry('REJECTED', reason, options);
+  // What the service says of a message it refuses quotes that message; the name of its error says enough.
+  const refusal = `${operation} to Kinesis: ${name}`;
+  if (stream.isRendered && TARGET_IS_WRONG.has(name)) return new NeverRetry('INVALID_TARGET', refusal, options);
+  if (REFUSED.has(name)) return new NeverRetry('REJECTED', refusal, options);
+  const reason = `${operation} to ${stream.name}: ${name}: ${message}`;
   if (STOPS.has(name) || (code !== undefined && TLS.test(code))) return new StopTask(reason, options);
   return new RetryLater(reason, { ...options, kind: kindOf(name, code) });
 }

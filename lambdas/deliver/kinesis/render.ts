@@ -1,6 +1,7 @@
-import { NeverRetry } from '../../core/errors.ts';
+import { NeverRetry, show } from '../../core/errors.ts';
+import { characterKind } from '../../core/json-problem.ts';
 import type { Resolved } from '../../core/spec.ts';
-import { compileTemplate, type MissingVariable } from '../../core/template/template.ts';
+import { compileTemplate, type MissingVariable, type Template } from '../../core/template/template.ts';
 import type { Render } from '../sink.ts';
 import type { KinesisOptions } from './config.ts';
 
@@ -13,9 +14,35 @@ export interface KinesisRequest {
   readonly bytes: number;
 }
 
-const STREAM_NAME = /^[a-zA-Z0-9_.-]{1,128}$/;
+const MAX_STREAM_NAME_CHARACTERS = 128;
 const MAX_PARTITION_KEY_CHARACTERS = 256;
 const HASH_KEYS = 2n ** 128n;
+
+interface Rule {
+  readonly wanted: string;
+  readonly isMet: (text: string) => boolean;
+  /** Matches a character that the text may not have, where characters are what is refused. */
+  readonly refused?: RegExp;
+}
+
+/** Amazon Kinesis API reference, PutRecords and PutRecordsRequestEntry. */
+const RULES = {
+  stream: {
+    wanted: `1 to ${MAX_STREAM_NAME_CHARACTERS} letters, digits, _, . and -`,
+    isMet: (name) => /^[a-zA-Z0-9_.-]+$/.test(name) && name.length <= MAX_STREAM_NAME_CHARACTERS,
+    refused: /[^a-zA-Z0-9_.-]/,
+  },
+  partitionKey: {
+    wanted: `1 to ${MAX_PARTITION_KEY_CHARACTERS} characters`,
+    isMet: (key) =>
+      key !== '' && (key.length <= MAX_PARTITION_KEY_CHARACTERS || [...key].length <= MAX_PARTITION_KEY_CHARACTERS),
+  },
+  explicitHashKey: {
+    wanted: 'a whole number below 2^128',
+    isMet: (key) => /^(0|[1-9]\d{0,38})$/.test(key) && BigInt(key) < HASH_KEYS,
+    refused: /\D/,
+  },
+} as const satisfies Record<string, Rule>;
 
 /** Compiles the options to a function from rule output to request. It throws NeverRetry for what Kinesis would refuse. */
 export function compileKinesis(
@@ -31,7 +58,7 @@ export function compileKinesis(
 
   return (scope) => {
     const data = payload.render(scope);
-    const key = checkPartitionKey(partitionKey.renderText(scope));
+    const key = rendered('partitionKey', partitionKey, scope);
     const bytes = data.length + Buffer.byteLength(key);
     if (bytes > options.maxRecordBytes) {
       throw new NeverRetry(
@@ -39,30 +66,23 @@ export function compileKinesis(
         `the record has ${bytes} bytes with its key; the stream takes ${options.maxRecordBytes}`,
       );
     }
-    const request = { stream: checkStream(stream.renderText(scope)), partitionKey: key, data, bytes };
+    const request = { stream: rendered('stream', stream, scope), partitionKey: key, data, bytes };
     if (explicitHashKey === undefined) return request;
-    return { ...request, explicitHashKey: checkHashKey(explicitHashKey.renderText(scope)) };
+    return { ...request, explicitHashKey: rendered('explicitHashKey', explicitHashKey, scope) };
   };
 }
 
-function checkStream(name: string): string {
-  if (!STREAM_NAME.test(name)) throw invalid('stream', name, '1 to 128 letters, digits, _, . and -');
-  return name;
+function rendered(option: keyof typeof RULES, template: Template, scope: object): string {
+  const { wanted, isMet, refused }: Rule = RULES[option];
+  const text = template.renderText(scope);
+  if (isMet(text)) return text;
+  const given = template.paths.length === 0 ? show(text) : described(text, refused);
+  throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; wanted ${wanted}`);
 }
 
-function checkPartitionKey(key: string): string {
-  if (key === '' || (key.length > MAX_PARTITION_KEY_CHARACTERS && [...key].length > MAX_PARTITION_KEY_CHARACTERS)) {
-    throw invalid('partitionKey', key, `1 to ${MAX_PARTITION_KEY_CHARACTERS} characters`);
-  }
-  return key;
-}
-
-function checkHashKey(key: string): string {
-  if (!/^(0|[1-9]\d{0,38})$/.test(key) || BigInt(key) >= HASH_KEYS)
-    throw invalid('explicitHashKey', key, 'a whole number below 2^128');
-  return key;
-}
-
-function invalid(option: string, given: string, wanted: string): NeverRetry {
-  return new NeverRetry('INVALID_TARGET', `${option} rendered to '${given.slice(0, 80)}'; wanted ${wanted}`);
+// What was rendered is a publisher's; only what the task itself says is repeated word for word.
+function described(text: string, refused: RegExp | undefined): string {
+  const length = text === '' ? 'nothing' : `${text.length} characters`;
+  const at = refused === undefined ? -1 : text.search(refused);
+  return at < 0 ? length : `${length} with a ${characterKind(text, at)} at position ${at}`;
 }

@@ -12,6 +12,7 @@ import { type DeliverContext, LOCAL_CREDENTIALS, type Outcome, type Sink, type S
 import { type Chunk, chunk } from './chunk.ts';
 import { classifyCall, classifyEntry } from './classify.ts';
 import type { KinesisOptions } from './config.ts';
+import { byTurns, inOrder } from './order.ts';
 import type { KinesisRequest } from './render.ts';
 
 // An attempt of ours is one call or its one repetition by the SDK; the task's retry policy does the rest.
@@ -86,20 +87,36 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     });
   }
 
+  /** Sends records, and again what Kinesis left over of them, briefly; what there is no time for is unsent. */
+  async function sendAll(
+    requests: readonly KinesisRequest[],
+    indices: readonly number[],
+    outcomes: Outcome[],
+    { remainingMs }: DeliverContext,
+    atOnce: number,
+  ): Promise<void> {
+    let owed = indices;
+    for (const waitMs of [...RESEND_AFTER_MS, undefined]) {
+      await eachAtOnce(chunk(requests, owed, options), atOnce, async (c) => {
+        if (remainingMs() < CALL_MS) for (const i of c.indices) outcomes[i] ??= { status: 'unsent' };
+        else await send(c, requests, outcomes);
+      });
+      owed = indices.filter((i) => outcomes[i]!.status === 'retry');
+      if (owed.length === 0 || waitMs === undefined || remainingMs() < CALL_MS + waitMs) return;
+      await sleep(waitMs * (1 - Math.random() / 2));
+    }
+  }
+
   return {
-    async deliver(requests, { remainingMs }: DeliverContext) {
+    async deliver(requests, context: DeliverContext) {
       const outcomes: Outcome[] = new Array(requests.length);
-      let owed: Iterable<number> = requests.keys();
-      for (const waitMs of [...RESEND_AFTER_MS, undefined]) {
-        await eachAtOnce(chunk(requests, owed, options), options.inflightWindow, async (c) => {
-          if (remainingMs() < CALL_MS) for (const i of c.indices) outcomes[i] ??= { status: 'unsent' };
-          else await send(c, requests, outcomes);
-        });
-        const left = [...requests.keys()].filter((i) => outcomes[i]!.status === 'retry');
-        if (left.length === 0 || waitMs === undefined || remainingMs() < CALL_MS + waitMs) break;
-        await sleep(waitMs * (1 - Math.random() / 2));
-        owed = left;
+      if (context.order === undefined) {
+        await sendAll(requests, [...requests.keys()], outcomes, context, options.inflightWindow);
+        return outcomes;
       }
+      const rounds = context.order === 'strict' ? byTurns(requests) : inOrder(requests, options);
+      for (const round of rounds(outcomes)) await sendAll(requests, round, outcomes, context, options.inflightWindow);
+      for (const i of requests.keys()) outcomes[i] ??= { status: 'unsent' };
       return outcomes;
     },
     async testConnectivity() {

@@ -26,6 +26,8 @@ export interface QueueOptions {
   readonly retentionSeconds?: number;
   /** Where messages go that were received `maxReceiveCount` times (1 to 1,000). Default: they come back until deleted. */
   readonly redrive?: { readonly deadLetterQueue: Queue; readonly maxReceiveCount: number };
+  /** How many may be in flight; {@link MAX_IN_FLIGHT} is SQS's own and the default. */
+  readonly maxInFlight?: number;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
 }
@@ -53,6 +55,7 @@ export class Queue {
   readonly delaySeconds: number;
   readonly retentionSeconds: number;
   readonly redrive: QueueOptions['redrive'];
+  readonly #maxInFlight: number;
   readonly #clock: Clock;
   readonly #visible = new LinkedList<HeldMessage>();
   readonly #hidden = new Deadlines<HeldMessage>();
@@ -71,7 +74,9 @@ export class Queue {
     this.delaySeconds = options.delaySeconds ?? 0;
     this.retentionSeconds = options.retentionSeconds ?? 4 * 86_400;
     this.redrive = options.redrive;
+    this.#maxInFlight = options.maxInFlight ?? MAX_IN_FLIGHT;
     this.#clock = options.clock ?? systemClock;
+    checkWhole('maxInFlight', this.#maxInFlight, 1, MAX_IN_FLIGHT);
     checkWhole('VisibilityTimeout', this.visibilityTimeoutSeconds, 0, MAX_VISIBILITY_SECONDS);
     checkWhole('DelaySeconds', this.delaySeconds, 0, MAX_DELAY_SECONDS);
     checkWhole('MessageRetentionPeriod', this.retentionSeconds, 60, 14 * 86_400);
@@ -96,7 +101,7 @@ export class Queue {
   receive(max: number): ReceivedMessage[] {
     return this.#operate((now) => {
       const received: ReceivedMessage[] = [];
-      while (received.length < max && this.#inFlight < MAX_IN_FLIGHT) {
+      while (received.length < max && this.#inFlight < this.#maxInFlight) {
         const message = this.#visible.first;
         if (message === undefined) break;
         if (this.redrive && message.receivesHere >= this.redrive.maxReceiveCount) {
@@ -216,7 +221,7 @@ export class Queue {
     if (message.state === 'visible') this.#visible.remove(message);
     if (message.wake) this.#hidden.remove(message.wake);
     message.wake = undefined;
-    if (message.state === 'inFlight' && this.#inFlight-- === MAX_IN_FLIGHT) this.#hasNews = true;
+    if (message.state === 'inFlight' && this.#inFlight-- === this.#maxInFlight) this.#hasNews = true;
   }
 
   #forget(message: HeldMessage): void {
@@ -238,7 +243,7 @@ export class Queue {
   }
 
   #tell(): void {
-    const isNews = this.#hasNews && this.#visible.size > 0 && this.#inFlight < MAX_IN_FLIGHT;
+    const isNews = this.#hasNews && this.#visible.size > 0 && this.#inFlight < this.#maxInFlight;
     this.#hasNews = false;
     if (isNews) for (const listener of [...this.#listeners]) listener();
   }

@@ -30,6 +30,8 @@ export interface StreamMappingOptions {
   readonly maximumRecordAgeSeconds?: number;
   /** Batches of a shard at a time. Only 1 is offered. @default 1 */
   readonly parallelizationFactor?: number;
+  /** @default true */
+  readonly enabled?: boolean;
   /** @default the machine's clock */
   readonly clock?: Clock;
   /** How long a shard with nothing to read is left alone. @default 200, the API's limit of five reads a second */
@@ -80,6 +82,7 @@ export function readOptions(options: StreamMappingOptions): StreamMappingSetting
     maximumRecordAgeSeconds = -1,
     parallelizationFactor = 1,
     clock = systemClock,
+    enabled = true,
     pollIntervalMs = 200,
     onInvocation = () => {},
   } = options;
@@ -100,6 +103,7 @@ export function readOptions(options: StreamMappingOptions): StreamMappingSetting
     maximumRetryAttempts,
     maximumRecordAgeSeconds,
     parallelizationFactor,
+    enabled,
     clock,
     pollIntervalMs,
     onInvocation,

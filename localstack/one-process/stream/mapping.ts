@@ -158,6 +158,6 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
       }
     },
   };
-  mapping.enable();
+  if (settings.enabled) mapping.enable();
   return mapping;
 }

@@ -1,6 +1,6 @@
 import { App, CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
-import { IotTopicSource, KinesisSink, OutflowTask } from '../../../lib/index.ts';
+import { IotTopicSource, KinesisSink, OutflowTask, StreamBuffer } from '../../../lib/index.ts';
 
 /** The app that the suite on LocalStack deploys; VERSION stands for an edit of the task between two deployments. */
 const version = process.env['VERSION'] ?? 'v1';
@@ -25,9 +25,16 @@ const hello = new OutflowTask(stack, 'Hello', {
   sink: new KinesisSink(stream, { partitionKey: 'key', payload: '${payload}' }),
   removalPolicy: RemovalPolicy.DESTROY,
 });
+new OutflowTask(stack, 'Ordered', {
+  source: new IotTopicSource('ordered/#'),
+  buffer: new StreamBuffer({ order: 'strict' }),
+  sink: new KinesisSink(stream, { partitionKey: '${clientid}', payload: '${payload}' }),
+  removalPolicy: RemovalPolicy.DESTROY,
+});
 new CfnOutput(stack, 'StreamName', { value: stream.streamName });
-for (const [name, { queue, deadLetterQueue, worker }] of Object.entries({ Warm: task, Hello: hello })) {
+for (const [name, { queue, retryQueue, deadLetterQueue, worker }] of Object.entries({ Warm: task, Hello: hello })) {
   new CfnOutput(stack, `${name}Queue`, { value: queue!.queueUrl });
+  new CfnOutput(stack, `${name}RetryQueue`, { value: retryQueue!.queueUrl });
   new CfnOutput(stack, `${name}DeadLetterQueue`, { value: deadLetterQueue.queueUrl });
   new CfnOutput(stack, `${name}Worker`, { value: worker!.functionName });
 }

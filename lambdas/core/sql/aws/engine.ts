@@ -65,6 +65,16 @@ function compile(expression: Expression): (message: IotMessage) => Value {
       const of = compile(expression.of);
       return (message) => negate(of(message));
     }
+    case 'case': {
+      const of = compile(expression.of);
+      const choices = expression.when.map(({ is, gives }) => ({ is: compile(is), gives: compile(gives) }));
+      const otherwise = expression.otherwise && compile(expression.otherwise);
+      return (message) => {
+        const value = of(message);
+        if (value === undefined) return undefined;
+        return (choices.find(({ is }) => is(message) === value)?.gives ?? otherwise)?.(message);
+      };
+    }
     default: {
       const [left, right] = [compile(expression.left), compile(expression.right)];
       if (expression.kind === '=') return (message) => left(message) === right(message);

@@ -5,6 +5,12 @@ export type Expression =
   | { readonly kind: 'everything' }
   | { readonly kind: 'call'; readonly name: string; readonly args: readonly Expression[] }
   | { readonly kind: 'not'; readonly of: Expression }
+  | {
+      readonly kind: 'case';
+      readonly of: Expression;
+      readonly when: readonly { readonly is: Expression; readonly gives: Expression }[];
+      readonly otherwise: Expression | undefined;
+    }
   | { readonly kind: 'and' | 'or' | '='; readonly left: Expression; readonly right: Expression };
 
 export interface Statement {
@@ -17,7 +23,7 @@ const TOKEN = /\s*(?:('[^']*'|"[^"]*")|(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|
 
 /**
  * Reads the part of AWS IoT SQL that Outflow's own rules are written in: SELECT of literals and function calls, FROM one
- * topic filter, WHERE of calls under NOT, AND, OR and `=`.
+ * topic filter, WHERE of calls under NOT, AND, OR and `=`; CASE anywhere.
  *
  * @throws InvalidSqlError for anything else.
  */
@@ -86,6 +92,7 @@ class Reader {
       this.keyword(')');
       return inner;
     }
+    if (kind === 'name' && text.toUpperCase() === 'CASE') return this.#choice();
     if (/^(true|false)$/i.test(text)) return { kind: 'literal', value: text.toLowerCase() === 'true' };
     if (kind === 'name' && this.accept('(')) {
       const args = this.accept(')') ? [] : this.list(() => this.expression());
@@ -93,6 +100,20 @@ class Reader {
       return { kind: 'call', name: text.toLowerCase(), args };
     }
     throw this.#unexpected(text);
+  }
+
+  #choice(): Expression {
+    const of = this.expression();
+    const when: { is: Expression; gives: Expression }[] = [];
+    this.keyword('WHEN');
+    do {
+      const is = this.expression();
+      this.keyword('THEN');
+      when.push({ is, gives: this.expression() });
+    } while (this.accept('WHEN'));
+    const otherwise = this.accept('ELSE') ? this.expression() : undefined;
+    this.keyword('END');
+    return { kind: 'case', of, when, otherwise };
   }
 
   list<Item>(read: () => Item): Item[] {

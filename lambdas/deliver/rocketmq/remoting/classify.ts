@@ -5,6 +5,8 @@ import { isTlsFailure, MissingTopicError, NoAnswerError, RefusedError } from './
 export type Verdict = RetryLater | NeverRetry | StopTask;
 
 export interface FailedSend {
+  /** What failed, for the error's message. @default 'send to topic …' */
+  readonly operation?: string;
   readonly topic: string;
   /** A topic that a template named is the message's own fault; a static one stops the task. */
   readonly isTopicRendered: boolean;
@@ -73,9 +75,12 @@ export function isWorthAnotherTry(error: unknown): boolean {
 }
 
 /** What a failed send means for what the caller does next. The codes of servers are in the message, and in the cause. */
-export function classify(error: unknown, { topic, isTopicRendered, isMaybeStored }: FailedSend): Verdict {
+export function classify(
+  error: unknown,
+  { topic, isTopicRendered, isMaybeStored, operation = `send to topic ${topic}` }: FailedSend,
+): Verdict {
   if (error instanceof NeverRetry || error instanceof StopTask) return error;
-  const reason = `send to topic ${topic}: ${(error as Error).message}${isMaybeStored ? ' (it may be stored)' : ''}`;
+  const reason = `${operation}: ${(error as Error).message}${isMaybeStored ? ' (it may be stored)' : ''}`;
   const options = { cause: error };
   switch (classOf(error)) {
     case 'stop':

@@ -56,6 +56,8 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Conn
     if (exchange) settle(exchange, () => exchange.resolve(answer));
   });
 
+  // A process that has nothing else to do may end; whoever waits for an answer keeps it by the timer of its request.
+  socket.unref();
   socket.on('data', (chunk: Buffer) => {
     touch();
     heardAtMs = clock.monotonicMs();

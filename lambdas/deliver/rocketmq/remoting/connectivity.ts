@@ -60,6 +60,7 @@ export async function testConnectivity(
   }
 
   function verdict(error: unknown): Verdict {
-    return classify(error, { topic: topic ?? '', isTopicRendered: false, isMaybeStored: false });
+    const operation = `connectivity test${topic === undefined ? '' : ` of topic ${topic}`}`;
+    return classify(error, { operation, topic: topic ?? '', isTopicRendered: false, isMaybeStored: false });
   }
 }

@@ -21,13 +21,19 @@ export interface Signer {
 
 /** A refused client asks no more often for new credentials: what it asks costs money and has limits. */
 const RENEW_EVERY_MS = 1_000;
+/** Credentials that a server still takes are asked for again after so long: the next ones are then known before these end. */
+const KEEP_MS = 300_000;
 
 export function openSigner(source: CredentialsSource | undefined, clock: Clock): Signer {
   let current: Promise<Credentials> | undefined;
+  let fetchedAtMs = 0;
   let renewedAt = Number.NEGATIVE_INFINITY;
 
-  function fetch(refresh: boolean): Promise<Credentials> {
-    const fetched = (async () => source!({ refresh }))();
+  /** The old ones do for as long as there are no new ones. */
+  function fetch(refresh: boolean, old?: Promise<Credentials>): Promise<Credentials> {
+    const asked = (async () => source!({ refresh }))();
+    const fetched = old === undefined ? asked : asked.catch(() => old);
+    fetchedAtMs = clock.wallMs();
     current = fetched;
     fetched.catch(() => {
       if (current === fetched) current = undefined;
@@ -35,9 +41,14 @@ export function openSigner(source: CredentialsSource | undefined, clock: Clock):
     return fetched;
   }
 
+  function known(): Promise<Credentials> {
+    if (current === undefined) return fetch(false);
+    return clock.wallMs() - fetchedAtMs < KEEP_MS ? current : fetch(false, current);
+  }
+
   return {
     async sign(request) {
-      return source === undefined ? request : signWith(await (current ?? fetch(false)), request);
+      return source === undefined ? request : signWith(await known(), request);
     },
     async renew(refused) {
       if (source === undefined) return false;

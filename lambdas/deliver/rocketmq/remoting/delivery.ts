@@ -1,6 +1,7 @@
 import { splitBatches } from './batch.ts';
 import { classify, isTooLarge } from './classify.ts';
 import type { Deadline } from './clock.ts';
+import type { Lane } from './lane.ts';
 import type { PreparedMessage } from './message.ts';
 import { type SendOutcome, sent, toOutcome } from './outcome.ts';
 import { type Queue, queueOfGroup } from './queue.ts';
@@ -18,8 +19,8 @@ export interface DeliveryOptions {
   readonly sender: Sender;
   /** Lowered when a broker takes less. */
   readonly limits: Limits;
-  /** Requests at once. */
-  readonly maxInFlight: number;
+  /** Runs a request when there is room for it. */
+  readonly lane: Lane;
   /** The deadline of a request that starts now. */
   readonly within: () => Deadline;
 }
@@ -30,13 +31,13 @@ const LIMIT_IN_REMARK = /body length limit (\d+)B/;
 
 /** Sends messages of one topic in batches, as many at once as may be; each has an outcome in the end. */
 export async function deliver(messages: readonly PreparedMessage[], options: DeliveryOptions): Promise<Outcomes> {
-  const { topic, isTopicRendered, sender, limits, maxInFlight, within } = options;
+  const { topic, isTopicRendered, sender, limits, lane, within } = options;
   const outcomes: Outcomes = new Map();
   const unordered = messages.filter(({ group }) => group === undefined);
   const ordered = messages.filter(({ group }) => group !== undefined);
   const tasks = splitBatches(unordered, limits).map((batch) => () => sendBatch(batch, undefined));
   if (ordered.length > 0) tasks.push(...(await inQueues(ordered)));
-  await eachAtOnce(tasks, maxInFlight);
+  await Promise.all(tasks.map(lane));
   return outcomes;
 
   async function sendBatch(batch: readonly PreparedMessage[], queue: Queue | undefined): Promise<void> {
@@ -117,12 +118,4 @@ function byQueue(
     else entry[1].push(message);
   }
   return queues.values();
-}
-
-async function eachAtOnce(tasks: readonly (() => Promise<void>)[], limit: number): Promise<void> {
-  const queue = tasks.values();
-  const lane = async () => {
-    for (const task of queue) await task();
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, tasks.length) }, lane));
 }

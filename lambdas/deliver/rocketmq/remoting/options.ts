@@ -25,7 +25,7 @@ export interface ProducerOptions {
   readonly idleMs?: number;
   /** Servers that failed are tried last for so long. @default 30000 */
   readonly avoidMs?: number;
-  /** Requests at once for a broker; 1 sends one after the other (A10). @default 16 */
+  /** Requests at once, over all topics; 1 sends one after the other (A10). @default 16 */
   readonly maxInFlight?: number;
   /** Messages of a batch; 1 sends each alone (B7). @default 100 */
   readonly maxBatchMessages?: number;

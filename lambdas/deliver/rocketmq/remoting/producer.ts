@@ -4,6 +4,7 @@ import { deadlineIn } from './clock.ts';
 import { type Connectivity, testConnectivity } from './connectivity.ts';
 import { openSigner } from './credentials.ts';
 import { deliver, type Limits } from './delivery.ts';
+import { openLane } from './lane.ts';
 import { checkTopic, type Message, type PreparedMessage, prepareMessage } from './message.ts';
 import { messageIds } from './message-id.ts';
 import { openNameServers } from './name-servers.ts';
@@ -58,6 +59,7 @@ export function openProducer(options: ProducerOptions): Producer {
   const signer = openSigner(all.credentials, clock);
   const sender = openSender({ pool, routes, signer, avoidance, producerGroup, defaultTopicQueueNums, clock });
   const nextId = messageIds(clock);
+  const lane = openLane(maxInFlight);
 
   return {
     async send(name, messages, { remainingMs, isTopicRendered = false } = {}) {
@@ -70,7 +72,7 @@ export function openProducer(options: ProducerOptions): Producer {
           isTopicRendered,
           sender,
           limits,
-          maxInFlight,
+          lane,
           within: () => deadlineIn(Math.min(timeoutMs, remainingMs?.() ?? timeoutMs), clock),
         },
       );

@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import {
+  GetEventSourceMappingCommand,
+  GetFunctionConfigurationCommand,
+  InvokeCommand,
+  LambdaClient,
+} from '@aws-sdk/client-lambda';
+import {
+  GetQueueAttributesCommand,
+  ListMessageMoveTasksCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+  StartMessageMoveTaskCommand,
+} from '@aws-sdk/client-sqs';
+import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import type { Connectivity } from '../../lambdas/buffer/intake.ts';
+import { sqsApi } from '../../lambdas/buffer/sqs-api.ts';
+import { type ControlMessage, readState } from '../../lambdas/core/control.ts';
+import { type Cloud, type CloudTask, type QueueReport, reportOf } from './cloud.ts';
+import { type DeployedTask, readDeployedTasks } from './deployed.ts';
+import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
+
+export interface AwsCloudOptions {
+  readonly stackNames: readonly string[];
+  /** Hears what could not be done or found; nothing is lost by it. */
+  readonly onNote: (note: string) => void;
+}
+
+/** The alias that a worker's mappings invoke. */
+const ALIAS = 'live';
+const AT_ONCE = 10;
+/** A long poll asks all of SQS's servers: what it does not find is not there. */
+const POLL_SECONDS = 1;
+const MOVE_POLL_MS = 1_000;
+
+/**
+ * The tasks of deployed stacks. Credentials, region and endpoint are the SDK's own, so that `AWS_ENDPOINT_URL` leads to
+ * LocalStack.
+ */
+export function awsCloud({ stackNames, onNote }: AwsCloudOptions): Cloud {
+  const clients = {
+    cloudFormation: new CloudFormationClient(),
+    lambda: new LambdaClient(),
+    sqs: new SQSClient(),
+    ssm: new SSMClient(),
+  };
+  return {
+    async tasks() {
+      const stacks = await Promise.all(
+        stackNames.map(async (name) => {
+          const tasks = await readDeployedTasks(clients.cloudFormation, name);
+          if (tasks === undefined) onNote(`stack ${name} is not deployed in this account and region`);
+          return tasks ?? [];
+        }),
+      );
+      const tasks = stacks.flat().map((deployed) => awsTask(deployed, clients, onNote));
+      if (tasks.length === 0) throw new Error(`no task is deployed in ${stackNames.join(', ') || 'no stack'}`);
+      return tasks;
+    },
+    close() {
+      for (const client of Object.values(clients)) client.destroy();
+    },
+  };
+}
+
+interface Clients {
+  readonly lambda: LambdaClient;
+  readonly sqs: SQSClient;
+  readonly ssm: SSMClient;
+}
+
+function awsTask(
+  { stack, metadata, idOf }: DeployedTask,
+  { lambda, sqs, ssm }: Clients,
+  onNote: (note: string) => void,
+): CloudTask {
+  const { task } = metadata;
+  const id = (logicalId: string | undefined) => (logicalId === undefined ? undefined : idOf(logicalId));
+  const worker = () => {
+    if (metadata.worker === undefined)
+      throw new Error(`${task} has no worker: IoT Core delivers by itself, and there is nothing to ask`);
+    return idOf(metadata.worker);
+  };
+  // A queue of another stack is not in the metadata, and the worker knows it.
+  const brought = async () => {
+    if (metadata.worker === undefined) return undefined;
+    const command = new GetFunctionConfigurationCommand({ FunctionName: worker(), Qualifier: ALIAS });
+    return (await lambda.send(command)).Environment?.Variables?.['DEAD_LETTER_QUEUE_URL'];
+  };
+  let deadLetterQueueUrl: Promise<string | undefined> | undefined;
+  const deadLetterQueue = () => {
+    deadLetterQueueUrl ??=
+      metadata.deadLetterQueue === undefined ? brought() : Promise.resolve(id(metadata.deadLetterQueue));
+    return deadLetterQueueUrl;
+  };
+
+  async function reportOfQueue(QueueUrl: string | undefined): Promise<QueueReport | undefined> {
+    if (QueueUrl === undefined) return undefined;
+    const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
+    const number = (name: string) => Number((Attributes as Record<string, string> | undefined)?.[name] ?? 0);
+    return {
+      visible: number('ApproximateNumberOfMessages'),
+      inFlight: number('ApproximateNumberOfMessagesNotVisible'),
+      delayed: number('ApproximateNumberOfMessagesDelayed'),
+      retentionSeconds: number('MessageRetentionPeriod'),
+    };
+  }
+
+  async function stateOfMapping(uuid: string): Promise<string> {
+    try {
+      return (await lambda.send(new GetEventSourceMappingCommand({ UUID: uuid }))).State ?? 'unknown';
+    } catch (error) {
+      // Of a stack that is being deleted, it is gone already.
+      if ((error as Error).name === 'ResourceNotFoundException') return 'Deleting';
+      throw error;
+    }
+  }
+
+  async function readParameter(name: string) {
+    const { Parameter } = await ssm.send(new GetParameterCommand({ Name: name }));
+    return readState(Parameter?.Value);
+  }
+
+  async function receive(QueueUrl: string): Promise<LentLetter[]> {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({
+        QueueUrl,
+        MaxNumberOfMessages: AT_ONCE,
+        VisibilityTimeout: LENT_SECONDS,
+        WaitTimeSeconds: POLL_SECONDS,
+        MessageAttributeNames: ['All'],
+        MessageSystemAttributeNames: ['All'],
+      }),
+    );
+    return Messages.map(({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes = {} }) => ({
+      messageId: MessageId!,
+      receiptHandle: ReceiptHandle!,
+      body: Body!,
+      sentAt: Number(Attributes?.SentTimestamp),
+      attributes: Object.fromEntries(
+        Object.entries(MessageAttributes).map(([name, { DataType = 'String', StringValue, BinaryValue }]) => [
+          name,
+          { DataType, StringValue, BinaryValue },
+        ]),
+      ),
+    }));
+  }
+
+  async function queueArn(QueueUrl: string | undefined, what: string): Promise<string> {
+    if (QueueUrl === undefined) throw new Error(`${task} has no ${what}`);
+    const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
+    return Attributes!.QueueArn!;
+  }
+
+  return {
+    name: task,
+    stack,
+    path: metadata.path,
+    sink: metadata.sink,
+    filters: metadata.filters,
+    rules: metadata.rules.map(idOf),
+    async status() {
+      const [state, mappings, queue, retryQueue, letters] = await Promise.all([
+        metadata.state === undefined ? undefined : readParameter(idOf(metadata.state)),
+        Promise.all(metadata.mappings.map((mapping) => stateOfMapping(idOf(mapping)))),
+        reportOfQueue(id(metadata.queue)),
+        reportOfQueue(id(metadata.retryQueue)),
+        deadLetterQueue().then(reportOfQueue),
+      ]);
+      return reportOf({ task, stack, state, mappings, queue, retryQueue, deadLetterQueue: letters }, Date.now());
+    },
+    async ask(wish) {
+      worker();
+      if (metadata.controlQueue === undefined) throw new Error(`${stack} has no control; deploy it again`);
+      const message: ControlMessage = { ...wish, task };
+      await sqs.send(
+        new SendMessageCommand({
+          QueueUrl: idOf(metadata.controlQueue),
+          MessageBody: JSON.stringify(message),
+          MessageGroupId: task,
+          MessageDeduplicationId: randomUUID(),
+        }),
+      );
+    },
+    async testConnectivity(): Promise<Connectivity> {
+      const { Payload, FunctionError } = await lambda.send(
+        new InvokeCommand({
+          FunctionName: worker(),
+          Qualifier: ALIAS,
+          Payload: JSON.stringify({ outflow: 'testConnectivity' }),
+        }),
+      );
+      const answer = Payload?.transformToString() ?? '';
+      return FunctionError === undefined ? JSON.parse(answer) : { ok: false, detail: `${FunctionError}: ${answer}` };
+    },
+    async letters() {
+      const deadLetterQueueUrl = await deadLetterQueue();
+      if (deadLetterQueueUrl === undefined)
+        throw new Error(`${task}: its dead-letter queue is another stack's, and there is no worker that knows it`);
+      return letterQueue({
+        api: sqsApi(),
+        receive: () => receive(deadLetterQueueUrl),
+        deadLetterQueueUrl,
+        queueUrl: id(metadata.queue),
+        onNote,
+      });
+    },
+    async moveAll(ratePerSecond, onProgress) {
+      const SourceArn = await queueArn(await deadLetterQueue(), 'dead-letter queue');
+      const DestinationArn = await queueArn(id(metadata.queue), 'queue to put letters back into');
+      const rate = ratePerSecond !== undefined && { MaxNumberOfMessagesPerSecond: ratePerSecond };
+      const { TaskHandle } = await sqs.send(new StartMessageMoveTaskCommand({ SourceArn, DestinationArn, ...rate }));
+      for (;;) {
+        const { Results = [] } = await sqs.send(new ListMessageMoveTasksCommand({ SourceArn, MaxResults: 10 }));
+        // Only one that runs has a handle; the latest comes first.
+        const move = Results.find((result) => result.TaskHandle === TaskHandle) ?? Results[0];
+        const moved = move?.ApproximateNumberOfMessagesMoved ?? 0;
+        onProgress(moved);
+        if (move?.Status === 'COMPLETED') return moved;
+        if (move === undefined || move.Status !== 'RUNNING')
+          throw new Error(
+            `SQS's move task ended as ${move?.Status ?? 'unknown'}: ${move?.FailureReason ?? 'no reason'}`,
+          );
+        await sleep(MOVE_POLL_MS);
+      }
+    },
+  };
+}

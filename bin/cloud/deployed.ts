@@ -1,0 +1,65 @@
+import {
+  type CloudFormationClient,
+  GetTemplateCommand,
+  paginateListStackResources,
+} from '@aws-sdk/client-cloudformation';
+import { show } from '../../lambdas/core/errors.ts';
+import {
+  METADATA_KEY,
+  METADATA_VERSION,
+  type TaskMetadata,
+  type TemplateMetadata,
+} from '../../lambdas/core/metadata.ts';
+
+/** A task as its stack's template lists it, with the names that its parts have where they are deployed. */
+export interface DeployedTask {
+  readonly stack: string;
+  readonly metadata: TaskMetadata;
+  /** Physical id of a part. @throws when it is not deployed. */
+  idOf(logicalId: string): string;
+}
+
+/** Reads the tasks of a deployed stack. @returns undefined when there is no such stack. @throws what CloudFormation throws else. */
+export async function readDeployedTasks(
+  client: CloudFormationClient,
+  stack: string,
+): Promise<readonly DeployedTask[] | undefined> {
+  let body: string | undefined;
+  try {
+    ({ TemplateBody: body } = await client.send(new GetTemplateCommand({ StackName: stack })));
+  } catch (error) {
+    if ((error as Error).name === 'ValidationError') return undefined;
+    throw error;
+  }
+  const metadata = readMetadata(stack, body ?? '');
+  if (metadata.length === 0) return [];
+  const ids = new Map<string, string>();
+  for await (const { StackResourceSummaries = [] } of paginateListStackResources({ client }, { StackName: stack }))
+    for (const { LogicalResourceId, PhysicalResourceId } of StackResourceSummaries)
+      if (PhysicalResourceId !== undefined) ids.set(LogicalResourceId!, PhysicalResourceId);
+  return metadata.map((task) => ({
+    stack,
+    metadata: task,
+    idOf(logicalId) {
+      const id = ids.get(logicalId);
+      if (id === undefined) throw new Error(`${stack}: ${logicalId} is in the template and not deployed`);
+      return id;
+    },
+  }));
+}
+
+function readMetadata(stack: string, templateBody: string): readonly TaskMetadata[] {
+  let template: { Metadata?: Record<string, unknown> };
+  try {
+    template = JSON.parse(templateBody);
+  } catch {
+    return []; // no template of the CDK's: those are JSON
+  }
+  const metadata = template.Metadata?.[METADATA_KEY] as TemplateMetadata | undefined;
+  if (metadata === undefined) return [];
+  if (metadata.v !== METADATA_VERSION)
+    throw new Error(
+      `${stack}: metadata ${METADATA_KEY}.v is ${show(metadata.v)}; wanted ${METADATA_VERSION}: this command is of another version`,
+    );
+  return metadata.tasks;
+}

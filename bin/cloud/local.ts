@@ -1,0 +1,98 @@
+import type { ControlMessage } from '../../lambdas/core/control.ts';
+import type { Stack } from '../../localstack/one-process/assembly.ts';
+import type { LocalControl } from '../../localstack/one-process/control.ts';
+import { queueApi } from '../../localstack/one-process/queue/api.ts';
+import type { Queue } from '../../localstack/one-process/queue/queue.ts';
+import { identity } from '../../localstack/one-process/resolve.ts';
+import type { Run } from '../../localstack/one-process/run.ts';
+import type { RunningTask } from '../../localstack/one-process/task.ts';
+import { type Cloud, type CloudTask, type QueueReport, reportOf } from './cloud.ts';
+import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
+
+/**
+ * The tasks of a run, in this process.
+ *
+ * @param stacks Those that it runs.
+ * @param onNote Hears what could not be done; nothing is lost by it.
+ */
+export function localCloud(
+  { tasks }: Pick<Run, 'tasks'>,
+  stacks: readonly Stack[],
+  onNote: (note: string) => void,
+): Cloud {
+  const declared = stacks.flatMap((stack) => stack.tasks.map((metadata) => ({ stack, metadata })));
+  const found = tasks.map((task, i): CloudTask => {
+    const { stack, metadata } = declared[i]!;
+    const { queue, retryQueue, deadLetterQueue, mappings } = task;
+    return {
+      name: task.name,
+      stack: stack.name,
+      path: metadata.path,
+      sink: metadata.sink,
+      filters: task.filters,
+      rules: metadata.rules.map((id) => identity(stack.name, id, stack.template.Resources?.[id]).name),
+      async status() {
+        const readings = {
+          task: task.name,
+          stack: stack.name,
+          state: task.control?.state,
+          mappings: mappings.map(({ state }) => state),
+          queue: queue && reportOfQueue(queue),
+          retryQueue: retryQueue && reportOfQueue(retryQueue),
+          deadLetterQueue: deadLetterQueue && reportOfQueue(deadLetterQueue),
+        };
+        return reportOf(readings, Date.now());
+      },
+      async ask(wish) {
+        const message: ControlMessage = { ...wish, task: task.name };
+        await controlOf(task).send(message);
+      },
+      testConnectivity: async () => controlOf(task).testConnectivity(),
+      async letters() {
+        if (deadLetterQueue === undefined) throw new Error(`${task.name}: its dead-letter queue does not run here`);
+        const queues = new Map([deadLetterQueue, ...(queue === undefined ? [] : [queue])].map((one) => [one.url, one]));
+        return letterQueue({
+          api: queueApi(queues, async (url) => {
+            throw new Error(`no queue ${url}`);
+          }),
+          receive: async () => lend(deadLetterQueue),
+          deadLetterQueueUrl: deadLetterQueue.url,
+          queueUrl: queue?.url,
+          onNote,
+        });
+      },
+    };
+  });
+  return { tasks: async () => found, close() {} };
+}
+
+function controlOf({ name, control }: RunningTask): LocalControl {
+  if (control === undefined)
+    throw new Error(`${name} has no worker: IoT Core delivers by itself, and there is nothing to ask`);
+  return control;
+}
+
+function reportOfQueue(queue: Queue): QueueReport {
+  const { retentionSeconds } = queue;
+  return { ...queue.counts, retentionSeconds, oldestSeconds: queue.oldestAgeSeconds() };
+}
+
+const AT_ONCE = 10;
+
+function lend(queue: Queue): LentLetter[] {
+  return queue.receive(AT_ONCE).map(({ messageId, receiptHandle, body, attributes = {}, sentAt }) => {
+    queue.changeVisibility(receiptHandle, LENT_SECONDS);
+    return {
+      messageId,
+      receiptHandle,
+      body,
+      sentAt,
+      attributes: Object.fromEntries(
+        Object.entries(attributes).map(([name, { dataType, stringValue, binaryValue }]) => [
+          name,
+          { DataType: dataType, StringValue: stringValue, BinaryValue: binaryValue },
+        ]),
+      ),
+    };
+  });
+}

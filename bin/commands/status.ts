@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { pick, type TaskReport } from '../cloud/cloud.ts';
+import { answer, type Operator, onCloud, operatorCommand, type Where } from './operator.ts';
+import { printable } from './printable.ts';
+import { span, table, time } from './table.ts';
+
+interface StatusOptions extends Where {
+  readonly watch?: boolean;
+}
+
+const WATCH_EACH_MS = 2_000;
+
+/** `outflow status`: how tasks are. */
+export function statusCommand(operator: Operator): Command {
+  const command = operatorCommand('status', operator)
+    .description(
+      'Show how a task is, or each: state, cause, since when, backlog, dead letters; exits with 1 when one cannot go on',
+    )
+    .argument('[task]', 'name of the task, or path of its construct (default: all)');
+  if (!operator.isHere) command.option('--watch', 'show it again every two seconds, until Ctrl-C');
+  return command.action((name: string | undefined, options: StatusOptions) =>
+    onCloud(operator, options, async (cloud, terminal) => {
+      const read = async () => {
+        const reports = await Promise.all(pick(await cloud.tasks(), name).map((task) => task.status()));
+        return { reports, isBad: reports.some(cannotGoOn) };
+      };
+      const show = ({ reports }: { reports: readonly TaskReport[] }) =>
+        answer(terminal, options, reports, () => statusText(reports, { now: Date.now(), columns: terminal.columns }));
+      const first = await terminal.during(() => 'Reading the tasks …', read());
+      if (options.watch) terminal.clear();
+      show(first);
+      if (first.isBad) terminal.fail();
+      while (options.watch) {
+        await sleep(WATCH_EACH_MS);
+        const next = await read();
+        terminal.clear();
+        show(next);
+      }
+    }),
+  );
+}
+
+/** Whether a task waits for somebody, or for its sink. */
+export function cannotGoOn({ status }: TaskReport): boolean {
+  return status === 'Ready' || status === 'Start Failed';
+}
+
+/** Reports for people: a table, and below it why tasks do not run. */
+export function statusText(reports: readonly TaskReport[], { now, columns }: { now: number; columns: number }): string {
+  const rows = reports.map((report) => [
+    report.task,
+    report.status ?? 'IoT Core delivers',
+    report.since === undefined ? '' : span(Math.max(0, now - report.since) / 1000),
+    String(report.waiting ?? '?'),
+    report.oldestSeconds === undefined ? '?' : span(report.oldestSeconds),
+    String(report.inFlight),
+    String(report.retrying),
+    String(report.deadLetters ?? '?'),
+    report.mappings.join(' '),
+    report.stack,
+  ]);
+  const head = ['TASK', 'STATE', 'FOR', 'WAITING', 'OLDEST', 'IN FLIGHT', 'RETRYING', 'DEAD', 'MAPPINGS', 'STACK'];
+  return [table([head, ...rows], columns), ...reports.flatMap(reasons)].join('\n');
+}
+
+function reasons({ task, cause, stoppedAt, intakeStopped }: TaskReport): string[] {
+  const lines = [];
+  if (cause !== undefined) lines.push(`${task}: ${printable(cause)}`);
+  if (stoppedAt !== undefined) lines.push(`${task}: stopped at ${time(stoppedAt)} UTC`);
+  if (intakeStopped) lines.push(`${task}: its rules are off; what is published now is not kept`);
+  return lines;
+}

@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { InvalidTemplateError, NeverRetry } from '../errors.ts';
+import { stringifyJson } from '../json.ts';
+import { parseTemplate } from '../template/parse.ts';
+import { compileTemplate, type MissingVariable } from '../template/template.ts';
+import { valueText } from '../template/text.ts';
+import { compileJsonPath } from './jsonpath.ts';
+
+/** An option's text compiled: a JSONPath over the event when it begins with `$.` or `$[`, else a `${…}` template over the rule output. */
+export interface Expression {
+  /** What a JSONPath finds, undefined when that is nothing or null; the text of a template. @throws NeverRetry */
+  value(scope: object, event: object): unknown;
+  /** {@link value} as a template writes it. @throws NeverRetry */
+  text(scope: object, event: object): string | undefined;
+  /** As a message's body: null has one, too, and `${payload}` is the original bytes. @throws NeverRetry also when there is no value. */
+  bytes(scope: object, event: object): Uint8Array;
+}
+
+const JSON_PATH = /^\$(?=[.[]|$)/;
+
+/** Text of an option that is a template or a JSONPath; what is in it is checked here, values when a message comes. */
+export const expression = z.string().check((context) => {
+  try {
+    if (isJsonPath(context.value)) compileJsonPath(context.value);
+    else parseTemplate(context.value);
+  } catch (error) {
+    if (!(error instanceof InvalidTemplateError)) throw error;
+    context.issues.push({ code: 'custom', message: error.message, input: context.value });
+  }
+});
+
+export function isJsonPath(text: string): boolean {
+  return JSON_PATH.test(text);
+}
+
+/** Whether messages decide what it comes to. */
+export function isRendered(text: string): boolean {
+  return isJsonPath(text) || parseTemplate(text).some((part) => typeof part === 'object');
+}
+
+/** @throws InvalidTemplateError */
+export function compileExpression(text: string, missingVariable: MissingVariable): Expression {
+  return isJsonPath(text) ? ofJsonPath(text) : ofTemplate(text, missingVariable);
+}
+
+function ofTemplate(text: string, missingVariable: MissingVariable): Expression {
+  const { renderText } = compileTemplate(text, { missingVariable, nullIsMissing: true });
+  const { render } = compileTemplate(text, { missingVariable });
+  return { value: renderText, text: renderText, bytes: render };
+}
+
+function ofJsonPath(path: string): Expression {
+  const { read } = compileJsonPath(path);
+  const value = (event: object) => read(event) ?? undefined;
+  return {
+    value: (_, event) => value(event),
+    text(_, event) {
+      const found = value(event);
+      return found === undefined ? undefined : wellFormed(valueText(found));
+    },
+    bytes(_, event) {
+      const found = read(event);
+      if (found === undefined)
+        throw new NeverRetry('TEMPLATE_VARIABLE_MISSING', `${path} has no value in this message`);
+      return Buffer.from(wellFormed(typeof found === 'string' ? found : stringifyJson(found)), 'utf8');
+    },
+  };
+
+  function wellFormed(text: string): string {
+    if (text.isWellFormed()) return text;
+    throw new NeverRetry('INVALID_PAYLOAD', `${path} finds text that is not well-formed Unicode`);
+  }
+}

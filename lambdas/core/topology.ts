@@ -1,0 +1,131 @@
+import type { TaskMetadata } from './metadata.ts';
+import { feedsOf } from './topic-loops.ts';
+
+/** The ways of messages: from topic filters by rules, buffers and workers to sinks, retry queues and dead-letter queues. */
+export interface Topology {
+  readonly nodes: readonly TopologyNode[];
+  readonly edges: readonly TopologyEdge[];
+}
+
+export type NodeKind = 'filter' | 'rule' | 'buffer' | 'worker' | 'sink' | 'retryQueue' | 'deadLetterQueue';
+
+export interface TopologyNode {
+  readonly id: string;
+  readonly kind: NodeKind;
+  readonly label: string;
+  /** Path of the first task that it belongs to. */
+  readonly task: string;
+  /** Other tasks have it too. */
+  readonly shared: boolean;
+  /** Absent for what is no resource of the stack. */
+  readonly logicalId?: string;
+}
+
+export interface TopologyEdge {
+  readonly from: string;
+  readonly to: string;
+  /** What takes this way; absent for messages on their way to the sink. */
+  readonly what?: 'errors' | 'retries' | 'dead letters' | 'published again';
+}
+
+/** A stack, as far as its template's metadata tells. */
+export interface StackTasks {
+  readonly name: string;
+  readonly tasks: readonly TaskMetadata[];
+}
+
+/** The topology of all tasks of these stacks. */
+export function topologyOf(stacks: readonly StackTasks[]): Topology {
+  const nodes = new Map<string, TopologyNode>();
+  const edges: TopologyEdge[] = [];
+  const connect = (from: string, to: string, what?: TopologyEdge['what']) =>
+    edges.push({ from, to, ...(what !== undefined && { what }) });
+
+  for (const { name, tasks } of stacks) {
+    for (const task of tasks) {
+      const add = (kind: NodeKind, label: string, logicalId: string | undefined, key = '') => {
+        const place = logicalId === undefined ? `${task.path} ${kind} ${key}` : `${name} ${logicalId}`;
+        const known = nodes.get(place);
+        const id = known?.id ?? `n${nodes.size + 1}`;
+        const owner = known?.task ?? task.path;
+        const shared = known?.shared || owner !== task.path;
+        nodes.set(place, { id, kind, label, task: owner, shared, ...(logicalId !== undefined && { logicalId }) });
+        return id;
+      };
+      const sources = task.filters.map((filter) => add('filter', filter, undefined, filter));
+      const rules = task.rules.map((rule) => add('rule', 'rule', rule));
+      const worker =
+        task.worker === undefined
+          ? undefined
+          : {
+              buffer: add('buffer', nameOfBuffer(task), task.queue ?? task.stream),
+              id: add('worker', 'worker', task.worker),
+            };
+      const sink = add('sink', task.sink, undefined);
+      const retryQueue = task.retryQueue && add('retryQueue', 'retry queue', task.retryQueue);
+      const deadLetterQueue = add('deadLetterQueue', 'dead-letter queue', task.deadLetterQueue);
+
+      rules.forEach((rule, i) => {
+        connect(sources[i]!, rule);
+        connect(rule, worker?.buffer ?? sink);
+        connect(rule, deadLetterQueue, 'errors');
+      });
+      if (worker === undefined) continue;
+      connect(worker.buffer, worker.id);
+      connect(worker.id, sink);
+      connect(worker.id, deadLetterQueue, 'dead letters');
+      if (retryQueue !== undefined) {
+        connect(worker.id, retryQueue, 'retries');
+        connect(retryQueue, worker.id, 'retries');
+      }
+    }
+    // Other stacks may be of other regions, and have topics of their own.
+    for (const { from, to, reads } of feedsOf(tasks)) {
+      const [sink, filter] = [nodes.get(`${from.path} sink `)!, nodes.get(`${to.path} filter ${reads}`)!];
+      connect(sink.id, filter.id, 'published again');
+    }
+  }
+  return { nodes: [...nodes.values()], edges };
+}
+
+function nameOfBuffer({ queue, stream }: TaskMetadata): string {
+  if (queue !== undefined) return 'queue';
+  return stream !== undefined ? 'stream' : 'buffer of another stack';
+}
+
+const SHAPES: Readonly<Record<NodeKind, readonly [string, string]>> = {
+  filter: ['([', '])'],
+  rule: ['[', ']'],
+  buffer: ['[(', ')]'],
+  worker: ['[[', ']]'],
+  sink: ['{{', '}}'],
+  retryQueue: ['[(', ')]'],
+  deadLetterQueue: ['[(', ')]'],
+};
+
+/** The topology as a Mermaid flowchart, one box per task (Mermaid, "Flowcharts"). */
+export function toMermaid({ nodes, edges }: Topology): string {
+  const line = ({ id, kind, label }: TopologyNode) => {
+    const [open, close] = SHAPES[kind];
+    return `${id}${open}"${escaped(label)}"${close}`;
+  };
+  const own = nodes.filter(({ shared }) => !shared);
+  const boxes = [...new Set(nodes.map(({ task }) => task))].flatMap((task, i) => [
+    `  subgraph t${i + 1}["${escaped(task)}"]`,
+    ...own.filter((node) => node.task === task).map((node) => `    ${line(node)}`),
+    '  end',
+  ]);
+  return [
+    'flowchart LR',
+    ...boxes,
+    ...nodes.filter(({ shared }) => shared).map((node) => `  ${line(node)}`),
+    ...edges.map(({ from, to, what }) => `  ${from} ${what === undefined ? '-->' : `-. ${what} .->`} ${to}`),
+    '',
+  ].join('\n');
+}
+
+// Mermaid, "Entity codes to escape characters". A colon before a code would hide the code from it, and what begins with a dash
+// or a number and a dot would become a list.
+function escaped(text: string): string {
+  return text.replace(/[^\p{L}\p{N} /+$._=-]|[-+.](?= )/gu, (character) => `#${character.codePointAt(0)};`);
+}

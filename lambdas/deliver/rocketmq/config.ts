@@ -1,0 +1,107 @@
+import * as z from 'zod';
+import { expression, isRendered } from '../../core/jsonpath/expression.ts';
+import { deployTime } from '../../core/spec.ts';
+import { parseAddress } from './remoting/address.ts';
+import { checkUserProperty } from './remoting/properties.ts';
+
+/** Environment variables of a worker: where its secrets are, never what is in them. */
+export const CREDENTIALS_SECRET_ARN = 'CREDENTIALS_SECRET_ARN';
+export const CA_SECRET_ARN = 'CA_SECRET_ARN';
+
+/** Below the 4 MiB of a broker, for consumers that take no more with all that comes with a message. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 64 * 1024;
+export const MAX_DELAY_LEVEL = 18;
+/** Of a topic's name, namespace included (RocketMQ, class Validators). */
+const MAX_TOPIC_CHARACTERS = 127;
+const TOPIC = /^[%|a-zA-Z0-9_-]{1,127}$/;
+
+/** Whether it is `host:port`, IPv6 in brackets. */
+export function isServerAddress(text: string): boolean {
+  return parseAddress(text) !== undefined;
+}
+
+const addresses = z.string().check((context) => {
+  for (const address of context.value.split(';'))
+    if (!isServerAddress(address))
+      context.issues.push({
+        code: 'custom',
+        message: 'host:port, such as 10.0.0.5:9876, with ; between several',
+        input: address,
+      });
+});
+
+const topic = expression.min(1).check((context) => {
+  if (isRendered(context.value) || TOPIC.test(context.value)) return;
+  context.issues.push({
+    code: 'custom',
+    message: '1 to 127 letters, digits, _, -, % and |, or a template',
+    input: context.value,
+  });
+});
+
+const propertyName = z.string().check((context) => {
+  try {
+    checkUserProperty(context.value);
+  } catch (error) {
+    context.issues.push({ code: 'custom', message: (error as Error).message, input: context.value });
+  }
+});
+
+/** Options of the RocketMQ sink in a task's spec (rows A9–A17, B3–B7, D12–D16). Texts are templates, or JSONPaths over the event. */
+export const rocketMqOptions = z
+  .strictObject({
+    type: z.literal('rocketmq'),
+    /** Name servers, `host:port` each, with `;` between them; any one is enough. */
+    nameServers: z.union([addresses, deployTime]),
+    /** Instance id that topics and groups are prefixed with, `<namespace>%<topic>`. */
+    namespace: z
+      .string()
+      .regex(/^[a-zA-Z0-9_-]{1,64}$/, '1 to 64 letters, digits, _ and -')
+      .optional(),
+    /** For name servers and brokers alike. */
+    tls: z.boolean().default(true),
+    /** Certificate authorities in PEM, in place of those that Node trusts. */
+    ca: z.string().min(1).optional(),
+    topic: z.union([topic, deployTime]),
+    /** What the message holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes. */
+    payload: expression.default(''),
+    /** Keys, with spaces between several; a list makes one of each element. Blank: none. By default the message's id. */
+    key: expression.default('$.id'),
+    tag: expression.min(1).optional(),
+    /** One JSONPath that finds an object, or a text for each property. */
+    properties: z.union([expression.min(1), z.record(propertyName, expression)]).optional(),
+    /** Messages of one group go to one queue, in their order. */
+    messageGroup: expression.min(1).optional(),
+    /** 1 to 18 once rendered; 0 and nothing at all deliver at once. */
+    delayLevel: z.union([z.int().min(0).max(MAX_DELAY_LEVEL), expression.min(1)]).optional(),
+    /** Milliseconds since 1970 once rendered; brokers of version 5 only. */
+    deliverAt: expression.min(1).optional(),
+    /** Messages of one send. */
+    batchSize: z.int().min(1).max(10_000).default(100),
+    /** `sync` sends one batch after the other, `async` up to `inflightWindow` at a time. */
+    produce: z.enum(['sync', 'async']).default('sync'),
+    inflightWindow: z.int().min(1).max(1_000).default(16),
+    /** Longest that one send may take with all its attempts. */
+    syncTimeoutMs: z.int().min(100).max(30_000).default(3_000),
+    /** A route older than this is asked for anew before it is used. */
+    refreshTopicRouteIntervalMs: z.int().min(0).default(5_000),
+    maxMessageBytes: z.int().min(1).max(MAX_MESSAGE_BYTES).default(MAX_MESSAGE_BYTES),
+    /** Lets brokers that do so create topics with their first message. */
+    autoCreateTopics: z.boolean().default(true),
+  })
+  .check((context) => {
+    const { delayLevel, deliverAt, topic, namespace } = context.value;
+    const refuse = (option: string, input: unknown, message: string) =>
+      context.issues.push({ code: 'custom', path: [option], message, input });
+    if (delayLevel !== undefined && deliverAt !== undefined) refuse('deliverAt', deliverAt, 'none beside delayLevel');
+    const longest = longestTopic(namespace);
+    if (typeof topic === 'string' && !isRendered(topic) && topic.length > longest)
+      refuse('topic', topic, `1 to ${longest} letters, digits, _, -, % and | in this namespace`);
+  });
+
+export type RocketMqOptions = z.output<typeof rocketMqOptions>;
+
+/** Characters that a topic's name may have beside its namespace. */
+export function longestTopic(namespace: string | undefined): number {
+  return MAX_TOPIC_CHARACTERS - (namespace === undefined ? 0 : namespace.length + 1);
+}

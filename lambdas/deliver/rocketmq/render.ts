@@ -1,0 +1,137 @@
+import { NeverRetry } from '../../core/errors.ts';
+import { ExactNumber } from '../../core/json.ts';
+import { characterKind } from '../../core/json-problem.ts';
+import { compileExpression, type Expression } from '../../core/jsonpath/expression.ts';
+import type { Resolved } from '../../core/spec.ts';
+import type { MissingVariable } from '../../core/template/template.ts';
+import { valueText } from '../../core/template/text.ts';
+import type { Render } from '../sink.ts';
+import { longestTopic, MAX_DELAY_LEVEL, type RocketMqOptions } from './config.ts';
+import type { Message } from './remoting/message.ts';
+import { checkUserProperty } from './remoting/properties.ts';
+
+export interface RocketMqRequest {
+  /** Without its namespace. */
+  readonly topic: string;
+  readonly message: Message;
+}
+
+type Read<Value> = (scope: object, event: object) => Value;
+
+/** Publishers set these two as user properties; they travel as keys and tag, and RocketMQ takes no properties of those names. */
+const KEYS_AND_TAG = new Set(['KEYS', 'TAGS']);
+
+/** Compiles the options to a function from message to request. It throws NeverRetry for what RocketMQ would refuse. */
+export function compileRocketMq(
+  options: Resolved<RocketMqOptions>,
+  missingVariable: MissingVariable,
+): Render<RocketMqRequest> {
+  const compile = (text: string) => compileExpression(text, missingVariable);
+  const topic = compile(options.topic);
+  const payload = compile(options.payload === '' ? '${.}' : options.payload);
+  const longest = longestTopic(options.namespace);
+  const optional = [
+    readKeys(compile(options.key)),
+    ...(options.tag === undefined ? [] : [readTag(compile(options.tag))]),
+    ...(options.properties === undefined ? [] : [readProperties(options.properties, compile)]),
+    ...(options.messageGroup === undefined ? [] : [readGroup(compile(options.messageGroup))]),
+    ...(options.delayLevel === undefined ? [] : [readDelayLevel(compile(`${options.delayLevel}`))]),
+    ...(options.deliverAt === undefined ? [] : [readDeliverAt(compile(options.deliverAt))]),
+  ];
+
+  return (scope, event) => {
+    const body = payload.bytes(scope, event);
+    if (body.length === 0)
+      throw new NeverRetry('REJECTED', 'payload rendered to nothing; RocketMQ takes no empty message');
+    if (body.length > options.maxMessageBytes)
+      throw new NeverRetry(
+        'MESSAGE_TOO_LARGE',
+        `the payload has ${body.length} bytes; the sink takes ${options.maxMessageBytes}`,
+      );
+    const name = topic.text(scope, event) ?? '';
+    if (name === '' || name.length > longest || /[^%|a-zA-Z0-9_-]/.test(name))
+      throw invalid('topic', name, `1 to ${longest} letters, digits, _, -, % and |`, /[^%|a-zA-Z0-9_-]/);
+    return { topic: name, message: Object.assign({ body }, ...optional.map((read) => read(scope, event))) };
+  };
+}
+
+function readKeys({ value }: Expression): Read<Pick<Message, 'keys'>> {
+  return (scope, event) => {
+    const found = value(scope, event);
+    const texts = found === undefined ? [] : (Array.isArray(found) ? found : [found]).map(valueText);
+    const keys = texts.flatMap((text) => text.split(' ')).filter((key) => key !== '');
+    return keys.length === 0 ? {} : { keys: [...new Set(keys)] };
+  };
+}
+
+function readTag({ text }: Expression): Read<Pick<Message, 'tag'>> {
+  return (scope, event) => {
+    const tag = text(scope, event) ?? '';
+    if (tag === '') return {};
+    if (tag.trim() === '' || tag.includes('|'))
+      throw invalid('tag', tag, 'a text that is not blank and holds no |', /\|/);
+    return { tag };
+  };
+}
+
+function readProperties(
+  texts: string | Readonly<Record<string, string>>,
+  compile: (text: string) => Expression,
+): Read<Pick<Message, 'properties'>> {
+  if (typeof texts === 'string') {
+    const { value } = compile(texts);
+    return (scope, event) => ({ properties: asProperties(value(scope, event)) });
+  }
+  const compiled = Object.entries(texts).map(([name, text]) => [name, compile(text)] as const);
+  return (scope, event) => {
+    const entries = compiled.map(([name, { text }]) => [name, text(scope, event)] as const);
+    return {
+      properties: Object.fromEntries(entries.filter((entry) => entry[1] !== undefined)) as Record<string, string>,
+    };
+  };
+}
+
+function asProperties(found: unknown): Record<string, string> {
+  if (found === undefined) return {};
+  if (typeof found !== 'object' || Array.isArray(found) || found instanceof ExactNumber)
+    throw new NeverRetry('REJECTED', 'properties came to a value that is no object; wanted names and values');
+  const entries = Object.entries(found as object).filter(([name, value]) => value !== null && !KEYS_AND_TAG.has(name));
+  for (const [name] of entries) checkUserProperty(name);
+  return Object.fromEntries(entries.map(([name, value]) => [name, valueText(value)]));
+}
+
+function readGroup({ text }: Expression): Read<Pick<Message, 'group'>> {
+  return (scope, event) => {
+    const group = text(scope, event) ?? '';
+    return group === '' ? {} : { group };
+  };
+}
+
+function readDelayLevel({ text }: Expression): Read<Pick<Message, 'delayLevel'>> {
+  return (scope, event) => {
+    const level = wholeNumber('delayLevel', text(scope, event), MAX_DELAY_LEVEL);
+    return level === 0 ? {} : { delayLevel: level };
+  };
+}
+
+function readDeliverAt({ text }: Expression): Read<Pick<Message, 'deliverAtMs'>> {
+  return (scope, event) => {
+    const deliverAtMs = wholeNumber('deliverAt', text(scope, event), Number.MAX_SAFE_INTEGER);
+    return deliverAtMs === 0 ? {} : { deliverAtMs };
+  };
+}
+
+/** 0 for nothing at all. */
+function wholeNumber(option: string, text = '', max: number): number {
+  const number = Number(text);
+  if (/\D/.test(text) || number > max) throw invalid(option, text, `a whole number up to ${max}`, /\D/);
+  return number;
+}
+
+// What was rendered is a publisher's, and is not repeated word for word.
+function invalid(option: string, text: string, wanted: string, refused: RegExp): NeverRetry {
+  const at = text.search(refused);
+  const where = at < 0 ? '' : ` with a ${characterKind(text, at)} at position ${at}`;
+  const given = text === '' ? 'nothing' : `${text.length} characters${where}`;
+  return new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; wanted ${wanted}`);
+}

@@ -1,0 +1,156 @@
+import { Token } from 'aws-cdk-lib';
+import {
+  Connections,
+  type IConnectable,
+  type ISecurityGroup,
+  type IVpc,
+  SecurityGroup,
+  type SubnetSelection,
+} from 'aws-cdk-lib/aws-ec2';
+import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { CA_SECRET_ARN, CREDENTIALS_SECRET_ARN, isServerAddress } from '../../lambdas/deliver/rocketmq/config.ts';
+import type { WorkerNetwork } from './network.ts';
+
+export interface RocketMqConnectorProps {
+  /**
+   * `host:port` of each name server, for RocketMQ 4 and 5; any one is enough (rows A15, B3). The brokers' own addresses, as the
+   * name servers tell them, must be within reach, too.
+   *
+   * @default - endpoints
+   */
+  readonly nameServers?: readonly string[];
+  /**
+   * `host:port` of each proxy of RocketMQ 5. Not there yet: brokers of version 5 take messages by `nameServers`.
+   *
+   * @default - nameServers
+   */
+  readonly endpoints?: readonly string[];
+  /**
+   * What access control of the brokers asks for, as JSON `{ "accessKey", "secretKey" }`, with `securityToken` where there is one.
+   * Workers read it when they start, when a broker refuses it, and every few minutes.
+   *
+   * @default - no credentials
+   */
+  readonly credentials?: ISecret;
+  /**
+   * Instance id that topics and groups are prefixed with, `<namespace>%<topic>` (row D12).
+   *
+   * @default - no prefix
+   */
+  readonly namespace?: string;
+  /**
+   * Whether name servers and brokers are spoken to by TLS; certificates are verified. `false` sends everything in plain text.
+   *
+   * @default true
+   */
+  readonly tls?: boolean;
+  /**
+   * Certificates of a private authority: PEM, or a secret that holds it.
+   *
+   * @default - the authorities that Node.js trusts
+   */
+  readonly certificateAuthority?: string | ISecret;
+  /**
+   * Where the workers have their network interfaces.
+   *
+   * @default - none: the servers are reached by the internet
+   */
+  readonly vpc?: IVpc;
+  /**
+   * Which of its subnets; they need a NAT, or endpoints for SQS and Secrets Manager.
+   *
+   * @default - private subnets
+   */
+  readonly vpcSubnets?: SubnetSelection;
+  /**
+   * @default - one for all workers of the connector; see `connections`
+   */
+  readonly securityGroups?: readonly ISecurityGroup[];
+}
+
+/**
+ * A RocketMQ that any number of tasks deliver to (rows A15–A19, D12).
+ *
+ * @throws InvalidOptionError at synth for anything that could not work once deployed.
+ */
+export class RocketMqConnector extends Construct implements IConnectable {
+  /** Lets the workers through to brokers: `connector.connections.allowTo(brokers, Port.tcp(10911))`. Empty without a VPC. */
+  readonly connections: Connections;
+  /** Its part of a sink's spec. */
+  readonly spec: object;
+  /** What dead letters name, `rocketmq://<name server>[/<namespace>]`. */
+  readonly address: string;
+  /** What a worker's environment holds for it: where secrets are, never what is in them. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly network: WorkerNetwork | undefined;
+  readonly #secrets: readonly ISecret[];
+
+  constructor(scope: Construct, id: string, props: RocketMqConnectorProps) {
+    super(scope, id);
+    const { credentials, namespace, tls = true, certificateAuthority: authority } = props;
+    const nameServers = checkServers(id, props);
+    if (!tls && authority !== undefined)
+      throw new InvalidOptionError(`${id}.certificateAuthority`, 'an authority', 'none with tls: false');
+    if (
+      typeof authority === 'string' &&
+      !Token.isUnresolved(authority) &&
+      !authority.includes('-----BEGIN CERTIFICATE')
+    )
+      throw new InvalidOptionError(`${id}.certificateAuthority`, authority, 'PEM: -----BEGIN CERTIFICATE-----…');
+
+    const authoritySecret = typeof authority === 'object' ? authority : undefined;
+    this.spec = {
+      nameServers: nameServers.join(';'),
+      tls,
+      ...(namespace !== undefined && { namespace }),
+      ...(typeof authority === 'string' && { ca: authority }),
+    };
+    this.address = `rocketmq://${nameServers[0]}${namespace === undefined ? '' : `/${namespace}`}`;
+    this.environment = {
+      ...(credentials && { [CREDENTIALS_SECRET_ARN]: credentials.secretArn }),
+      ...(authoritySecret && { [CA_SECRET_ARN]: authoritySecret.secretArn }),
+    };
+    this.#secrets = [credentials, authoritySecret].filter((secret) => secret !== undefined);
+    this.network = this.#network(id, props);
+    this.connections = new Connections({ securityGroups: [...(this.network?.securityGroups ?? [])] });
+  }
+
+  /** Allows a worker to read the secrets. */
+  grantConnect(worker: IGrantable): void {
+    for (const secret of this.#secrets) secret.grantRead(worker);
+  }
+
+  #network(id: string, { vpc, vpcSubnets, securityGroups }: RocketMqConnectorProps): WorkerNetwork | undefined {
+    if (vpc === undefined) {
+      for (const [name, given] of Object.entries({ vpcSubnets, securityGroups }))
+        if (given !== undefined) throw new InvalidOptionError(`${id}.${name}`, 'given', 'vpc beside it');
+      return undefined;
+    }
+    const description = `Workers of the Outflow connector ${this.node.id}`;
+    return {
+      vpc,
+      vpcSubnets,
+      securityGroups: securityGroups ?? [new SecurityGroup(this, 'Workers', { vpc, description })],
+      services: this.#secrets.length === 0 ? [] : ['secretsmanager'],
+    };
+  }
+}
+
+function checkServers(id: string, { nameServers, endpoints }: RocketMqConnectorProps): readonly string[] {
+  if (endpoints !== undefined)
+    throw new InvalidOptionError(
+      `${id}.endpoints`,
+      endpoints,
+      'nameServers: the gRPC protocol of proxies is not there yet, and brokers of version 5 take messages by nameServers',
+    );
+  if (nameServers === undefined || nameServers.length === 0)
+    throw new InvalidOptionError(`${id}.nameServers`, nameServers, 'one at least, such as 10.0.0.5:9876');
+  for (const server of nameServers) {
+    if (!Token.isUnresolved(server) && !isServerAddress(server))
+      throw new InvalidOptionError(`${id}.nameServers`, server, 'host:port, such as 10.0.0.5:9876');
+  }
+  return nameServers;
+}

@@ -1,0 +1,25 @@
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import type { OutflowTaskProps } from './task.ts';
+
+/** Options that say nothing beside others, or without them: each was meant to do something. */
+const IDLE: readonly (readonly [keyof OutflowTaskProps, (props: OutflowTaskProps) => boolean, string])[] = [
+  [
+    'onExhausted',
+    ({ faultTolerance }) => faultTolerance === 'prohibited',
+    "nothing with faultTolerance 'prohibited': a message whose retries are over blocks the task",
+  ],
+  [
+    'poison',
+    ({ faultTolerance }) => faultTolerance !== 'prohibited',
+    "faultTolerance 'prohibited' beside it: where faults are allowed, such a message is dead-lettered",
+  ],
+  ['onExpired', ({ requestTtl }) => requestTtl === undefined, 'requestTtl beside it: without one, no message expires'],
+];
+
+/** @throws InvalidOptionError for an option that the others leave without effect. */
+export function refuseIdle(task: string, props: OutflowTaskProps): void {
+  for (const [option, isIdle, wanted] of IDLE) {
+    const given = props[option];
+    if (given !== undefined && isIdle(props)) throw new InvalidOptionError(`${task}.${option}`, given, wanted);
+  }
+}

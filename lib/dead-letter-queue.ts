@@ -1,0 +1,58 @@
+import { Annotations, Duration } from 'aws-cdk-lib';
+import { CfnQueue, type IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { wholeSeconds } from './retry.ts';
+
+/** Amazon SQS, "SetQueueAttributes": MessageRetentionPeriod. */
+const RETENTION_SECONDS = { atLeast: 60, byDefault: 345_600, atMost: 1_209_600 };
+
+/** How long a task's own dead-letter queue keeps letters: as long as SQS can. */
+export const OWN_RETENTION = Duration.seconds(RETENTION_SECONDS.atMost);
+
+/** @throws InvalidOptionError for a queue that cannot be the dead-letter queue of a standard one, nor take a rule's errors. */
+export function refuseFifo(option: string, queue: IQueue): void {
+  if (queue.fifo)
+    throw new InvalidOptionError(
+      option,
+      'a FIFO queue',
+      'a standard queue: SQS wants both of one kind, IoT Core a standard one',
+    );
+}
+
+/**
+ * Sees to it that letters outlast the queue they come from: a message that SQS itself moves there keeps its age (Amazon SQS,
+ * "Using dead-letter queues"), so it would be deleted as soon as it came. Of a queue that the user brings it warns.
+ *
+ * @throws InvalidOptionError for a retention that SQS does not have, or that the task's own dead-letter queue cannot outlast.
+ */
+export function checkRetention(task: Construct, option: string, retention: Duration, deadLetterQueue: IQueue): void {
+  const seconds = wholeSeconds(retention, option);
+  const isOwn = deadLetterQueue.node.scope === task;
+  const { atLeast, atMost } = RETENTION_SECONDS;
+  if (seconds < atLeast || seconds > atMost || (isOwn && seconds === atMost))
+    throw new InvalidOptionError(
+      option,
+      text(seconds),
+      'at least 1 minute, and less than the 14 days of the dead-letter queue',
+    );
+  if (isOwn) return;
+  const kept = retentionOf(deadLetterQueue);
+  if (kept !== undefined && kept > seconds) return;
+  const given = kept === undefined ? 'its retention cannot be seen here' : `it keeps messages ${text(kept)}`;
+  Annotations.of(task).addWarningV2(
+    'mqtt-outflow:deadLetterRetention',
+    `deadLetterQueue: ${given}; wanted more than the ${text(seconds)} of the task's queue, or what SQS moves there is deleted early`,
+  );
+}
+
+function retentionOf(queue: IQueue): number | undefined {
+  const resource = queue.node.defaultChild;
+  if (!(resource instanceof CfnQueue)) return undefined;
+  const { messageRetentionPeriod = RETENTION_SECONDS.byDefault } = resource;
+  return messageRetentionPeriod > 0 ? messageRetentionPeriod : undefined; // a token's number is negative
+}
+
+function text(seconds: number): string {
+  return Duration.seconds(seconds).toHumanString();
+}

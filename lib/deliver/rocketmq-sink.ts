@@ -1,0 +1,152 @@
+import { type Duration, Token } from 'aws-cdk-lib';
+import { isRendered } from '../../lambdas/core/jsonpath/expression.ts';
+import { rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
+import type { RocketMqConnector } from '../connector/rocketmq-connector.ts';
+import type { ISink, SinkConfig } from './sink.ts';
+
+/**
+ * What a message becomes. Each text is a template over the rule output (`${clientid}`), or, when it begins with `$.` or `$[`,
+ * a JSONPath over the event (`$.data.body.id`). A JSONPath that finds nothing leaves key, tag, property, group and delay
+ * out; a payload or topic that it does not find sends the message to the dead-letter queue.
+ */
+export interface RocketMqMessageProps {
+  /**
+   * What the message holds; `${payload}` forwards the original bytes (rows A23, D13).
+   *
+   * @default - the whole rule output as JSON
+   */
+  readonly payload?: string;
+  /**
+   * By which it is found: one key, several with spaces between them, or a JSONPath that finds a list; '' for none (rows A9, D15).
+   *
+   * @default - the message's id, which its duplicates share
+   */
+  readonly key?: string;
+  /**
+   * By which consumers filter: not blank, no `|` (rows A9, D16).
+   *
+   * @default - none
+   */
+  readonly tag?: string;
+  /**
+   * A JSONPath that finds an object, such as `$.data.userProperties`, or a text for each name. Values that are no texts become
+   * JSON; names that RocketMQ keeps for itself are refused, and of user properties KEYS and TAGS are left out (row D14).
+   *
+   * @default - none
+   */
+  readonly properties?: string | Readonly<Record<string, string>>;
+}
+
+export interface RocketMqSinkProps extends RocketMqMessageProps {
+  /** 1 to 127 letters, digits, `_`, `-`, `%` and `|` once rendered, namespace included (row A9). */
+  readonly topic: string;
+  /**
+   * Messages of one group go to one queue, in the order in which they are sent. To keep the order of publishers, use a
+   * `StreamBuffer` with it: a `QueueBuffer` has none.
+   *
+   * @default - any queue, no order
+   */
+  readonly messageGroup?: string;
+  /**
+   * Level 1 to 18, by the broker's settings 1 s, 5 s, 10 s, 30 s, 1 to 10 min, 20 min, 30 min, 1 h, 2 h; 0 is at once. A delayed
+   * message is sent alone.
+   *
+   * @default - at once
+   */
+  readonly delayLevel?: number | string;
+  /**
+   * When consumers get it, in milliseconds since 1970; brokers of version 5 only.
+   *
+   * @default - at once
+   */
+  readonly deliverAt?: string;
+  /**
+   * Messages of one send, 1 to 10,000 (row B7).
+   *
+   * @default 100
+   */
+  readonly batchSize?: number;
+  /**
+   * `sync` sends one batch after the other, `async` up to `inflightWindow` at a time; both wait for the broker's answers (rows A10, B5).
+   *
+   * @default 'sync'
+   */
+  readonly produce?: 'sync' | 'async';
+  /**
+   * Sends under way at a time in one running function, with `produce: 'async'`: 1 to 1,000.
+   *
+   * @default 16
+   */
+  readonly inflightWindow?: number;
+  /**
+   * Longest that one send may take with all its attempts, 100 ms to 30 s (row B6).
+   *
+   * @default Duration.seconds(3)
+   */
+  readonly syncTimeout?: Duration;
+  /**
+   * A topic's route that is older is asked for anew before it is used (row B4).
+   *
+   * @default Duration.seconds(5)
+   */
+  readonly refreshTopicRouteInterval?: Duration;
+  /**
+   * Bytes that a payload may have; what is larger goes to the dead-letter queue. The broker's own limit is found out, too.
+   *
+   * @default 4128768
+   */
+  readonly maxMessageBytes?: number;
+  /**
+   * Let brokers that do so create topics with their first message.
+   *
+   * @default true
+   */
+  readonly autoCreateTopics?: boolean;
+}
+
+/** Ready-made mappings of messages, to be spread into the props of a sink. */
+export const RocketMqMapping = {
+  /** As an outflow task of ApsaraMQ for MQTT maps them (rows D13–D16). */
+  apsaraMq(): RocketMqMessageProps {
+    return {
+      payload: '$.data.body',
+      properties: '$.data.userProperties',
+      key: '$.data.systemProperties.KEYS',
+      tag: '$.data.systemProperties.TAGS',
+    };
+  },
+} as const;
+
+/** Apache RocketMQ 4 and 5 (rows A1–A30, B3–B7, D12–D16). */
+export class RocketMqSink implements ISink {
+  readonly type = 'rocketmq';
+  readonly options = rocketMqOptions;
+  readonly spec: object;
+  readonly deployTime = ['topic', 'nameServers'];
+  readonly #connector: RocketMqConnector;
+  readonly #topic: string;
+
+  constructor(connector: RocketMqConnector, props: RocketMqSinkProps) {
+    const { syncTimeout, refreshTopicRouteInterval, ...options } = props;
+    this.#connector = connector;
+    this.#topic = props.topic;
+    this.spec = {
+      type: 'rocketmq',
+      ...connector.spec,
+      ...options,
+      ...(syncTimeout && { syncTimeoutMs: syncTimeout.toMilliseconds() }),
+      ...(refreshTopicRouteInterval && { refreshTopicRouteIntervalMs: refreshTopicRouteInterval.toMilliseconds() }),
+    };
+  }
+
+  bind(): SinkConfig {
+    const isNamedByMessages = !Token.isUnresolved(this.#topic) && isRendered(this.#topic);
+    const connector = this.#connector;
+    return {
+      targetArn: `${connector.address}/${isNamedByMessages ? '*' : this.#topic}`,
+      environment: connector.environment,
+      network: connector.network,
+      grantDeliver: (worker) => connector.grantConnect(worker),
+    };
+  }
+}

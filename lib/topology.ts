@@ -1,0 +1,62 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AspectPriority, Aspects, Stack, Stage } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { METADATA_KEY, type TemplateMetadata } from '../lambdas/core/metadata.ts';
+import { type Feed, loopsOf } from '../lambdas/core/topic-loops.ts';
+import { toMermaid, topologyOf } from '../lambdas/core/topology.ts';
+
+/**
+ * Draws the tasks of a stack at synth, as `<stack>.outflow.mmd` beside its template, and refuses those whose messages come
+ * back to them for ever. Loops are seen among the tasks of a stage that are deployed to one account and region.
+ */
+export function addTopology(scope: Construct): void {
+  const stack = Stack.of(scope);
+  if (drawn.has(stack)) return;
+  drawn.add(stack);
+  Aspects.of(stack).add(
+    {
+      visit(node) {
+        if (node === stack) writeFileSync(pictureFile(stack), toMermaid(topologyOf([stackTasks(stack)])));
+      },
+    },
+    { priority: AspectPriority.READONLY },
+  );
+  stack.node.addValidation({ validate: () => loopsFrom(stack).map(refusal) });
+}
+
+const drawn = new WeakSet<Stack>();
+
+function pictureFile(stack: Stack): string {
+  return join(Stage.of(stack)!.outdir, stack.templateFile.replace(/(\.template)?\.json$/, '.outflow.mmd'));
+}
+
+function stackTasks(stack: Stack) {
+  const metadata = stack.templateOptions.metadata?.[METADATA_KEY] as TemplateMetadata | undefined;
+  return { name: stack.stackName, tasks: metadata?.tasks ?? [] };
+}
+
+/** Loops that begin with a task of this stack; those that only pass through it are another stack's to tell. */
+function loopsFrom(stack: Stack): Feed[][] {
+  const stage = Stage.of(stack)!;
+  const tasks = stage.node
+    .findAll()
+    .filter((node) => Stack.isStack(node))
+    .filter((other) => Stage.of(other) === stage && other.environment === stack.environment)
+    .flatMap((other) => stackTasks(other).tasks);
+  const own = new Set(stackTasks(stack).tasks.map(({ path }) => path));
+  return loopsOf(tasks).filter(([first]) => own.has(first!.from.path));
+}
+
+function refusal(loop: readonly Feed[]): string {
+  const way = loop.map(
+    ({ from, writes, to, reads }) => `${from.path} publishes '${writes}', ${to.path} reads '${reads}'`,
+  );
+  const [{ from, writes }] = loop as [Feed];
+  return new InvalidOptionError(
+    `${from.path}.sink`,
+    writes,
+    `a topic from which no message comes back to the task (${way.join('; ')})`,
+  ).message;
+}

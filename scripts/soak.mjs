@@ -1,0 +1,23 @@
+// `npm run soak`: tasks under faults in one process, and a ledger of every message at the end.
+import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ready } from './ready.mjs';
+import { parts } from './setup.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+ready(root);
+const proxy = parts.find(({ name }) => name === 'fault-proxy');
+if (!proxy.isReady()) proxy.install();
+const child = spawn(process.execPath, ['--import', 'tsx', 'test/soak/main.ts', ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+  // On Node 20 the AWS SDK prints a page about its own future.
+  env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true', ...process.env },
+});
+// Ctrl-C reaches the child as well.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+child.on('exit', (code) => {
+  process.exitCode = code ?? 1;
+});

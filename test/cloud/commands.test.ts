@@ -1,0 +1,173 @@
+import { PassThrough } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type CloudTask, reportOf, type TaskReport } from '../../bin/cloud/cloud.ts';
+import { readLetter } from '../../bin/cloud/letter.ts';
+import { letterText } from '../../bin/commands/dlq.ts';
+import { readLines } from '../../bin/commands/lines.ts';
+import { jsonText, printable } from '../../bin/commands/printable.ts';
+import { verdict } from '../../bin/commands/reach.ts';
+import { statusText } from '../../bin/commands/status.ts';
+import { INITIAL_STATE, type TaskState } from '../../lambdas/core/control.ts';
+import { envelope } from '../support/messages.ts';
+import { command } from './contract.ts';
+
+const HOSTILE = fc.string({
+  unit: fc.constantFrom(
+    'a',
+    '"',
+    '\\',
+    '\n',
+    '\x1b[2J',
+    '\x07',
+    '\x7f',
+    '\x9b1m',
+    '\u202e',
+    '\u2028',
+    '\u200b',
+    '\ud800',
+    'é',
+    '😀',
+  ),
+});
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+const ACTS_ON_A_TERMINAL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/;
+
+describe('what comes from messages', () => {
+  it('never acts on the terminal', () => {
+    fc.assert(
+      fc.property(HOSTILE, (text) => {
+        expect(printable(text)).not.toMatch(/\n/);
+        expect(printable(text)).not.toMatch(ACTS_ON_A_TERMINAL);
+        expect(jsonText({ [text]: text })).not.toMatch(ACTS_ON_A_TERMINAL);
+        const attributes = { ERROR_MESSAGE: { DataType: 'String', StringValue: text } };
+        const stored = { messageId: text, attributes, sentAt: 0 };
+        for (const body of [text, JSON.stringify(envelope(text, { topic: text, clientid: text }))])
+          expect(letterText(readLetter({ ...stored, body }))).not.toMatch(ACTS_ON_A_TERMINAL);
+        const report = reportOf({ ...READINGS, state: stopped(text) }, 0);
+        expect(statusText([report], { now: 0, columns: 200 })).not.toMatch(ACTS_ON_A_TERMINAL);
+      }),
+    );
+  });
+
+  it('is the same JSON for programs', () => {
+    fc.assert(
+      fc.property(HOSTILE, (text) => {
+        expect(JSON.parse(jsonText([text]))).toEqual([text]);
+      }),
+    );
+  });
+});
+
+const READINGS = {
+  task: 'Warm',
+  stack: 'Plant',
+  queue: { visible: 5, inFlight: 1, delayed: 2, retentionSeconds: 60 },
+  retryQueue: { visible: 1, inFlight: 3, delayed: 4, retentionSeconds: 60 },
+  deadLetterQueue: { visible: 6, inFlight: 0, delayed: 0, retentionSeconds: 60 },
+  mappings: ['Enabled', 'Enabled'],
+};
+const stopped = (cause: string, at = 10): TaskState => ({
+  ...INITIAL_STATE,
+  halt: { why: 'stopped', cause },
+  stops: [[at, null]],
+});
+
+describe('a report', () => {
+  it('sets the state that is kept right by what the mappings say now', () => {
+    const running = { ...INITIAL_STATE, status: 'Running' as const, since: 7 };
+    const report = (state: TaskState, mappings: string[]) => reportOf({ ...READINGS, state, mappings }, 99);
+    expect(report(running, ['Enabled', 'Enabled'])).toMatchObject({
+      status: 'Running',
+      since: 7,
+      waiting: 7,
+      retrying: 5,
+      inFlight: 4,
+      deadLetters: 6,
+    });
+    expect(report(running, ['Enabled', 'Enabling'])).toMatchObject({ status: 'Starting', since: 99 });
+    expect(report(stopped('gone'), ['Disabled', 'Disabled'])).toMatchObject({
+      status: 'Start Failed',
+      cause: 'gone',
+      stoppedAt: 10,
+    });
+  });
+});
+
+describe('waiting for a task', () => {
+  const report = (state: TaskState, mappings = READINGS.mappings): TaskReport =>
+    reportOf({ ...READINGS, state, mappings }, 99);
+  const enable = { kind: 'enable' } as const;
+  const pause = { kind: 'pause', stopIntake: false } as const;
+
+  it('takes no old failure for an answer, and a new one for what it is', () => {
+    const before = report(stopped('gone', 10), ['Disabled', 'Disabled']);
+    expect(verdict(enable, before, before)).toBe('underWay');
+    expect(verdict(enable, before, report(stopped('gone', 20)))).toBe('failed');
+    expect(verdict(enable, before, report(INITIAL_STATE))).toBe('reached');
+    expect(verdict(enable, before, report(INITIAL_STATE, ['Enabled', 'Enabling']))).toBe('underWay');
+  });
+
+  it('is over for a pause when both mappings have stopped', () => {
+    const paused: TaskState = { ...INITIAL_STATE, desired: 'Paused' };
+    const before = report(INITIAL_STATE);
+    expect(verdict(pause, before, report(paused, ['Disabled', 'Disabling']))).toBe('underWay');
+    expect(verdict(pause, before, report(paused, ['Disabled', 'Disabled']))).toBe('reached');
+  });
+});
+
+describe('the commands', () => {
+  const asked: object[] = [];
+  let state = stopped('stream gone');
+  const warm = {
+    name: 'Warm',
+    path: 'Plant/Warm',
+    filters: [],
+    status: async () => reportOf({ ...READINGS, state }, Date.now()),
+    async ask(wish: object) {
+      asked.push(wish);
+      state = stopped('stream still gone', 11);
+    },
+    testConnectivity: async () => ({ ok: false, detail: 'stream gone' }),
+  } as unknown as CloudTask;
+  const cloud = { tasks: async () => [warm, { ...warm, path: 'Other/Warm' }], close() {} };
+
+  it('exit with 1 and the cause when a task cannot start', async () => {
+    const { answer, failed } = await command(cloud, ['enable', 'Plant/Warm']);
+    expect({ answer, failed }).toEqual({
+      failed: true,
+      answer: expect.stringMatching(/Start Failed .*: stream still gone/),
+    });
+    expect((await command(cloud, ['test-connectivity', 'Plant/Warm'])).failed).toBe(true);
+    expect((await command(cloud, ['status', 'Plant/Warm'])).failed).toBe(true);
+  });
+
+  it.each([
+    [['pause', 'Warm'], 'name one by its path: Plant/Warm, Other/Warm'],
+    [['redrive', 'Plant/Warm', '--all', '--filter', 'EXPIRED'], '--all and --filter EXPIRED: wanted one of them'],
+    [['redrive', 'Plant/Warm', '--native', '--dry-run'], 'wanted no --filter and no --dry-run'],
+    [['redrive', 'Plant/Warm', '--rate', '0.5'], 'wanted a whole number of at least 1'],
+  ])('%j is refused', (words, why) => expect(command(cloud, words)).rejects.toThrow(why));
+
+  it('are typed as lines where tasks run in this process, one after the other; a mistake ends nothing', async () => {
+    const printed: string[] = [];
+    const terminal = {
+      isInteractive: false,
+      columns: 200,
+      print: (text: string) => printed.push(text),
+      note: () => {},
+      during: <Result>(_: () => string, work: Promise<Result>) => work,
+      confirm: async () => false,
+      clear() {},
+      fail() {},
+    };
+    const input = new PassThrough();
+    const lines = readLines({ terminal, isHere: true, open: async () => cloud }, input);
+    input.write('status Cold\nnonsense\n\n');
+    await new Promise(setImmediate);
+    await lines.type('pause Plant/Warm --timeout 1 --stop-intake');
+    lines.close();
+    expect(printed.join('\n')).toMatch(/no task Cold[\s\S]*unknown command 'nonsense'[\s\S]*still asked to pause/);
+    expect(asked.at(-1)).toEqual({ kind: 'pause', stopIntake: true });
+  });
+});

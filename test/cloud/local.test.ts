@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeleteStreamCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis';
+import { App, Stack } from 'aws-cdk-lib';
+import { Stream } from 'aws-cdk-lib/aws-kinesis';
+import mqtt from 'mqtt';
+import { afterAll, beforeAll, describe, vi } from 'vitest';
+import { localCloud } from '../../bin/cloud/local.ts';
+import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
+import { readAssembly } from '../../localstack/one-process/assembly.ts';
+import { type Run, run } from '../../localstack/one-process/run.ts';
+import { readRecords } from '../support/kinesis.ts';
+import { type CloudUnderTest, cloudContract } from './contract.ts';
+
+const STREAM = 'Numbers';
+const PATIENCE = { timeout: 20_000, interval: 50 };
+
+describe('the tasks of this process', () => {
+  const outdir = mkdtempSync(join(tmpdir(), 'outflow-cloud-'));
+  let running: Run;
+  let device: mqtt.MqttClient;
+  let under: CloudUnderTest;
+
+  beforeAll(async () => {
+    const app = new App({ outdir });
+    const stack = new Stack(app, 'Tasks');
+    new OutflowTask(stack, 'Warm', {
+      source: new IotTopicSource('devices/+/telemetry'),
+      filter: { data: { body: { temp: [{ numeric: ['>', 20] }] } } },
+      sink: new KinesisSink(new Stream(stack, 'Stream', { streamName: STREAM }), {
+        partitionKey: 'key',
+        payload: '{"n":${payload.n}}',
+      }),
+    });
+    const stacks = readAssembly(app.synth().directory);
+    running = await run(stacks, { reconcileEveryMs: 200, onError() {} });
+    device = await mqtt.connectAsync(running.broker.url, { clientId: 'd1' });
+    const { kinesis, tasks } = running;
+    const letters = () => tasks[0]!.deadLetterQueue!;
+    under = {
+      cloud: localCloud(running, stacks, (note) => {
+        throw new Error(note);
+      }),
+      publish: (payload) => device.publishAsync('devices/d1/telemetry', payload, { qos: 1 }),
+      async delivered() {
+        return (await readRecords(kinesis, STREAM)).map(({ data }) => JSON.parse(data.toString()).n);
+      },
+      async deleteStream() {
+        await kinesis.client.send(new DeleteStreamCommand({ StreamName: STREAM }));
+        await vi.waitUntil(
+          async () => (await kinesis.client.send(new ListStreamsCommand({}))).StreamNames?.length === 0,
+          PATIENCE,
+        );
+      },
+      createStream: () => kinesis.createStream(STREAM),
+      async sendLetter(body, attributes) {
+        const typed = Object.entries(attributes).map(([name, stringValue]) => {
+          return [name, { dataType: 'String', stringValue }] as const;
+        });
+        letters().send({ body, attributes: Object.fromEntries(typed) });
+      },
+      async purgeLetters() {
+        for (const { receiptHandle } of letters().receive(1_000)) letters().delete(receiptHandle);
+      },
+    };
+  }, 60_000);
+
+  afterAll(async () => {
+    await device?.endAsync();
+    await running?.close();
+    rmSync(outdir, { recursive: true });
+  });
+
+  cloudContract(() => under, { patience: PATIENCE, isPatient: false });
+});

@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InvalidTemplateError } from '../../../lambdas/core/errors.ts';
+import { ExactNumber, parseJson, stringifyJson } from '../../../lambdas/core/json.ts';
+import { compileExpression, isJsonPath } from '../../../lambdas/core/jsonpath/expression.ts';
+import { compileJsonPath } from '../../../lambdas/core/jsonpath/jsonpath.ts';
+
+const event = parseJson(
+  '{"data":{"body":{"n":1e400,"list":[{"t":21.50,"id":"a"},{"t":5,"id":"b"}],"text":"x","none":null},"limit":20.0}}',
+) as object;
+const read = (path: string) => {
+  const found = compileJsonPath(path).read(event);
+  return stringifyJson(found === undefined ? 'nothing' : found);
+};
+
+describe('JSONPath', () => {
+  it.each([
+    ['$.data.body.text', '"x"'],
+    ["$['data']['body']['n']", '1e400'],
+    ['$.data.body.list[-1].id', '"b"'],
+    ['$.data.body.list[2].id', '"nothing"'],
+    ['$.data.body.none', 'null'],
+    ['$.data.body.n.text', '"nothing"'],
+    ['$.data.body.list[*].t', '[21.50,5]'],
+    ['$.data.body.list[?@.t > 20].id', '["a"]'],
+    ['$.data.body.list[?@.t > $.data.limit].id', '["a"]'],
+    ['$..t', '[21.50,5]'],
+    ['$..text', '["x"]'],
+    ['$.data.body.list[?@.t > 100]', '"nothing"'],
+  ])('%s finds %s', (path, wanted) => expect(read(path)).toBe(wanted));
+
+  it('finds any value at the path to it, whatever the names on the way', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string(), { minLength: 1, maxLength: 5 }), fc.jsonValue(), (names, value) => {
+        const root = names.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+        const path = `$${names.map((name) => `[${JSON.stringify(name)}]`).join('')}`;
+        expect(compileJsonPath(path).read(parseJson(JSON.stringify(root)) as object)).toEqual(
+          parseJson(JSON.stringify(value)),
+        );
+      }),
+    );
+  });
+
+  it('knows no property but a value’s own, and no digits of a number', () => {
+    for (const path of ['$.constructor', '$.data.toString', '$.data.body.text.length', '$.data.body.list.length'])
+      expect(read(path)).toBe('"nothing"');
+    expect(compileJsonPath('$.data.body.n').read(event)).toBeInstanceOf(ExactNumber);
+  });
+
+  it.each(['$.', '$.a[', '$[?@.a ==]', '$.a b'])('refuses %s when it is compiled', (path) =>
+    expect(() => compileJsonPath(path)).toThrow(InvalidTemplateError),
+  );
+});
+
+describe('an option that is a template or a JSONPath', () => {
+  it.each([
+    ['$', true],
+    ['$.data', true],
+    ["$['data']", true],
+    ['${data}', false],
+    ['$5', false],
+    ['a $.b', false],
+    ['', false],
+  ])('%s: JSONPath is %s', (text, wanted) => expect(isJsonPath(text)).toBe(wanted));
+
+  it('reads the event by the one, the rule output by the other', () => {
+    const of = (text: string) => compileExpression(text, 'fail').text({ data: 'scope' }, { data: 'event' });
+    expect([of('$.data'), of('${data}'), of('$.missing')]).toEqual(['event', 'scope', undefined]);
+  });
+
+  it('makes bytes of text as it is, and of other values as JSON', () => {
+    const of = (text: string) => `${Buffer.from(compileExpression(text, 'fail').bytes({}, event))}`;
+    expect([of('$.data.body.text'), of('$.data.body.none'), of('$.data.body.list[0]')]).toEqual([
+      'x',
+      'null',
+      '{"t":21.50,"id":"a"}',
+    ]);
+    expect(() => of('$.data.missing')).toThrow(expect.objectContaining({ code: 'TEMPLATE_VARIABLE_MISSING' }));
+  });
+});

@@ -1,0 +1,233 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InvalidOptionError, type NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
+import { parseOptions } from '../../../lambdas/core/spec.ts';
+import { rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
+import type { Message, Producer, SendOutcome } from '../../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import { compileRocketMq, type RocketMqRequest } from '../../../lambdas/deliver/rocketmq/render.ts';
+import { parseCredentials, secretReader } from '../../../lambdas/deliver/rocketmq/secrets.ts';
+import { openRocketMq, rocketMqSink } from '../../../lambdas/deliver/rocketmq/sink.ts';
+import type { DeliverContext } from '../../../lambdas/deliver/sink.ts';
+import { hurry, minute } from '../../contract/sink.ts';
+
+const options = (over: object = {}) => {
+  const given = { type: 'rocketmq', nameServers: '127.0.0.1:1', topic: 'T', ...over };
+  const parsed = parseOptions(rocketMqOptions, given);
+  return { ...parsed, topic: parsed.topic as string, nameServers: parsed.nameServers as string };
+};
+
+describe('RocketMQ rendering', () => {
+  const event = {
+    id: 'id-1',
+    data: {
+      body: { temp: 21.5, tag: 'hot', list: ['a b', 'c'], deep: { x: null } },
+      userProperties: { KEYS: 'k', TAGS: 't', unit: 'C', many: ['x', 'y'], none: null },
+    },
+  };
+  const scope = { clientid: 'd 1', topic: 't/1', site: 'a', nothing: '' };
+  const rendered = (over: object, given: object = event): RocketMqRequest | string => {
+    try {
+      return compileRocketMq(options(over), 'fail')(scope, given);
+    } catch (error) {
+      return (error as NeverRetry).code;
+    }
+  };
+  const message = (over: object) => (rendered(over) as RocketMqRequest).message;
+
+  it('takes templates over the rule output and JSONPaths over the event', () => {
+    const mapped = rendered({
+      topic: 'T-${site}',
+      payload: '$.data.body.tag',
+      key: '$.data.body.list',
+      tag: '${site}',
+      properties: { temp: '$.data.body.temp', deep: '$.data.body.deep', none: '$.data.none', who: '${clientid}' },
+      messageGroup: '${topic}',
+      delayLevel: '$.data.body.level',
+    });
+    expect(mapped).toEqual({
+      topic: 'T-a',
+      message: {
+        body: Buffer.from('hot'),
+        keys: ['a', 'b', 'c'],
+        tag: 'a',
+        properties: { temp: '21.5', deep: '{"x":null}', who: 'd 1' },
+        group: 't/1',
+      },
+    });
+  });
+
+  it('leaves KEYS, TAGS and nulls out of an object of properties, and makes JSON of what is no text (D14)', () => {
+    expect(message({ properties: '$.data.userProperties' }).properties).toEqual({ unit: 'C', many: '["x","y"]' });
+  });
+
+  it('has the message’s id for its key, unless it is told otherwise (A30)', () => {
+    expect(message({}).keys).toEqual(['id-1']);
+    expect(message({ key: '' })).not.toHaveProperty('keys');
+  });
+
+  it('does without what a JSONPath does not find, but not without a body (D13–D16)', () => {
+    const paths = { key: '$.x', tag: '$.x', properties: '$.x', messageGroup: '$.x' };
+    for (const delay of [{ delayLevel: '$.x' }, { deliverAt: '$.x' }])
+      expect(message({ ...paths, ...delay })).toEqual({ body: Buffer.from(JSON.stringify(scope)), properties: {} });
+    expect(rendered({ payload: '$.data.x' })).toBe('TEMPLATE_VARIABLE_MISSING');
+    expect(rendered({ tag: '${x}' })).toBe('TEMPLATE_VARIABLE_MISSING');
+  });
+
+  it.each<[string, object]>([
+    ['INVALID_TARGET', { topic: '${topic}' }],
+    ['INVALID_TARGET', { topic: '$.data.x' }],
+    ['INVALID_TARGET', { topic: `${'x'.repeat(63)}\${site}`, namespace: 'n'.repeat(63) }],
+    ['INVALID_TARGET', { tag: 'a|${site}' }],
+    ['INVALID_TARGET', { delayLevel: '19${nothing}' }],
+    ['INVALID_TARGET', { delayLevel: '$.data.body.temp' }],
+    ['INVALID_TARGET', { deliverAt: '${site}' }],
+    ['REJECTED', { payload: '${nothing}' }],
+    ['REJECTED', { properties: '$.data.body.list' }],
+    ['MESSAGE_TOO_LARGE', { maxMessageBytes: 10 }],
+  ])('is %s for %j', (code, over) => expect(rendered(over)).toBe(code));
+
+  it('refuses names that RocketMQ keeps for itself (D14)', () => {
+    const reserved = { ...event, data: { userProperties: { UNIQ_KEY: 'x' } } };
+    expect(rendered({ properties: '$.data.userProperties' }, reserved)).toBe('REJECTED');
+  });
+});
+
+describe('RocketMQ options', () => {
+  it.each<[RegExp, object]>([
+    [/topic: got 'a b'; wanted .*127 letters/, { topic: 'a b' }],
+    [/topic: .*wanted 1 to 62 letters/, { topic: 'x'.repeat(63), namespace: 'n'.repeat(64) }],
+    [/nameServers: .* wanted host:port/, { nameServers: '10.0.0.5' }],
+    [/nameServers: .* wanted host:port/, { nameServers: '10.0.0.5:9876;' }],
+    [/tag: .*no JSONPath/, { tag: '$.a[' }],
+    [/properties/, { properties: { UNIQ_KEY: 'x' } }],
+    [/delayLevel/, { delayLevel: 19 }],
+    [/deliverAt/, { delayLevel: 1, deliverAt: '${t}' }],
+    [/produce: got 'oneway'/, { produce: 'oneway' }],
+    [/syncTimeoutMs: got 99; wanted .*100/, { syncTimeoutMs: 99 }],
+  ])('refuses by name: %s', (wanted, over) => {
+    expect(() => options(over)).toThrow(InvalidOptionError);
+    expect(() => options(over)).toThrow(wanted);
+  });
+});
+
+// Failures of single messages among others, in an order of our own: no server gives them on demand.
+describe('RocketMQ sink, by a scripted producer', () => {
+  const scripted = (fails: (text: string) => boolean, over: object = {}) => {
+    const sends: { topic: string; texts: string[]; isTopicRendered: boolean | undefined }[] = [];
+    const producer: Producer = {
+      async send(topic, messages, { isTopicRendered } = {}) {
+        const texts = messages.map(({ body }) => `${Buffer.from(body)}`);
+        sends.push({ topic, texts, isTopicRendered });
+        const error = new RetryLater('slow down');
+        return texts.map((text) => (fails(text) ? { status: 'retry', error } : stored(text)));
+      },
+      testConnectivity: async () => ({ brokers: [{ name: 'a', address: 'b:1', latencyMs: 0.5 }], away: [] }),
+      close() {},
+    };
+    return { sends, sink: rocketMqSink(options(over), async () => producer) };
+  };
+  const stored = (id: string): SendOutcome => ({
+    status: 'delivered',
+    receipt: id,
+    messageId: id,
+    broker: 'a',
+    queueId: 0,
+    offset: 0,
+  });
+  const request = (text: string, topic = 'T', group?: string): RocketMqRequest => ({
+    topic,
+    message: { body: Buffer.from(text), ...(group !== undefined && { group }) } satisfies Message,
+  });
+
+  it('maps every outcome to its request, for any topics and failures', async () => {
+    const batch = fc.array(fc.record({ topic: fc.constantFrom('a', 'b', 'c'), fails: fc.boolean() }), {
+      maxLength: 30,
+    });
+    await fc.assert(
+      fc.asyncProperty(batch, async (given) => {
+        const failing = new Set(given.flatMap(({ fails }, i) => (fails ? [`${i}`] : [])));
+        const { sink, sends } = scripted((text) => failing.has(text), { topic: '${topic}' });
+        const outcomes = await sink.deliver(
+          given.map(({ topic }, i) => request(`${i}`, topic)),
+          minute,
+        );
+        expect(outcomes.map(({ status }) => status)).toEqual(given.map(({ fails }) => (fails ? 'retry' : 'delivered')));
+        expect(sends.map(({ topic }) => topic)).toEqual([...new Set(given.map(({ topic }) => topic))]);
+        expect(sends.every(({ isTopicRendered }) => isTopicRendered)).toBe(true);
+      }),
+    );
+  });
+
+  const statuses = async (context: DeliverContext, requests: RocketMqRequest[]) => {
+    const { sink, sends } = scripted((text) => text === '2', { batchSize: 2 });
+    const outcomes = await sink.deliver(requests, context);
+    return { statuses: outcomes.map(({ status }) => status), sends: sends.map(({ texts }) => texts) };
+  };
+
+  it('relaxed order: sends nothing after a batch of which something is left over', async () => {
+    const requests = ['0', '1', '2', '3', '4', '5'].map((text) => request(text));
+    expect(await statuses({ ...hurry, order: 'relaxed' }, requests)).toEqual({
+      statuses: ['delivered', 'delivered', 'retry', 'delivered', 'unsent', 'unsent'],
+      sends: [
+        ['0', '1'],
+        ['2', '3'],
+      ],
+    });
+  });
+
+  it('strict order: a topic’s failure holds up that topic only, and groups are the producer’s', async () => {
+    const requests = [
+      request('2', 'a'),
+      request('3', 'a'),
+      request('4', 'a'),
+      request('5', 'b'),
+      request('6', 'a', 'g'),
+    ];
+    const { statuses: found } = await statuses({ ...hurry, order: 'strict' }, requests);
+    expect(found).toEqual(['retry', 'delivered', 'unsent', 'delivered', 'delivered']);
+  });
+
+  it('connects anew after it could not', async () => {
+    let tries = 0;
+    const sink = rocketMqSink(options(), async () => {
+      if (++tries === 1) throw new RetryLater('no secret yet');
+      return { send: async () => [stored('x')], testConnectivity: async () => ({ brokers: [], away: [] }), close() {} };
+    });
+    await expect(sink.deliver([request('x')], minute)).rejects.toThrow('no secret yet');
+    expect(await sink.deliver([request('x')], minute)).toEqual([expect.objectContaining({ status: 'delivered' })]);
+    expect(tries).toBe(2);
+  });
+});
+
+describe('RocketMQ secrets', () => {
+  const failing = (name: string) =>
+    secretReader({ secret: async () => Promise.reject(Object.assign(new Error('no'), { name })) })('arn');
+
+  it('stop the task where waiting is no use, and say which secret it is', async () => {
+    await expect(failing('AccessDeniedException')).rejects.toThrow(StopTask);
+    await expect(failing('TimeoutError')).rejects.toThrow(RetryLater);
+    await expect(failing('TimeoutError')).rejects.toThrow('read secret arn: TimeoutError: no');
+  });
+
+  it('are JSON of two texts or three; nothing of them is in the error', () => {
+    expect(parseCredentials('{"accessKey":"a","secretKey":"s","user":"x"}', 'arn')).toEqual({
+      accessKey: 'a',
+      secretKey: 's',
+    });
+    for (const text of [
+      'hunter2',
+      '{"accessKey":"hunter2"}',
+      '{"accessKey":"hunter2","secretKey":2}',
+      '["hunter2"]',
+      'null',
+    ]) {
+      expect(() => parseCredentials(text, 'arn')).toThrow(StopTask);
+      expect(() => parseCredentials(text, 'arn')).not.toThrow(/hunter2/);
+    }
+  });
+
+  it('stop the task for an address that only the deployment knew, and that is none', async () => {
+    const sink = openRocketMq({ ...options(), nameServers: 'nowhere' }, { env: {} });
+    await expect(sink.deliver([], minute)).rejects.toThrow(StopTask);
+  });
+});

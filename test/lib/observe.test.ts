@@ -1,0 +1,247 @@
+import { readFileSync } from 'node:fs';
+import { App, Duration, Stack } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { describe, expect, it } from 'vitest';
+import { StreamBuffer } from '../../lib/buffer/stream-buffer.ts';
+import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask, type OutflowTaskProps } from '../../lib/index.ts';
+import { articleLink } from '../../lib/observe.ts';
+import { identityStatements } from '../security/declared.ts';
+
+const sink = () => new KinesisSink('s', { partitionKey: '${clientid}', payload: '${payload}' });
+
+function declare(props: Partial<OutflowTaskProps> = {}, id = 'T') {
+  const stack = new Stack(new App(), 'Test');
+  const task = new OutflowTask(stack, id, { source: new IotTopicSource(['a', 'b/#']), sink: sink(), ...props });
+  return { stack, task, template: () => Template.fromStack(stack) };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a template is whatever it is
+type Properties = any;
+
+function alarmsOf(template: Template): [string, Properties][] {
+  return Object.entries(template.findResources('AWS::CloudWatch::Alarm')).map(([id, { Properties }]) => {
+    return [id.replace(/^T|Alarm|[0-9A-F]{8}$/g, ''), Properties];
+  });
+}
+
+describe('alarms', () => {
+  it('go off for dead letters, old messages, SQL that fails, an open circuit and a blocked task', () => {
+    const { task, template } = declare();
+    const alarms = alarmsOf(template());
+    expect(task.alarms).toHaveLength(alarms.length);
+    const seen = alarms.map(([id, { Namespace, MetricName, Dimensions, Statistic, Threshold }]) => {
+      const of = Dimensions.map(({ Name, Value }: { Name: string; Value: Record<string, string & string[]> }) => {
+        const text = typeof Value === 'string' ? Value : (Value['Ref'] ?? Value['Fn::GetAtt']!.join('.'));
+        return `${Name} ${text.replace(/[0-9A-F]{8}(?=\.|$)/, '')}`;
+      });
+      return [id, `${Statistic} ${Namespace} ${MetricName} > ${Threshold}`, of.join(', ')];
+    });
+    expect(seen).toEqual([
+      ['DeadLetters', 'Maximum AWS/SQS ApproximateNumberOfMessagesVisible > 0', 'QueueName TDeadLetterQueue.QueueName'],
+      ['OldestMessage', 'Maximum AWS/SQS ApproximateAgeOfOldestMessage > 900', 'QueueName TQueue.QueueName'],
+      ['ParseErrors', 'Sum AWS/IoT ParseError > 0', 'RuleName TRule'],
+      ['ParseErrors2', 'Sum AWS/IoT ParseError > 0', 'RuleName TRule2'],
+      ['CircuitOpen', 'Maximum Outflow CircuitOpen > 0', 'Stack Test, Task T'],
+      ['Blocked', 'Maximum Outflow Blocked > 0', 'Stack Test, Task T'],
+    ]);
+  });
+
+  it('name an article that there is, stay silent without data, and tell the topic when they begin and end', () => {
+    const topicStack = new Stack(new App(), 'Test');
+    const alarmTopic = new Topic(topicStack, 'Topic');
+    new OutflowTask(topicStack, 'T', {
+      source: new IotTopicSource('a'),
+      sink: sink(),
+      alarmTopic,
+      buffer: new StreamBuffer(),
+    });
+    const alarms = alarmsOf(Template.fromStack(topicStack));
+    const headings = [...readFileSync('docs/runbook.md', 'utf8').matchAll(/^### (.*)$/gm)].map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    const articles = alarms.map(([, { AlarmDescription }]) => /docs\/runbook\.md#(\S+)$/.exec(AlarmDescription)?.[1]);
+    expect(new Set(articles).size).toBe(5);
+    expect(headings).toEqual(expect.arrayContaining(articles));
+    for (const [, properties] of alarms) {
+      expect(properties).toMatchObject({ TreatMissingData: 'notBreaching', DatapointsToAlarm: 1, Period: 60 });
+      const told = [{ Ref: expect.stringMatching(/^Topic/) }];
+      expect(properties).toMatchObject({ AlarmActions: told, OKActions: told });
+    }
+  });
+
+  it('watch how far a task is behind its stream, in place of a queue', () => {
+    const { template } = declare({ buffer: new StreamBuffer(), alarms: { iteratorAge: Duration.minutes(1) } });
+    template().hasResourceProperties('AWS::CloudWatch::Alarm', {
+      Namespace: 'AWS/Lambda',
+      MetricName: 'IteratorAge',
+      Threshold: 60_000,
+      Dimensions: [{ Name: 'FunctionName', Value: { Ref: Match.stringLikeRegexp('Worker') } }],
+    });
+    expect(alarmsOf(template()).map(([id]) => id)).not.toContain('OldestMessage');
+  });
+
+  it('are those that were asked for, and those that can go off', () => {
+    const ids = (props: Partial<OutflowTaskProps>) => alarmsOf(declare(props).template()).map(([id]) => id);
+    const some = {
+      deadLetters: false,
+      parseErrors: false,
+      oldestMessage: Duration.hours(2),
+      blocked: undefined,
+    } as never;
+    expect(ids({ alarms: some })).toEqual(['OldestMessage', 'CircuitOpen', 'Blocked']);
+    expect(ids({ alarms: false })).toEqual([]);
+    expect(ids({ buffer: new NoBuffer({ payload: 'reserialised' }) })).toEqual([
+      'DeadLetters',
+      'ParseErrors',
+      'ParseErrors2',
+    ]);
+  });
+
+  it('are refused where there is none of that name, no whole second, or nobody to be told of', () => {
+    expect(() => declare({ alarms: { dlq: true } as never })).toThrow(
+      /T\.alarms\.dlq: got true; wanted one of deadLetters/,
+    );
+    expect(() => declare({ alarms: { oldestMessage: Duration.millis(1) } })).toThrow(
+      /T\.alarms\.oldestMessage: got '0\.001 s'/,
+    );
+    const topic = Topic.fromTopicArn(new Stack(), 'Topic', 'arn:aws:sns:eu-west-1:111111111111:t');
+    expect(() => declare({ alarms: false, alarmTopic: topic })).toThrow(/T\.alarmTopic: .* none where alarms is false/);
+  });
+
+  it('link to the repository where there is one, else to the package', () => {
+    expect(articleLink('a', undefined)).toBe('docs/runbook.md#a');
+    expect(articleLink('a', 'git+https://example.org/o/p.git')).toBe(
+      'https://example.org/o/p/blob/HEAD/docs/runbook.md#a',
+    );
+  });
+});
+
+it('metrics are the task’s own, sums that can be had otherwise', () => {
+  const { task } = declare({ taskName: 'telemetry' });
+  const dimensions = [
+    { name: 'Stack', value: 'Test' },
+    { name: 'Task', value: 'telemetry' },
+  ];
+  const metrics = [
+    task.metricDelivered(),
+    task.metricFiltered(),
+    task.metricRetried(),
+    task.metricParked(),
+    task.metricExpired(),
+    task.metricDropped(),
+    task.metricDeadLettered(),
+  ];
+  const configs = metrics.map((metric) => metric.toMetricConfig().metricStat!);
+  for (const config of configs) expect(config).toMatchObject({ namespace: 'Outflow', dimensions, statistic: 'Sum' });
+  expect(configs.map(({ metricName }) => metricName).join()).toBe(
+    'Delivered,Filtered,Retried,Parked,Expired,Dropped,DeadLettered',
+  );
+  const each = task.metric('Blocked', { period: Duration.minutes(1), statistic: 'Maximum' }).toMetricConfig()
+    .metricStat!;
+  expect(each).toMatchObject({ metricName: 'Blocked', statistic: 'Maximum', period: Duration.minutes(1) });
+});
+
+describe('an operator', () => {
+  /** Action and resource pairs that an operator gets from a task, by the ids of the resources. */
+  function granted(grant: (task: OutflowTask, operator: Role) => void, props: Partial<OutflowTaskProps> = {}) {
+    const { stack, task } = declare(props);
+    const operator = new Role(stack, 'Operator', { assumedBy: new ServicePrincipal('ssm.amazonaws.com') });
+    grant(task, operator);
+    const resources = Template.fromStack(stack).toJSON()['Resources'];
+    return identityStatements(resources)
+      .filter(({ on }) => on.startsWith('Operator'))
+      .flatMap(({ Action, Resource }) =>
+        Resource.flatMap((resource) => {
+          const text = JSON.stringify(resource);
+          expect(text).not.toContain('*');
+          const ids = [...text.matchAll(/"(?:AWS::)?([A-Za-z]+?)(?:[0-9A-F]{8})?"(?:,"Arn"\]|\})/g)].map(
+            ([, id]) => id,
+          );
+          const id = ids.find((one) => !/^(Partition|Region|AccountId)$/.test(one!));
+          return Action.map((action) => `${action} ${id}`);
+        }),
+      )
+      .sort();
+  }
+  const stackReading = [
+    'cloudformation:DescribeStackResource',
+    'cloudformation:GetTemplate',
+    'cloudformation:GetTemplateSummary',
+    'cloudformation:ListStackResources',
+  ].map((action) => `${action} StackId`);
+
+  it('sees and steers the task, and nothing more', () => {
+    expect(granted((task, operator) => task.grantControl(operator))).toEqual([
+      ...stackReading,
+      'lambda:GetEventSourceMapping TMapping',
+      'lambda:GetEventSourceMapping TRetryMapping',
+      'lambda:InvokeFunction TLive',
+      'sqs:GetQueueAttributes TDeadLetterQueue',
+      'sqs:GetQueueAttributes TQueue',
+      'sqs:GetQueueAttributes TRetryQueue',
+      'sqs:SendMessage OutflowControlQueue',
+      'ssm:GetParameter TState',
+    ]);
+    expect(
+      granted((task, operator) => task.grantControl(operator), { buffer: new NoBuffer({ payload: 'reserialised' }) }),
+    ).toEqual([...stackReading, 'sqs:GetQueueAttributes TDeadLetterQueue']);
+  });
+
+  it('redrives its dead letters, and nothing more', () => {
+    const letters = [
+      'sqs:CancelMessageMoveTask',
+      'sqs:ChangeMessageVisibility',
+      'sqs:DeleteMessage',
+      'sqs:GetQueueAttributes',
+      'sqs:ListMessageMoveTasks',
+      'sqs:ReceiveMessage',
+      'sqs:StartMessageMoveTask',
+    ].map((action) => `${action} TDeadLetterQueue`);
+    const back = ['sqs:GetQueueAttributes TQueue', 'sqs:SendMessage TQueue'];
+    expect(granted((task, operator) => task.grantRedrive(operator))).toEqual(
+      [...stackReading, ...letters, ...back].sort(),
+    );
+  });
+
+  it('opens and closes what a customer’s key encrypts', () => {
+    const { stack, task } = declare({ encryptionKey: undefined });
+    const key = new Key(stack, 'Key');
+    const keyed = new OutflowTask(stack, 'Keyed', {
+      source: new IotTopicSource('c'),
+      sink: sink(),
+      encryptionKey: key,
+    });
+    const operator = new Role(stack, 'Operator', { assumedBy: new ServicePrincipal('ssm.amazonaws.com') });
+    keyed.grantRedrive(operator);
+    task.grantRedrive(operator);
+    const statements = identityStatements(Template.fromStack(stack).toJSON()['Resources']);
+    const allowed = statements.filter(({ on }) => on.startsWith('Operator')).flatMap(({ Action }) => Action);
+    expect(allowed).toEqual(expect.arrayContaining(['kms:Decrypt', 'kms:GenerateDataKey']));
+  });
+
+  it('of another stack reads the stack of the task, and asks the worker for a queue of yet another', () => {
+    const { stack, task } = declare();
+    const app = stack.node.root as App;
+    const shared = new Queue(new Stack(app, 'Shared'), 'Letters');
+    const other = new OutflowTask(stack, 'U', {
+      source: new IotTopicSource('u'),
+      sink: sink(),
+      deadLetterQueue: shared,
+    });
+    const home = new Stack(app, 'Operators');
+    const operator = new Role(home, 'Operator', { assumedBy: new ServicePrincipal('ssm.amazonaws.com') });
+    other.grantRedrive(operator);
+    const statements = identityStatements(Template.fromStack(home).toJSON()['Resources']);
+    const read = statements.find(({ Action }) => Action.includes('cloudformation:GetTemplate'))!;
+    expect(JSON.stringify(read.Resource)).toMatch(/Fn::ImportValue.*Test:.*StackId/);
+    expect(statements.flatMap(({ Action }) => Action)).toContain('lambda:GetFunctionConfiguration');
+    expect(task.deadLetterQueue).not.toBe(shared);
+  });
+});

@@ -1,0 +1,133 @@
+import { App, CfnParameter, Duration, Stack } from 'aws-cdk-lib';
+import { describe, expect, it } from 'vitest';
+import { IotTopicSource, KinesisSink, OutflowTask, type OutflowTaskProps, RetryPolicy } from '../../lib/index.ts';
+import { insteadOf } from '../../lib/unknown-option.ts';
+
+const stack = new Stack(new App(), 'Test');
+const token = new CfnParameter(stack, 'Number', { type: 'Number' }).valueAsNumber;
+let made = 0;
+
+function declare(props: Partial<OutflowTaskProps>): void {
+  new OutflowTask(stack, `T${made++}`, {
+    source: new IotTopicSource('t'),
+    sink: new KinesisSink('s', { partitionKey: 'k' }),
+    ...props,
+  });
+}
+
+const custom = (...steps: Parameters<typeof RetryPolicy.custom>[0]['steps']) => ({
+  retryPolicy: RetryPolicy.custom({ steps }),
+});
+const seconds = Duration.seconds;
+
+describe('misuse of what a task does when delivery fails names option, value given and value wanted', () => {
+  it.each<[string, Partial<OutflowTaskProps>, RegExp]>([
+    ['1 batch at a time', { maxConcurrency: 1 }, /\.maxConcurrency: got 1; wanted a whole number from 2 to 1,000/],
+    ['1,001 batches', { maxConcurrency: 1001 }, /\.maxConcurrency: got 1001; wanted/],
+    ['half a batch', { maxConcurrency: 2.5 }, /\.maxConcurrency: got 2\.5; wanted/],
+    ['a token for batches', { maxConcurrency: token }, /\.maxConcurrency: got .*; wanted/],
+    ['a rate of 0', { maxConcurrency: 2, rateLimit: 0 }, /\.rateLimit: got 0; wanted a number above 0/],
+    ['no rate', { maxConcurrency: 2, rateLimit: Number.NaN }, /\.rateLimit: got .*; wanted a number above 0/],
+    ['a rate without end', { maxConcurrency: 2, rateLimit: Infinity }, /\.rateLimit: got .*; wanted a number above 0/],
+    ['a rate for nobody knows how many', { rateLimit: 10 }, /\.rateLimit: got 10; wanted maxConcurrency beside it/],
+    ['a time to live of 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; wanted >=1/],
+    ['half a second to live', { requestTtl: Duration.millis(500) }, /\.requestTtl: got '0\.5 s'; wanted whole seconds/],
+    ['a token to live', { requestTtl: seconds(token) }, /\.requestTtl: got 'a CDK token'; wanted a Duration known at/],
+    ['a wait of 901 s', custom({ delay: seconds(901) }), /\.retryPolicy\.steps\.0\.minSeconds: got 901; wanted <=900/],
+    [
+      'a longest wait of 901 s',
+      custom({ delay: seconds(0) }, { delay: seconds(1), upTo: seconds(901) }),
+      /\.retryPolicy\.steps\.1\.maxSeconds: got 901; wanted <=900/,
+    ],
+    [
+      'a wait from 5 to 4 s',
+      custom({ delay: seconds(5), upTo: seconds(4) }),
+      /\.retryPolicy\.steps\.0: got .*; wanted minSeconds no greater than maxSeconds/,
+    ],
+    ['no retry in a step', custom({ times: 0, delay: seconds(1) }), /\.steps\.0\.times: got 0; wanted >=1/],
+    ['1,001 retries', custom({ times: 1001, delay: seconds(1) }), /\.steps\.0\.times: got 1001; wanted <=1000/],
+    [
+      '1,001 retries in two steps',
+      custom({ times: 1000, delay: seconds(1) }, { delay: seconds(1) }),
+      /\.retryPolicy\.steps: got .*; wanted at most 1000 retries, all steps together/,
+    ],
+    [
+      'an unknown failure',
+      { retryPolicy: RetryPolicy.custom({ steps: [], on: ['tired' as never] }) },
+      /\.retryPolicy\.on\.0: got 'tired'; wanted one of "throttled"/,
+    ],
+    [
+      'an unknown tolerance',
+      { faultTolerance: 'some' as never },
+      /\.faultTolerance: got 'some'; wanted one of "allowed"/,
+    ],
+    [
+      'a drop where faults are prohibited',
+      { faultTolerance: 'prohibited', onExhausted: 'drop' },
+      /\.onExhausted: got 'drop'; wanted nothing with faultTolerance 'prohibited'/,
+    ],
+    [
+      'poison where faults are allowed',
+      { poison: 'block' },
+      /\.poison: got 'block'; wanted faultTolerance 'prohibited'/,
+    ],
+    ['an end without a time', { onExpired: 'drop' }, /\.onExpired: got 'drop'; wanted requestTtl beside it/],
+  ])('%s', (_, props, message) => expect(() => declare(props)).toThrow(message));
+
+  it('takes the limits themselves', () => {
+    expect(() => {
+      declare({ maxConcurrency: 2, rateLimit: 0.1, requestTtl: seconds(1), onExpired: 'drop' });
+      declare({ maxConcurrency: 1000, faultTolerance: 'prohibited', poison: 'deadLetter' });
+      declare({ ...custom({ times: 1000, delay: seconds(900) }), onExhausted: 'drop' });
+    }).not.toThrow();
+  });
+});
+
+describe('an option of EMQX’s that cannot act here is answered with what to do instead', () => {
+  it.each([
+    ['poolSize', 'maxConcurrency'],
+    ['pool_size', 'maxConcurrency'],
+    ['worker_pool_size', 'maxConcurrency'],
+    ['bufferSize', 'QueueBuffer'],
+    ['max_buffer_bytes', 'QueueBuffer'],
+    ['buffer_mode', 'QueueBuffer'],
+    ['enable_queue', 'QueueBuffer'],
+    ['socketSendBufferSize', 'memorySize'],
+    ['sock.sndbuf', 'memorySize'],
+    ['sock.recbuf', 'memorySize'],
+    ['sock.buffer', 'memorySize'],
+    ['sock.read_packets', 'memorySize'],
+    ['send_buffer', 'memorySize'],
+    ['health_check_interval', 'outflow test-connectivity'],
+    ['start_timeout', 'outflow test-connectivity'],
+    ['inflight_window', 'rateLimit'],
+    ['batch_size', 'batchPush'],
+    ['batch_time', 'batchPush'],
+    ['producer.batch_size', 'batchPush'],
+    ['enable_batch', 'batchPush'],
+    ['query_mode', 'every batch is delivered'],
+    ['produce', 'every batch is delivered'],
+    ['request_ttl', 'requestTtl'],
+    ['request_timeout', 'requestTtl'],
+    ['max_retries', 'RetryPolicy'],
+    ['resume_interval', 'RetryPolicy'],
+    ['auto_restart_interval', 'RetryPolicy'],
+    ['refresh_topic_route_interval', 'after a failure'],
+    ['start_after_created', 'enabled'],
+    ['metrics_flush_interval', 'once per batch'],
+    ['payload_template', 'payload, a template'],
+    ['stream_name', 'first argument'],
+    ['deadLetter', 'deadLetterQueue'],
+    ['aws_secret_access_key', 'no credentials'],
+    ['password', 'no credentials'],
+  ])('%s: %s', (name, words) => {
+    const mistake = new RegExp(`\\.${name.replaceAll('.', '\\.')}: got 'unknown option'; wanted .*${words}`);
+    const given = { [name]: 'canary' } as object;
+    expect(() => declare(given)).toThrow(mistake);
+    expect(() => declare(given)).not.toThrow(/canary/);
+    expect(() => declare({ sink: new KinesisSink('s', { partitionKey: 'k', ...given }) })).toThrow(mistake);
+    expect(() => declare({ sink: new KinesisSink('s', { partitionKey: 'k', ...given }) })).not.toThrow(/canary/);
+  });
+
+  it('what nobody knows is not explained', () => expect(insteadOf('batchpush')).toBeUndefined());
+});

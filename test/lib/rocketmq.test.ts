@@ -1,0 +1,208 @@
+import { App, CfnParameter, Duration, Stack, Validations } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { InterfaceVpcEndpointAwsService, Port, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { describe, expect, it } from 'vitest';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import {
+  IotTopicSource,
+  OutflowTask,
+  RocketMqConnector,
+  type RocketMqConnectorProps,
+  RocketMqMapping,
+  RocketMqSink,
+  type RocketMqSinkProps,
+} from '../../lib/index.ts';
+import { readAssembly, readSpec } from '../../localstack/one-process/assembly.ts';
+
+const NAME_SERVERS = { nameServers: ['10.0.0.5:9876', '10.0.0.6:9876'] };
+const PEM = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n';
+
+function declare(
+  connector: (stack: Stack) => RocketMqConnectorProps = () => NAME_SERVERS,
+  sink: (stack: Stack) => Partial<RocketMqSinkProps> = () => ({}),
+  requestTtl?: Duration,
+) {
+  const stack = new Stack(new App(), 'Test');
+  const mq = new RocketMqConnector(stack, 'Mq', connector(stack));
+  const task = new OutflowTask(stack, 'Orders', {
+    source: new IotTopicSource('orders/#'),
+    sink: new RocketMqSink(mq, { topic: 'Orders', ...sink(stack) }),
+    ...(requestTtl && { requestTtl }),
+  });
+  const workerOf = () => {
+    const [worker] = Object.values(
+      Template.fromStack(stack).findResources('AWS::Lambda::Function', {
+        Properties: { Description: Match.stringLikeRegexp('^Outflow task') },
+      }),
+    );
+    return worker!.Properties;
+  };
+  const specOf = () => {
+    const [read] = readAssembly((stack.node.root as App).synth().directory);
+    return readSpec(read!, read!.template.Resources![read!.tasks[0]!.worker!]!) as { sink: Record<string, unknown> };
+  };
+  return { stack, mq, task, workerOf, specOf };
+}
+
+describe('RocketMqConnector and RocketMqSink', () => {
+  it('make the spec of the design’s example, with TLS unless told otherwise', () => {
+    const { specOf } = declare(undefined, () => ({
+      key: '${order.id}',
+      tag: 'new',
+      batchSize: 50,
+      syncTimeout: Duration.seconds(2),
+      refreshTopicRouteInterval: Duration.minutes(1),
+    }));
+    expect(specOf().sink).toMatchObject({
+      type: 'rocketmq',
+      nameServers: '10.0.0.5:9876;10.0.0.6:9876',
+      tls: true,
+      topic: 'Orders',
+      key: '${order.id}',
+      tag: 'new',
+      batchSize: 50,
+      produce: 'sync',
+      syncTimeoutMs: 2_000,
+      refreshTopicRouteIntervalMs: 60_000,
+    });
+  });
+
+  it('map as ApsaraMQ does, and let single options differ (D12–D16)', () => {
+    const { specOf } = declare(
+      () => ({ ...NAME_SERVERS, namespace: 'test', tls: false }),
+      () => ({ ...RocketMqMapping.apsaraMq(), tag: 'all' }),
+    );
+    expect(specOf().sink).toMatchObject({
+      namespace: 'test',
+      tls: false,
+      payload: '$.data.body',
+      properties: '$.data.userProperties',
+      key: '$.data.systemProperties.KEYS',
+      tag: 'all',
+    });
+  });
+
+  it('keep secrets out of the spec: the worker alone may read them, and is told where they are', () => {
+    const { stack, workerOf, specOf } = declare((stack) => ({
+      ...NAME_SERVERS,
+      credentials: new Secret(stack, 'Credentials'),
+      certificateAuthority: new Secret(stack, 'Authority'),
+    }));
+    const { Variables } = workerOf().Environment;
+    expect(Variables).toMatchObject({
+      CREDENTIALS_SECRET_ARN: { Ref: expect.stringMatching(/^Credentials/) },
+      CA_SECRET_ARN: { Ref: expect.stringMatching(/^Authority/) },
+      TARGET_ARN: 'rocketmq://10.0.0.5:9876/Orders',
+    });
+    const readers = Object.entries(Template.fromStack(stack).findResources('AWS::IAM::Policy')).filter(([, policy]) =>
+      JSON.stringify(policy).includes('secretsmanager:GetSecretValue'),
+    );
+    expect(readers.map(([id]) => id)).toEqual([expect.stringMatching(/^OrdersWorkerRole/)]);
+    expect(JSON.stringify(specOf())).not.toMatch(/secret/i);
+  });
+
+  it('take addresses and topics that only the deployment knows', () => {
+    const { workerOf, specOf } = declare(
+      (stack) => ({ nameServers: [new CfnParameter(stack, 'Server').valueAsString, '10.0.0.6:9876'] }),
+      (stack) => ({ topic: new CfnParameter(stack, 'Topic').valueAsString }),
+    );
+    expect(specOf().sink).toMatchObject({ nameServers: { $env: 'SINK_NAME_SERVERS' }, topic: { $env: 'SINK_TOPIC' } });
+    expect(workerOf().Environment.Variables).toMatchObject({
+      SINK_NAME_SERVERS: { 'Fn::Join': ['', [{ Ref: 'Server' }, ';10.0.0.6:9876']] },
+      SINK_TOPIC: { Ref: 'Topic' },
+    });
+  });
+
+  it.each<[RegExp, Partial<RocketMqConnectorProps>]>([
+    [/Mq\.nameServers: got undefined; wanted one at least/, { nameServers: undefined as never }],
+    [/Mq\.nameServers: got \[\]; wanted one at least/, { nameServers: [] }],
+    [/Mq\.nameServers: got '10\.0\.0\.5'; wanted host:port/, { nameServers: ['10.0.0.5'] }],
+    [/Mq\.nameServers: got 'a:1;b:2'; wanted host:port/, { nameServers: ['a:1;b:2'] }],
+    [/Mq\.endpoints: .*not there yet/, { nameServers: undefined as never, endpoints: ['10.0.0.5:8081'] }],
+    [/Mq\.certificateAuthority: .*none with tls: false/, { tls: false, certificateAuthority: PEM }],
+    [/Mq\.certificateAuthority: .*PEM/, { certificateAuthority: 'ca.pem' }],
+    [/Mq\.securityGroups: .*vpc beside it/, { securityGroups: [] }],
+  ])('refuse %s', (wanted, props) => {
+    expect(() => declare(() => ({ ...NAME_SERVERS, ...props }))).toThrow(InvalidOptionError);
+    expect(() => declare(() => ({ ...NAME_SERVERS, ...props }))).toThrow(wanted);
+  });
+
+  it('refuse a sink’s options by name, with the value given and the value wanted', () => {
+    expect(() => declare(undefined, () => ({ topic: 'a/b' }))).toThrow(
+      /Orders\.sink\.topic: got 'a\/b'; wanted .*letters/,
+    );
+    expect(() => declare(undefined, () => ({ batchSize: 0 }))).toThrow(/Orders\.sink\.batchSize: got 0/);
+  });
+});
+
+describe('RocketMqConnector in a VPC', () => {
+  const isolated = (stack: Stack) =>
+    new Vpc(stack, 'Vpc', {
+      natGateways: 0,
+      subnetConfiguration: [{ name: 'i', subnetType: SubnetType.PRIVATE_ISOLATED }],
+    });
+  const inIsolated = (services: readonly string[]) => (stack: Stack) => {
+    const vpc = isolated(stack);
+    for (const name of services) vpc.addInterfaceEndpoint(name, { service: new InterfaceVpcEndpointAwsService(name) });
+    return {
+      ...NAME_SERVERS,
+      credentials: new Secret(stack, 'Credentials'),
+      vpc,
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
+    };
+  };
+
+  it('puts workers behind one security group, which may be let through to brokers', () => {
+    const { stack, mq, workerOf } = declare((stack) => ({ ...NAME_SERVERS, vpc: new Vpc(stack, 'Vpc') }));
+    const brokers = new SecurityGroup(stack, 'Brokers', { vpc: mq.network!.vpc });
+    mq.connections.allowTo(brokers, Port.tcp(10911));
+    const group = workerOf().VpcConfig.SecurityGroupIds;
+    expect(group).toEqual([{ 'Fn::GetAtt': [expect.stringMatching(/^MqWorkers/), 'GroupId'] }]);
+    Template.fromStack(stack).hasResourceProperties('AWS::EC2::SecurityGroupIngress', {
+      FromPort: 10911,
+      SourceSecurityGroupId: group[0],
+    });
+    Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Action: Match.arrayWith(['ec2:CreateNetworkInterface']), Resource: '*' }),
+        ]),
+      },
+    });
+  });
+
+  it('refuses subnets without a way to the services that a worker needs', () => {
+    const synth = (services: readonly string[], requestTtl?: Duration) =>
+      (declare(inIsolated(services), undefined, requestTtl).stack.node.root as App).synth();
+    expect(() => synth([])).toThrow(/Orders\.sink: .*endpoints in the VPC for secretsmanager, sqs/);
+    expect(() => synth(['sqs'])).toThrow(/endpoints in the VPC for secretsmanager/);
+    expect(() => synth(['sqs', 'secretsmanager'])).not.toThrow();
+    expect(() => synth(['sqs', 'secretsmanager'], Duration.seconds(45))).toThrow(/endpoints in the VPC for ssm/);
+  });
+
+  it('is clean under cdk-nag AwsSolutions (S02)', () => {
+    const { stack } = declare((stack) => {
+      const vpc = new Vpc(stack, 'Vpc', { restrictDefaultSecurityGroup: false });
+      const credentials = new Secret(stack, 'Credentials');
+      Validations.of(vpc).acknowledge({ id: 'AwsSolutions::AwsSolutions-VPC7', reason: 'The user’s own.' });
+      Validations.of(credentials).acknowledge({ id: 'AwsSolutions::AwsSolutions-SMG4', reason: 'The user’s own.' });
+      return { ...NAME_SERVERS, vpc, credentials };
+    });
+    Validations.of(stack.node.root).addPlugins(new AwsSolutionsChecks());
+    expect(() => (stack.node.root as App).synth()).not.toThrow();
+  });
+
+  it('warns where the app cannot see a VPC’s ways', () => {
+    const { stack } = declare((stack) => ({
+      ...NAME_SERVERS,
+      vpc: Vpc.fromVpcAttributes(stack, 'Vpc', {
+        vpcId: 'vpc-12345678',
+        availabilityZones: ['a'],
+        privateSubnetIds: ['subnet-12345678'],
+      }),
+    }));
+    Annotations.fromStack(stack).hasWarning('/Test/Orders', Match.stringLikeRegexp('NAT, or endpoints for sqs'));
+  });
+});

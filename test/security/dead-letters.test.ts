@@ -1,0 +1,62 @@
+import { App, Duration, Stack } from 'aws-cdk-lib';
+import { type IQueue, Queue } from 'aws-cdk-lib/aws-sqs';
+import { describe, expect, it } from 'vitest';
+import { IotTopicSource, KinesisSink, OutflowTask, QueueBuffer } from '../../lib/index.ts';
+
+function declare(retentionPeriod: Duration, deadLetterQueue: (stack: Stack) => IQueue | undefined = () => undefined) {
+  const stack = new Stack(new App(), 'Test');
+  const queue = deadLetterQueue(stack);
+  new OutflowTask(stack, 'T', {
+    source: new IotTopicSource('a'),
+    sink: new KinesisSink('s', { partitionKey: 'k' }),
+    buffer: new QueueBuffer({ retentionPeriod }),
+    ...(queue !== undefined && { deadLetterQueue: queue }),
+  });
+  return stack;
+}
+
+const kept = (days: number) => (stack: Stack) => new Queue(stack, 'Mine', { retentionPeriod: Duration.days(days) });
+const imported = (name: string) => (stack: Stack) =>
+  Queue.fromQueueArn(stack, 'Theirs', `arn:aws:sqs:us-east-1:000000000000:${name}`);
+
+describe('dead letters outlast the queue that they come from', () => {
+  it.each([
+    [
+      'as long as its own dead-letter queue',
+      Duration.days(14),
+      /T\.buffer\.retentionPeriod: got '14 days'; wanted .*less than the 14 days/,
+    ],
+    ['longer than SQS can', Duration.days(15), /T\.buffer\.retentionPeriod: got '15 days'; wanted/],
+    [
+      'shorter than SQS can',
+      Duration.seconds(59),
+      /T\.buffer\.retentionPeriod: got '59 seconds'; wanted at least 1 minute/,
+    ],
+  ])('S18 a task’s queue that keeps messages %s is refused', (_, retention, error) => {
+    expect(() => declare(retention)).toThrow(error);
+  });
+
+  it('S18 a second less is enough', () => {
+    expect(() => declare(Duration.seconds(14 * 86_400 - 1))).not.toThrow();
+    expect(() => declare(Duration.seconds(60))).not.toThrow();
+  });
+
+  it.each<[string, (stack: Stack) => IQueue, string[]]>([
+    ['longer', kept(5), []],
+    ['as long', kept(4), ['it keeps messages 4 days; wanted more than the 4 days']],
+    ['no longer than SQS does by default', (stack) => new Queue(stack, 'Mine'), ['it keeps messages 4 days; wanted']],
+    ['who knows how long', imported('theirs'), ['its retention cannot be seen here; wanted more than the 4 days']],
+  ])('S18 a user’s queue that keeps letters %s is warned of where it may lose them', (_, queue, warnings) => {
+    // What the task says of itself; synthesizing for it would take seconds.
+    const { metadata } = declare(Duration.days(4), queue).node.findChild('T').node;
+    const texts = metadata.filter(({ type }) => type === 'aws:cdk:warning').map(({ data }) => String(data));
+    expect(texts).toEqual(warnings.map((warning) => expect.stringContaining(warning)));
+  });
+
+  it('S18 a FIFO queue is refused', () => {
+    for (const queue of [(stack: Stack) => new Queue(stack, 'Mine', { fifo: true }), imported('theirs.fifo')])
+      expect(() => declare(Duration.days(4), queue)).toThrow(
+        /T\.deadLetterQueue: got 'a FIFO queue'; wanted a standard queue/,
+      );
+  });
+});

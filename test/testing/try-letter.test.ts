@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { tryTask } from '../../lambdas/testing/index.ts';
+import { envelope } from '../support/messages.ts';
+
+const spec = {
+  v: 1,
+  task: 'T',
+  source: { type: 'iot-core', filters: ['#'] },
+  sink: { type: 'kinesis', stream: 's', partitionKey: '${clientid}', payload: '${payload}' },
+};
+
+describe('a dead letter, tried', () => {
+  it('is the message that it was: an envelope', async () => {
+    const letter = envelope('{"a":1}', { userProperties: [{ site: 'a' }, { site: 'b' }] });
+    const result = await tryTask(spec, letter);
+    expect(result).toMatchObject({ outcome: 'delivered', request: { partitionKey: 'd1', data: '{"a":1}' } });
+    expect(result.envelope).toEqual(letter);
+    expect(result.event?.data.userProperties).toEqual({ site: ['a', 'b'] });
+  });
+
+  it('is the message that it was: what a rule’s error action sent', async () => {
+    const letter = {
+      ruleName: 'r',
+      topic: 't/1',
+      cloudwatchTraceId: 'trace-1',
+      clientId: 'c1',
+      base64OriginalPayload: 'aGk=',
+      failures: [{ failedAction: 'SqsAction', failedResource: 'q', errorMessage: 'denied' }],
+    };
+    expect(await tryTask(spec, letter)).toMatchObject({
+      envelope: { id: 'trace-1', topic: 't/1' },
+      request: { partitionKey: 'c1', data: 'hi' },
+    });
+  });
+
+  it('ends as it did, also where its payload cannot be read', async () => {
+    const result = await tryTask(spec, { ...envelope(), payload: '*' });
+    expect(result).toMatchObject({ outcome: 'deadLettered', error: { code: 'INVALID_PAYLOAD', stage: 'render' } });
+    expect(result).not.toHaveProperty('ruleOutput');
+  });
+
+  it('is refused where it is no envelope of a known version', async () => {
+    await expect(tryTask(spec, { ...envelope(), v: 2 } as never)).rejects.toThrow(
+      /message: got .*; wanted an envelope: v is 2; wanted 1/,
+    );
+  });
+});

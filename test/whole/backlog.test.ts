@@ -1,0 +1,57 @@
+import { describe, expect, it, vi } from 'vitest';
+import { RetryLater } from '../../lambdas/core/errors.ts';
+import type { Outcome } from '../../lambdas/deliver/sink.ts';
+import { FakeClock } from '../one-process/queue/fake-clock.ts';
+import { backlogMessage, drainBacklog, openLine } from '../soak/backlog.ts';
+
+describe('a backlog', () => {
+  it('drains whole, in memory that does not grow (F27)', async () => {
+    const count = 100_000;
+    const { copies, memoryAt, leftBytes, left } = await drainBacklog(count);
+    // Every second passes the filter, and each of those came once.
+    expect(copies.findIndex((n, i) => n !== (i % 2 === 0 ? 1 : 0))).toBe(-1);
+    expect(left).toBe(0);
+    expect(memoryAt.nineTenths.live / memoryAt.tenth.live).toBeLessThanOrEqual(1.2);
+    // As little as an id kept of each would be more.
+    expect(leftBytes / count).toBeLessThan(48);
+  });
+
+  it('lets healthy messages by while ten times as many as may be in flight wait for their retry (F32)', async () => {
+    const maxInFlight = 100;
+    const clock = new FakeClock();
+    const delivered: string[] = [];
+    let isWell = false;
+    const line = openLine({
+      clock,
+      batchSize: 10,
+      queueOptions: { maxInFlight },
+      spec: {
+        filter: undefined,
+        retryPolicy: { steps: [{ times: 1, minSeconds: 60, maxSeconds: 60 }] },
+      },
+      deliver: async (requests) =>
+        requests.map(({ data }): Outcome => {
+          const id = /"id":"(\d+)"/.exec(Buffer.from(data).toString())![1]!;
+          if (!isWell && Number(id) % 2 === 1) return { status: 'retry', error: new RetryLater('not yet') };
+          delivered.push(id);
+          return { status: 'delivered' };
+        }),
+    });
+    const ids = Array.from({ length: 20 * maxInFlight }, (_, n) => n);
+    const isOdd = (n: number) => n % 2 === 1;
+    // Those that fail come first: what they occupied, the others could not have.
+    for (const n of [...ids.filter(isOdd), ...ids.filter((n) => !isOdd(n))])
+      line.queue.send({ body: backlogMessage(n) });
+    line.start();
+    await line.settle();
+    expect(delivered.map(Number).sort((a, b) => a - b)).toEqual(ids.filter((n) => !isOdd(n)));
+    expect(line.retryQueue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 10 * maxInFlight });
+
+    isWell = true;
+    await clock.advance(60_000);
+    await vi.waitUntil(() => delivered.length === ids.length);
+    expect(new Set(delivered).size).toBe(ids.length);
+    expect(line.deadLetterQueue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+    await line.stop();
+  });
+});

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeleteStreamCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis';
+import { PurgeQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import mqtt from 'mqtt';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { awsCloud } from '../../bin/cloud/aws.ts';
+import type { Cloud, TaskReport } from '../../bin/cloud/cloud.ts';
+import { type Attached, attach } from '../../localstack/deployed/attach.ts';
+import { bootstrap, cdk, localEnvironment } from '../../localstack/deployed/cdk.ts';
+import { type LocalStackProcess, startLocalStack } from '../../localstack/docker-free/start.ts';
+import { connectKinesis } from '../../localstack/one-process/kinesis.ts';
+import { localStackHome, node24 } from '../../scripts/setup.mjs';
+import { type CloudUnderTest, cloudContract, command } from '../cloud/contract.ts';
+import { type Clients, clientsOf, outputsOf } from '../support/deployed.ts';
+import { readRecords } from '../support/kinesis.ts';
+import { envelope } from '../support/messages.ts';
+import { isMissing } from '../support/setup-parts.ts';
+
+const STACK = 'OutflowTest';
+const PATIENCE = { timeout: 120_000, interval: 500 };
+
+describe.skipIf(isMissing('localstack') || isMissing('node24'))(
+  'tasks deployed to LocalStack, operated',
+  { timeout: 240_000 },
+  () => {
+    const assembly = mkdtempSync(join(tmpdir(), 'outflow-operated-'));
+    let localStack: LocalStackProcess;
+    let clients: Clients;
+    let outputs: Record<string, string>;
+    let attached: Attached;
+    let device: mqtt.MqttClient;
+    let cloud: Cloud;
+    let under: CloudUnderTest;
+
+    beforeAll(async () => {
+      localStack = await startLocalStack({ home: localStackHome, node: node24 });
+      const { endpointUrl } = localStack;
+      clients = clientsOf(endpointUrl);
+      const folder = 'test/support/deployed-app';
+      await bootstrap({ endpointUrl, folder });
+      await cdk(['deploy', '--require-approval', 'never', '--method', 'direct', '--output', assembly], {
+        endpointUrl,
+        folder,
+      });
+      outputs = await outputsOf(clients, STACK);
+      for (const [name, value] of Object.entries(localEnvironment(endpointUrl))) vi.stubEnv(name, value);
+      attached = await attach({ endpointUrl, stackNames: [STACK], onError: (error) => console.error(error) });
+      device = await mqtt.connectAsync(attached.broker.url, { clientId: 'd1', protocolVersion: 5 });
+      cloud = awsCloud({ stackNames: [STACK], onNote: (note) => console.error(note) });
+      const { kinesis, sqs } = clients;
+      const stream = outputs['StreamName']!;
+      under = {
+        cloud,
+        publish: (payload) => device.publishAsync('devices/d1/telemetry', payload, { qos: 1 }),
+        async delivered() {
+          const records = await readRecords({ client: kinesis }, stream);
+          return records.map(({ data }) => JSON.parse(data.toString()).n);
+        },
+        async deleteStream() {
+          await kinesis.send(new DeleteStreamCommand({ StreamName: stream }));
+          await vi.waitUntil(
+            async () => !(await kinesis.send(new ListStreamsCommand({}))).StreamNames!.includes(stream),
+            PATIENCE,
+          );
+        },
+        createStream: () => connectKinesis(endpointUrl).createStream(stream),
+        async sendLetter(body, attributes) {
+          const typed = Object.entries(attributes).map(([name, StringValue]) => {
+            return [name, { DataType: 'String', StringValue }] as const;
+          });
+          await sqs.send(
+            new SendMessageCommand({
+              QueueUrl: outputs['WarmDeadLetterQueue'],
+              MessageBody: body,
+              MessageAttributes: Object.fromEntries(typed),
+            }),
+          );
+        },
+        async purgeLetters() {
+          await sqs.send(new PurgeQueueCommand({ QueueUrl: outputs['WarmDeadLetterQueue'] }));
+        },
+      };
+    }, 300_000);
+
+    afterAll(async () => {
+      await device?.endAsync();
+      await attached?.close();
+      cloud?.close();
+      await localStack?.stop();
+      vi.unstubAllEnvs();
+      rmSync(assembly, { recursive: true });
+    }, 60_000);
+
+    cloudContract(() => under, { patience: PATIENCE, isPatient: true });
+
+    it('has SQS move the whole queue by its own move task', async () => {
+      const body = JSON.stringify(envelope('{"n":7000,"temp":30}', { id: 'native' }));
+      await under.sendLetter(body, { ERROR_CODE: 'REJECTED', TASK: 'Warm' });
+      const { answer } = await command(cloud, ['redrive', 'Warm', '--native', '--json']);
+      expect(JSON.parse(answer)).toEqual({ task: 'Warm', moved: 1 });
+      await vi.waitUntil(async () => (await under.delivered()).includes(7000), PATIENCE);
+      const reports: TaskReport[] = JSON.parse((await command(cloud, ['status', 'Warm', '--json'])).answer);
+      expect(reports[0]!.deadLetters).toBe(0);
+    });
+  },
+);
