@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
 import {
   GetEventSourceMappingCommand,
   GetFunctionConfigurationCommand,
@@ -16,12 +17,14 @@ import {
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Connectivity } from '../../lambdas/buffer/intake.ts';
 import { sqsApi } from '../../lambdas/buffer/sqs-api.ts';
 import { type ControlMessage, readState } from '../../lambdas/core/control.ts';
 import { type Cloud, type CloudTask, type QueueReport, reportOf } from './cloud.ts';
 import { type DeployedTask, readDeployedTasks } from './deployed.ts';
 import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
+import { intoQueue, intoStream, nowhere } from './put-back.ts';
 
 export interface AwsCloudOptions {
   readonly stackNames: readonly string[];
@@ -45,6 +48,8 @@ export function awsCloud({ stackNames, onNote }: AwsCloudOptions): Cloud {
     cloudFormation: new CloudFormationClient(),
     lambda: new LambdaClient(),
     sqs: new SQSClient(),
+    // Emulators of Kinesis do not speak the client's own HTTP/2.
+    kinesis: new KinesisClient({ requestHandler: new NodeHttpHandler() }),
     ssm: new SSMClient(),
   };
   return {
@@ -69,12 +74,13 @@ export function awsCloud({ stackNames, onNote }: AwsCloudOptions): Cloud {
 interface Clients {
   readonly lambda: LambdaClient;
   readonly sqs: SQSClient;
+  readonly kinesis: KinesisClient;
   readonly ssm: SSMClient;
 }
 
 function awsTask(
   { stack, metadata, idOf }: DeployedTask,
-  { lambda, sqs, ssm }: Clients,
+  { lambda, sqs, kinesis, ssm }: Clients,
   onNote: (note: string) => void,
 ): CloudTask {
   const { task } = metadata;
@@ -200,13 +206,12 @@ function awsTask(
       const deadLetterQueueUrl = await deadLetterQueue();
       if (deadLetterQueueUrl === undefined)
         throw new Error(`${task}: its dead-letter queue is another stack's, and there is no worker that knows it`);
-      return letterQueue({
-        api: sqsApi(),
-        receive: () => receive(deadLetterQueueUrl),
-        deadLetterQueueUrl,
-        queueUrl: id(metadata.queue),
-        onNote,
-      });
+      const api = sqsApi();
+      const [queueUrl, streamName] = [id(metadata.queue), id(metadata.stream)];
+      let putBack = nowhere;
+      if (queueUrl !== undefined) putBack = intoQueue(api, queueUrl, onNote);
+      else if (streamName !== undefined) putBack = intoStream(kinesis, streamName, onNote);
+      return letterQueue({ api, receive: () => receive(deadLetterQueueUrl), deadLetterQueueUrl, putBack, onNote });
     },
     async moveAll(ratePerSecond, onProgress) {
       const SourceArn = await queueArn(await deadLetterQueue(), 'dead-letter queue');

@@ -1,6 +1,6 @@
-import { type Entry, sendAll } from '../../lambdas/buffer/send-batch.ts';
 import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
 import type { StoredMessage } from './letter.ts';
+import type { PutBack } from './put-back.ts';
 
 /** A dead letter while its queue lends it. */
 export interface LentLetter extends StoredMessage {
@@ -14,10 +14,10 @@ export interface LetterQueue {
   /** Ends the loan of letters. One that is not given back comes back by itself. */
   giveBack(letters: readonly LentLetter[]): Promise<void>;
   /**
-   * Sends letters to the task's queue with all their attributes, and deletes those that are stored there.
+   * Puts letters back into the task's buffer, and deletes those that are stored there.
    *
    * @returns for each whether the task has it again.
-   * @throws for a task without a queue.
+   * @throws for a task without a buffer.
    */
   putBack(letters: readonly LentLetter[]): Promise<readonly boolean[]>;
 }
@@ -26,8 +26,7 @@ export interface LetterQueueOptions {
   readonly api: SqsApi;
   readonly receive: () => Promise<readonly LentLetter[]>;
   readonly deadLetterQueueUrl: string;
-  /** Undefined for a task without a queue. */
-  readonly queueUrl: string | undefined;
+  readonly putBack: PutBack;
   /** Hears what could not be done; nothing is lost by it. */
   readonly onNote: (note: string) => void;
 }
@@ -40,7 +39,7 @@ const MAX_ENTRIES = 10;
 const REPEATS_AT_MOST = 5;
 
 export function letterQueue(options: LetterQueueOptions): LetterQueue {
-  const { api, receive, deadLetterQueueUrl: QueueUrl, queueUrl, onNote } = options;
+  const { api, receive, deadLetterQueueUrl: QueueUrl, putBack, onNote } = options;
 
   async function inTens(
     letters: readonly LentLetter[],
@@ -67,17 +66,10 @@ export function letterQueue(options: LetterQueueOptions): LetterQueue {
         api.changeVisibilityBatch({ QueueUrl, Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout: 0 })) }),
       ),
     async putBack(letters) {
-      if (queueUrl === undefined)
-        throw new Error('the task has no queue to put letters back into; publish their payloads again');
-      const stored = await sendAll(letters.map(toEntry), {
-        api,
-        queueUrl,
-        what: 'letter',
-        log: (entry) => onNote(JSON.stringify(entry)),
-      });
+      const stored = await putBack(letters);
       await inTens(
         letters.filter((_, i) => stored[i]),
-        'a letter is in both queues, and may be delivered twice',
+        'a letter is in both places, and may be delivered twice',
         (Entries) => api.deleteBatch({ QueueUrl, Entries }),
       );
       return stored;
@@ -124,7 +116,3 @@ interface Failure {
 
 // Its loan has ended before: it is where it should be.
 const IS_BACK = /MessageNotInflight|ReceiptHandleIsInvalid|InvalidParameterValue/;
-
-function toEntry({ body, attributes }: LentLetter): Entry {
-  return { MessageBody: body, MessageAttributes: { ...attributes } };
-}

@@ -8,6 +8,7 @@ import type { Run } from '../../localstack/one-process/run.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
 import { type Cloud, type CloudTask, type QueueReport, reportOf } from './cloud.ts';
 import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
+import { intoQueue, intoStream, nowhere } from './put-back.ts';
 
 /**
  * The tasks of a run, in this process.
@@ -16,7 +17,7 @@ import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
  * @param onNote Hears what could not be done; nothing is lost by it.
  */
 export function localCloud(
-  { tasks }: Pick<Run, 'tasks'>,
+  { tasks, kinesis }: Pick<Run, 'tasks' | 'kinesis'>,
   stacks: readonly Stack[],
   onNote: (note: string) => void,
 ): Cloud {
@@ -51,13 +52,19 @@ export function localCloud(
       async letters() {
         if (deadLetterQueue === undefined) throw new Error(`${task.name}: its dead-letter queue does not run here`);
         const queues = new Map([deadLetterQueue, ...(queue === undefined ? [] : [queue])].map((one) => [one.url, one]));
+        const api = queueApi(queues, async (url) => {
+          throw new Error(`no queue ${url}`);
+        });
         return letterQueue({
-          api: queueApi(queues, async (url) => {
-            throw new Error(`no queue ${url}`);
-          }),
+          api,
           receive: async () => lend(deadLetterQueue),
           deadLetterQueueUrl: deadLetterQueue.url,
-          queueUrl: queue?.url,
+          putBack:
+            queue !== undefined
+              ? intoQueue(api, queue.url, onNote)
+              : task.stream !== undefined
+                ? intoStream(kinesis.client, task.stream, onNote)
+                : nowhere,
           onNote,
         });
       },

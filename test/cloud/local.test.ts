@@ -5,13 +5,14 @@ import { DeleteStreamCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis
 import { App, Stack } from 'aws-cdk-lib';
 import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import mqtt from 'mqtt';
-import { afterAll, beforeAll, describe, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { localCloud } from '../../bin/cloud/local.ts';
-import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
+import { IotTopicSource, KinesisSink, OutflowTask, StreamBuffer } from '../../lib/index.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
 import { readRecords } from '../support/kinesis.ts';
-import { type CloudUnderTest, cloudContract } from './contract.ts';
+import { envelope } from '../support/messages.ts';
+import { type CloudUnderTest, cloudContract, command } from './contract.ts';
 
 const STREAM = 'Numbers';
 const PATIENCE = { timeout: 20_000, interval: 50 };
@@ -33,6 +34,14 @@ describe('the tasks of this process', () => {
         payload: '{"n":${payload.n}}',
       }),
     });
+    new OutflowTask(stack, 'Ordered', {
+      source: new IotTopicSource('ordered'),
+      buffer: new StreamBuffer(),
+      sink: new KinesisSink(new Stream(stack, 'Second', { streamName: 'Second' }), {
+        partitionKey: '${clientid}',
+        payload: '${payload}',
+      }),
+    });
     const stacks = readAssembly(app.synth().directory);
     running = await run(stacks, { reconcileEveryMs: 200, onError() {} });
     device = await mqtt.connectAsync(running.broker.url, { clientId: 'd1' });
@@ -49,7 +58,7 @@ describe('the tasks of this process', () => {
       async deleteStream() {
         await kinesis.client.send(new DeleteStreamCommand({ StreamName: STREAM }));
         await vi.waitUntil(
-          async () => (await kinesis.client.send(new ListStreamsCommand({}))).StreamNames?.length === 0,
+          async () => (await kinesis.client.send(new ListStreamsCommand({}))).StreamNames?.includes(STREAM) === false,
           PATIENCE,
         );
       },
@@ -73,4 +82,15 @@ describe('the tasks of this process', () => {
   });
 
   cloudContract(() => under, { patience: PATIENCE, isPatient: false });
+
+  it('puts dead letters back into a stream where that is the buffer', async () => {
+    const { deadLetterQueue } = running.tasks.find(({ name }) => name === 'Ordered')!;
+    const attributes = { ERROR_CODE: { dataType: 'String', stringValue: 'RETRIES_EXHAUSTED' } };
+    deadLetterQueue!.send({ body: JSON.stringify(envelope('once more', { topic: 'ordered' })), attributes });
+    const { failed } = await command(under.cloud, ['redrive', 'Ordered', '--all', '--yes', '--json']);
+    expect(failed).toBe(false);
+    await vi.waitUntil(async () => (await readRecords(running.kinesis, 'Second')).length > 0, PATIENCE);
+    expect(String((await readRecords(running.kinesis, 'Second'))[0]!.data)).toBe('once more');
+    expect(deadLetterQueue!.counts.visible).toBe(0);
+  });
 });

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { sendAll } from '../../lambdas/buffer/send-batch.ts';
+import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
+import { readLetter, type StoredMessage } from './letter.ts';
+
+/** Stores letters where their task takes messages from. @returns for each whether it is stored there. @throws for a task without such a place */
+export type PutBack = (letters: readonly StoredMessage[]) => Promise<readonly boolean[]>;
+
+/** Into the task's queue, with all their attributes: by those the worker knows that they start afresh. */
+export function intoQueue(api: SqsApi, queueUrl: string, onNote: (note: string) => void): PutBack {
+  return (letters) =>
+    sendAll(
+      letters.map(({ body, attributes }) => ({ MessageBody: body, MessageAttributes: { ...attributes } })),
+      { api, queueUrl, what: 'letter', log: (entry) => onNote(JSON.stringify(entry)) },
+    );
+}
+
+/** Into the task's stream, behind what is there, under the key that the rules use. */
+export function intoStream(
+  client: Pick<KinesisClient, 'send'>,
+  streamName: string,
+  onNote: (note: string) => void,
+): PutBack {
+  return async (letters) => {
+    const { Records = [] } = await client.send(
+      new PutRecordsCommand({
+        StreamName: streamName,
+        Records: letters.map((letter) => ({
+          Data: Buffer.from(letter.body),
+          PartitionKey: readLetter(letter).envelope?.clientid ?? randomUUID(),
+        })),
+      }),
+    );
+    for (const { ErrorCode, ErrorMessage } of Records)
+      if (ErrorCode !== undefined) onNote(`letter not stored: ${ErrorCode}: ${ErrorMessage}`);
+    return letters.map((_, i) => Records[i]?.SequenceNumber !== undefined);
+  };
+}
+
+/** For a task that keeps nothing. */
+export const nowhere: PutBack = async () => {
+  throw new Error('the task has no buffer to put letters back into; publish their payloads again');
+};
