@@ -1,14 +1,13 @@
 import type * as z from 'zod';
 import { NeverRetry, RetryLater, type Stage, StopTask } from './core/errors.ts';
-import type { ExhaustedRetryCondition } from './core/retry.ts';
 import { resolveDeployTime, type TaskSpec } from './core/spec.ts';
-import { matchesTopicFilter } from './core/topic-filter.ts';
-import type { DeadLetter, DeadLetters } from './dead-letter.ts';
+import type { DeadLetters } from './dead-letter.ts';
 import type { DeliverContext, Outcome, Sink, SinkDefinition, SinkEnvironment } from './deliver/sink.ts';
 import { compileExpiry, type StoppedTime } from './expiry.ts';
-import { asPassing, compileFates, type Fate } from './fate.ts';
+import { asPassing, compileFates } from './fate.ts';
 import { paced } from './pace.ts';
-import type { Requeued, RetryQueue } from './retry-queue.ts';
+import type { RetryQueue } from './retry-queue.ts';
+import { type Parcel, settlement } from './settle.ts';
 import { compileStages, type Progress, type Stages } from './stages.ts';
 
 /** A message as the buffer holds it. */
@@ -87,7 +86,6 @@ export interface WorkerParts<Request> {
 
 /** Kept back from the sink, for re-sends and dead letters of its own. */
 const RESERVE_MS = 10_000;
-const REASONS_AT_MOST = 3;
 
 /** Makes the worker of one task; everything that can be is compiled here, once. */
 export function createWorker<Schema extends z.ZodType, Request>(
@@ -117,110 +115,31 @@ export function assembleWorker<Request>(
   const fates = compileFates(spec, random);
   const isExpired = compileExpiry(spec.requestTtlSeconds, stopped);
   const order = spec.buffer.type === 'stream' ? spec.buffer.order : undefined;
-  const ruleArns = (env['RULE_ARNS'] ?? '').split(',');
 
-  /** One request of a message, on its way to its one end. */
-  interface Parcel {
-    readonly message: BufferMessage;
-    readonly at: Progress<Request>;
-    /** Its number among the message's requests; undefined for a message that never became any. */
-    readonly child?: number;
-    fate?: Fate;
-  }
-
-  function letterOf({ message, at, child }: Parcel, error: NeverRetry, exhausted: ExhaustedRetryCondition): DeadLetter {
-    const { envelope, requests } = at;
-    const topic = envelope?.topic;
-    const rule = topic === undefined ? 0 : spec.source.filters.findIndex((filter) => matchesTopicFilter(filter, topic));
-    const id = envelope?.id ?? message.id;
-    return {
-      body: message.body,
-      error,
-      stage: at.stage,
-      messageId: requests !== undefined && requests.length > 1 && child !== undefined ? `${id}#${child}` : id,
-      firstSeen: message.firstSeen,
-      retryAttempts: message.attempt,
-      exhausted,
-      ruleArn: ruleArns[rule] ?? ruleArns[0]!,
-      targetArn: target(child === undefined ? undefined : requests?.[child]),
-    };
-  }
-
-  /** Sends what is dead-lettered, retried and parked on its way, and says what became of it all. */
-  async function settle(
-    parcels: readonly Parcel[],
-    counts: Pick<BatchReport, 'received' | 'filtered' | 'delivered' | 'expired'>,
-    stop: string | undefined,
-  ): Promise<BatchReport> {
-    const failed = new Set<string>();
-    const reasons = new Set<string>();
-    const ends = { deadLettered: 0, retried: 0, parked: 0, dropped: 0 };
-    let block: string | undefined;
-
-    const dead = parcels.flatMap((parcel) => {
-      const { fate } = parcel;
-      return fate?.to === 'deadLetter' ? [{ parcel, letter: letterOf(parcel, fate.error, fate.exhausted) }] : [];
-    });
-    const stored = await sendAll(
-      deadLetters,
-      dead.map(({ letter }) => letter),
-    );
-    dead.forEach(({ parcel }, i) => {
-      if (stored[i]) ends.deadLettered++;
-      else parcel.fate = fates.ofUnstored();
-    });
-
-    const again = new Map<string, { message: BufferMessage; all: Parcel[]; attempt: number; delaySeconds: number }>();
-    for (const parcel of parcels) {
-      const { fate, message } = parcel;
-      if (fate?.to === 'drop') ends.dropped++;
-      if (fate?.to !== 'retry' && fate?.to !== 'park') continue;
-      if (fate.to === 'park') block ??= fate.blocks;
-      if (reasons.size < REASONS_AT_MOST) reasons.add(fate.reason);
-      const attempt = fate.to === 'retry' ? fate.attempt : message.attempt;
-      const key = `${attempt} ${message.id}`;
-      const group = again.get(key) ?? { message, all: [], attempt, delaySeconds: 0 };
-      group.all.push(parcel);
-      // Children that come again together come when the last of them may.
-      group.delaySeconds = Math.max(group.delaySeconds, fate.delaySeconds);
-      again.set(key, group);
-    }
-    const groups = [...again.values()];
-    const kept = await sendAll(
-      retries,
-      groups.map(({ message, all, attempt, delaySeconds }): Requeued => {
-        const [{ at, child }] = all as [Parcel];
-        const isWhole = child === undefined || all.length === at.requests!.length;
-        const children = isWhole ? undefined : all.map((parcel) => parcel.child!);
-        const { id, body, firstSeen } = message;
-        return { id, body, firstSeen, attempt, children, delaySeconds };
-      }),
-    );
-    groups.forEach(({ message, all }, i) => {
-      if (!kept[i]) failed.add(message.id);
-      else for (const { fate } of all) ends[fate!.to === 'retry' ? 'retried' : 'parked']++;
-    });
-
-    let halt: Halt | undefined;
-    if (block !== undefined) halt = { kind: 'blocked', cause: block };
-    else if (stop !== undefined) halt = { kind: 'stopped', cause: stop };
-    return { ...counts, ...ends, failed: [...failed], reasons: [...reasons], halt };
-  }
+  const settle = settlement(spec, {
+    fates,
+    deadLetters,
+    retries,
+    ruleArns: (env['RULE_ARNS'] ?? '').split(','),
+    target,
+  });
 
   return {
     async process(messages, context) {
-      const parcels: Parcel[] = [];
+      const parcels: Parcel<Request>[] = [];
       let filtered = 0;
       let expired = 0;
       for (const message of messages) {
         const at: Progress<Request> = { stage: 'decode' };
         try {
-          if (!stages(message, at)) {
+          if (!stages(message, at) || at.requests!.length === 0) {
             filtered++;
             continue;
           }
           at.stage = 'deliver';
-          const parcelsOfMessage = owed(message, at.requests!.length).map((child): Parcel => ({ message, at, child }));
+          const parcelsOfMessage = owed(message, at.requests!.length).map(
+            (child): Parcel<Request> => ({ message, at, child }),
+          );
           if (isExpired !== undefined && (await isExpired(message, at.envelope!, now()))) {
             if (spec.onExpired === 'drop') {
               expired += parcelsOfMessage.length;
@@ -260,7 +179,7 @@ export function assembleWorker<Request>(
     giveUp(message) {
       const at: Progress<Request> = { stage: 'decode' };
       const error = new NeverRetry('CRASHED', 'the function stopped each time it took this message alone');
-      const parcel: Parcel = { message, at, fate: { to: 'deadLetter', error, exhausted: 'None' } };
+      const parcel: Parcel<Request> = { message, at, fate: { to: 'deadLetter', error, exhausted: 'None' } };
       return settle([parcel], { received: 1, filtered: 0, delivered: 0, expired: 0 }, undefined);
     },
     testConnectivity: () => sink.testConnectivity(),
@@ -295,18 +214,6 @@ async function attempt<Request>(
             error: cause instanceof RetryLater ? cause : new RetryLater(`the sink failed: ${nameOf(cause)}`, { cause }),
           };
     return requests.map(() => outcome);
-  }
-}
-
-async function sendAll<Item>(
-  to: { send(items: readonly Item[]): Promise<readonly boolean[]> },
-  items: Item[],
-): Promise<readonly boolean[]> {
-  if (items.length === 0) return [];
-  try {
-    return await to.send(items);
-  } catch {
-    return items.map(() => false);
   }
 }
 

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
-import type { OutflowTaskProps } from './task.ts';
+import type { OutflowTaskProps } from './task-props.ts';
 
 /** Options that say nothing beside others, or without them: each was meant to do something. */
 const IDLE: readonly (readonly [keyof OutflowTaskProps, (props: OutflowTaskProps) => boolean, string])[] = [

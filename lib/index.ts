@@ -15,4 +15,5 @@ export type { AlarmOptions } from './observe.ts';
 export * from './retry.ts';
 export { IotTopicSource, type IotTopicSourceProps } from './source/iot-topic-source.ts';
 export type { ISource, SourceConfig, SourceTarget } from './source/source.ts';
-export { OutflowTask, type OutflowTaskProps } from './task.ts';
+export { OutflowTask } from './task.ts';
+export type { OutflowTaskProps } from './task-props.ts';

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, type TestContext, vi } from 'vitest';
@@ -261,6 +262,8 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
         const text = `message ${n}`;
         sent.push(text);
         await publish([text]);
+        // A steady trickle: reading an emulated stream back costs more the longer it is.
+        await sleep(10);
       }
     })();
     for (let n = 0; n < 5; n++) {
@@ -295,8 +298,13 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect((await arrived()).sort()).toEqual(sent.toSorted());
     expect(letters()).toEqual([]);
   });
+});
 
-  it('accounts for every message of two minutes in which everything fails (F40)', { timeout: 8 * 60_000 }, async () => {
+// By itself: a machine that does much else beside makes other faults than the seed.
+describe.skipIf(!isInstalled(faultProxyHome))('tasks in a world where everything fails', () => {
+  it('accounts for every message of two minutes in which faults follow each other (F40)', {
+    timeout: 8 * 60_000,
+  }, async () => {
     const balances = await soak({ minutes: 2, seed: 40 });
     expect(balances.filter((balance) => !isBalanced(balance))).toEqual([]);
     for (const { accepted, delivered } of balances) expect(delivered).toBeGreaterThan(accepted / 3);

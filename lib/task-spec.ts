@@ -1,0 +1,68 @@
+import { Token } from 'aws-cdk-lib';
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { parseOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
+import type { BatchPush } from './buffer/buffer.ts';
+import { RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
+import { wholeSeconds } from './retry.ts';
+import type { OutflowTaskProps } from './task-props.ts';
+import { type DeployTimeEnvironment, moveTokens } from './tokens.ts';
+import { insteadOf } from './unknown-option.ts';
+
+/**
+ * The spec that a task's worker runs with; what only a deployment knows goes into `environment`.
+ *
+ * @throws InvalidOptionError as the worker itself would.
+ */
+export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: DeployTimeEnvironment) {
+  const { description, source, batchPush, filter, missingVariable, validatePayload, sink } = props;
+  const { retryPolicy, faultTolerance, onExhausted, poison, requestTtl, onExpired } = props;
+  const declared = {
+    v: SPEC_VERSION,
+    task,
+    description,
+    source: source.spec,
+    buffer: props.buffer?.spec,
+    batchPush: batchPush === undefined ? undefined : inSeconds(task, batchPush),
+    filter,
+    missingVariable,
+    validatePayload,
+    retryPolicy: retryPolicy?.toSpec(`${task}.retryPolicy`),
+    faultTolerance,
+    onExhausted,
+    poison,
+    requestTtlSeconds: requestTtl && wholeSeconds(requestTtl, `${task}.requestTtl`),
+    onExpired,
+    recordsPerSecond: shareOfRate(task, props),
+    sink: sink.spec,
+  };
+  const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
+  const allowed = new Set(sink.deployTime.map((path) => `sink.${path}`));
+  return parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task, insteadOf) as {
+    task: string;
+    sink: { type: string };
+  };
+}
+
+function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {
+  if (
+    maxConcurrency !== undefined &&
+    !(Number.isInteger(maxConcurrency) && maxConcurrency >= 2 && maxConcurrency <= 1000)
+  )
+    throw new InvalidOptionError(`${task}.maxConcurrency`, maxConcurrency, 'a whole number from 2 to 1,000');
+  if (rateLimit === undefined) return undefined;
+  if (!(rateLimit > 0 && rateLimit < Infinity))
+    throw new InvalidOptionError(`${task}.rateLimit`, rateLimit, 'a number above 0');
+  if (maxConcurrency === undefined)
+    throw new InvalidOptionError(
+      `${task}.rateLimit`,
+      rateLimit,
+      'maxConcurrency beside it: the rate is shared by so many',
+    );
+  return rateLimit / (maxConcurrency + RETRIES_AT_ONCE);
+}
+
+function inSeconds(task: string, { interval, ...rest }: BatchPush) {
+  if (Token.isUnresolved(interval))
+    throw new InvalidOptionError(`${task}.batchPush.interval`, 'a CDK token', 'a Duration known at synth');
+  return { ...rest, intervalSeconds: interval.toSeconds({ integral: false }) };
+}
