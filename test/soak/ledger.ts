@@ -7,7 +7,7 @@ import {
 import type { DeadLetterCode } from '../../lambdas/core/errors.ts';
 import type { PeekedMessage } from '../../localstack/one-process/queue/message.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
-import { FENCE, idIn, type Publication } from './publication.ts';
+import { idIn, type Publication } from './publication.ts';
 
 /** What became of the messages of one task, told by its sink, its queues and its dead letters, never by a counter of its own. */
 export interface Balance {
@@ -36,8 +36,6 @@ export interface Ledger {
   acknowledged(id: string): void;
   /** Reads what the sink's stream has beyond what was read before. */
   collect(): Promise<void>;
-  /** The stream is gone, with all that was read of it; one of the same name starts anew. */
-  streamIsGone(): void;
   /** Ids read from the sink so far, and how often each was. */
   readonly delivered: ReadonlyMap<string, number>;
   /** Reads sink, dead letters and buffers, and closes the books. */
@@ -86,8 +84,8 @@ export function openLedger({ task, client, stream, reasons }: LedgerOptions): Le
     );
     while (iterator !== undefined) {
       const answer = await client.send(new GetRecordsCommand({ ShardIterator: iterator }));
-      for (const { Data, PartitionKey, SequenceNumber } of answer.Records!) {
-        if (PartitionKey !== FENCE) arrived(Data!);
+      for (const { Data, SequenceNumber } of answer.Records!) {
+        arrived(Data!);
         positions.set(shard, SequenceNumber!);
       }
       if (answer.Records!.length === 0 && !answer.MillisBehindLatest) return;
@@ -126,7 +124,6 @@ export function openLedger({ task, client, stream, reasons }: LedgerOptions): Le
     published: (publication) => void publications.set(publication.id, publication),
     acknowledged: (id) => void acknowledged.add(id),
     collect,
-    streamIsGone: () => positions.clear(),
     delivered,
     async balance() {
       await collect();

@@ -24,9 +24,6 @@ export interface Publication {
   readonly data: string | Buffer;
 }
 
-/** A record that is no message: whoever reads it has read all that came before. */
-export const FENCE = 'fence';
-
 const KINDS = ['cold', 'broken', 'missing', 'large', 'hostile', 'binary'] as const;
 type Kind = 'plain' | (typeof KINDS)[number];
 
