@@ -87,13 +87,14 @@ async function firstRecord(kinesis: Run['kinesis'], iterator: string | undefined
 }
 
 async function stayUp({ broker }: Run): Promise<void> {
+  const interrupted = untilInterrupted();
   console.log(`
 Up until Ctrl-C. Publish with any MQTT client, for example
   npx mqtt publish -h ${broker.host} -p ${broker.port} -i my_device -t t/hello -m '{ "temp": 21.5 }'
   mosquitto_pub -h ${broker.host} -p ${broker.port} -i my_device -t t/hello -m '{ "temp": 21.5 }'
 and watch the counters.
 `);
-  await untilInterrupted();
+  await interrupted;
 }
 
 main().catch((error: unknown) => {

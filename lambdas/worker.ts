@@ -1,12 +1,13 @@
 import type * as z from 'zod';
 import { NeverRetry, RetryLater, type Stage, StopTask } from './core/errors.ts';
-import { resolveDeployTime, type TaskSpec } from './core/spec.ts';
+import { type RouteTo, resolveDeployTime, routedOptions, type TaskSpec } from './core/spec.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import type { DeliverContext, Outcome, Sink, SinkDefinition, SinkEnvironment } from './deliver/sink.ts';
 import { compileExpiry, type StoppedTime } from './expiry.ts';
 import { asPassing, compileFates } from './fate.ts';
 import { paced } from './pace.ts';
 import type { RetryQueue } from './retry-queue.ts';
+import { compileRoutes } from './route.ts';
 import { type Parcel, settlement } from './settle.ts';
 import { compileStages, type Progress, type Stages } from './stages.ts';
 
@@ -95,10 +96,14 @@ export function createWorker<Schema extends z.ZodType, Request>(
 ): Worker {
   const options = resolveDeployTime(spec.sink, environment.env);
   const sink = definition.open(options, environment);
+  const render = (own?: RouteTo) => {
+    const routed = own === undefined ? spec.sink : routedOptions(definition.options, spec.sink, own, 'route.sink');
+    return definition.compile(resolveDeployTime(routed, environment.env), spec.missingVariable);
+  };
   return assembleWorker(
     spec,
     {
-      stages: compileStages(spec, definition.compile(options, spec.missingVariable)),
+      stages: compileStages(spec, compileRoutes(spec.route, render)),
       sink: spec.recordsPerSecond === undefined ? sink : paced(sink, spec.recordsPerSecond),
       target: (request) => definition.target(options, environment.env, request),
     },

@@ -133,6 +133,7 @@ export class Control extends Construct {
   }
 
   #allow(actions: string[], resourceArns: string[]): void {
+    if (resourceArns.length === 0) return;
     Grant.addToPrincipal({ grantee: this.function, actions, resourceArns });
   }
 

@@ -11,8 +11,18 @@ export {
   type RocketMqSinkProps,
 } from './deliver/rocketmq-sink.ts';
 export type { ISink, SinkConfig } from './deliver/sink.ts';
+export {
+  type FilteredHook,
+  type Hook,
+  type HookEvent,
+  type Hooks,
+  RocketMqHooks,
+  type RocketMqHooksProps,
+} from './hooks.ts';
 export type { AlarmOptions } from './observe.ts';
 export * from './retry.ts';
+export type { Route, RouteOptions } from './route.ts';
+export { ClientEventsSource, type ClientEventsSourceProps } from './source/client-events-source.ts';
 export { IotTopicSource, type IotTopicSourceProps } from './source/iot-topic-source.ts';
 export type { ISource, SourceConfig, SourceTarget } from './source/source.ts';
 export { OutflowTask } from './task.ts';

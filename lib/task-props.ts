@@ -9,6 +9,7 @@ import type { BatchPush, IBuffer } from './buffer/buffer.ts';
 import type { ISink } from './deliver/sink.ts';
 import type { AlarmOptions } from './observe.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { RouteOptions } from './route.ts';
 import type { ISource } from './source/source.ts';
 import { insteadOf } from './unknown-option.ts';
 
@@ -36,6 +37,12 @@ export interface OutflowTaskProps {
    * @default - every message passes
    */
   readonly filter?: object;
+  /**
+   * Where each record goes, by its kind, topic or content: other targets of the sink, such as topic, key, tag or stream (row A9).
+   *
+   * @default - all of them go where the sink says
+   */
+  readonly route?: RouteOptions;
   /**
    * What a template placeholder without a value does: refuse the message (to the dead-letter queue), write nothing, or write
    * the word `undefined` (row E17).
@@ -167,6 +174,7 @@ const OPTIONS: Record<keyof OutflowTaskProps, true> = {
   buffer: true,
   batchPush: true,
   filter: true,
+  route: true,
   missingVariable: true,
   validatePayload: true,
   deadLetterQueue: true,

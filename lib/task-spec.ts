@@ -1,6 +1,6 @@
 import { Token } from 'aws-cdk-lib';
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
-import { parseOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
+import { parseOptions, routedOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
 import type { BatchPush } from './buffer/buffer.ts';
 import { RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
 import { wholeSeconds } from './retry.ts';
@@ -24,6 +24,7 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     buffer: props.buffer?.spec,
     batchPush: batchPush === undefined ? undefined : inSeconds(task, batchPush),
     filter,
+    route: props.route,
     missingVariable,
     validatePayload,
     retryPolicy: retryPolicy?.toSpec(`${task}.retryPolicy`),
@@ -37,10 +38,10 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
   };
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
   const allowed = new Set(sink.deployTime.map((path) => `sink.${path}`));
-  return parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task, insteadOf) as {
-    task: string;
-    sink: { type: string };
-  };
+  const spec = parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task, insteadOf);
+  for (const [i, own] of (spec.route?.routes ?? []).entries())
+    routedOptions(sink.options, spec.sink, own, `${task}.route.routes.${i}.sink`);
+  return spec as { task: string; sink: { type: string } };
 }
 
 function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {

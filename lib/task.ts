@@ -67,6 +67,7 @@ export class OutflowTask extends Construct {
       sink,
       workerOptions: {
         filter: props.filter,
+        route: props.route && 'routes',
         batchPush: props.batchPush,
         missingVariable: props.missingVariable,
         validatePayload: props.validatePayload || undefined,
@@ -93,6 +94,8 @@ export class OutflowTask extends Construct {
       action: buffer.action,
       errorAction: { sqs: { queueUrl: this.deadLetterQueue.queueUrl, roleArn: role.roleArn, useBase64: false } },
       description,
+      queue: buffer.queue,
+      deadLetterQueue: this.deadLetterQueue,
     });
     // A rule that may not write yet would lose what is published meanwhile.
     for (const rule of rules) rule.node.addDependency(role);

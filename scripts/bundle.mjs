@@ -12,6 +12,7 @@ if (entry !== undefined) await bundle(entry, directory);
 else {
   for (const sink of sinks()) await bundle(`lambdas/deliver/${sink}/handler.ts`, join('dist/bundles', sink));
   await bundle('lambdas/control/handler.ts', 'dist/bundles/control');
+  await bundle('lambdas/source/logs/handler.ts', 'dist/bundles/logs');
 }
 
 function sinks() {

@@ -50,8 +50,9 @@ export function localCommand(): Command {
       const terminal = lineTerminal(print);
       const lines = readLines({ terminal, isHere: true, open: async () => cloud }, process.stdin);
       print('Commands   typed here: list, status, pause, enable, test-connectivity, dlq, redrive (`help` says more)');
+      const interrupted = untilInterrupted();
       print('Ctrl-C settles what is under way and stops.');
-      await untilInterrupted();
+      await interrupted;
       lines.close();
       print('Settling …');
       await running.settle();

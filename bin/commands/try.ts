@@ -70,7 +70,7 @@ function readMessage(options: TryCommandOptions): SampleMessage {
   };
 }
 
-function asText({ task, outcome, envelope, event, ruleOutput, request, error }: TryResult): string {
+function asText({ task, outcome, envelope, event, ruleOutput, requests = [], error }: TryResult): string {
   const block = (value: unknown) => jsonText(value).replaceAll('\n', '\n  ');
   const lines = [`Task ${task}`, `buffer holds\n  ${block(envelope)}`];
   if (outcome !== 'notSelected') {
@@ -78,7 +78,7 @@ function asText({ task, outcome, envelope, event, ruleOutput, request, error }: 
       `filter sees\n  ${event === undefined ? 'no event: the payload is not of the data format' : block(event)}`,
     );
     if (outcome !== 'filtered') lines.push(`templates see\n  ${block(ruleOutput)}`);
-    if (request !== undefined) lines.push(`sink would send\n  ${block(request)}`);
+    for (const request of requests) lines.push(`sink would send\n  ${block(request)}`);
   }
   const why = error === undefined ? '' : `: ${error.code} at ${error.stage}: ${printable(error.message)}`;
   return [...lines, `Outcome: ${outcome}${why}`].join('\n\n');

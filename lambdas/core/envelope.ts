@@ -1,4 +1,5 @@
 import { NeverRetry } from './errors.ts';
+import { kindOfTopic } from './kind.ts';
 
 export const ENVELOPE_VERSION = 1;
 
@@ -129,7 +130,7 @@ function isRuleError(value: object): value is RuleErrorMessage {
 function fromRuleError(error: RuleErrorMessage, received: Received): Envelope {
   return {
     v: ENVELOPE_VERSION,
-    kind: 'mqtt.message.publish',
+    kind: kindOfTopic(error.topic),
     id: error.cloudwatchTraceId ?? received.messageId,
     topic: error.topic,
     clientid: error.clientId,

@@ -1,3 +1,4 @@
+import type { ClientEvent } from './client-event.ts';
 import type { MqttRecord, UserProperties } from './record.ts';
 
 /** How `data.body` of the event is made from the payload: its JSON value, its UTF-8 text, or its base64 (requirement D6). */
@@ -45,6 +46,15 @@ export interface EventData {
   readonly body: unknown;
   readonly userProperties: UserProperties;
   readonly systemProperties: SystemProperties;
+}
+
+/** `data` of what a client did beside publishing: `topic` is the topic filter of a subscription, else the event's own topic. */
+export interface ClientEventData extends EventData {
+  /** Tells connections of a client apart, and orders them; a connection and its end share it. */
+  readonly sessionIdentifier: string | null;
+  readonly versionNumber: number | null;
+  /** Why a connection ended, such as `CLIENT_INITIATED_DISCONNECT` (AWS IoT Core, "Lifecycle events"). */
+  readonly reason?: string;
 }
 
 /** `KEYS` and `TAGS` are the user properties of those names; `KEYS` falls back to the event's id. */
@@ -123,8 +133,19 @@ export function eventView({ type, dataFormat, defaults }: Reading): (record: Mqt
   };
   return (next) => {
     record = next;
-    return event;
+    return next.clientEvent === undefined ? event : clientEventOf(event, next.clientEvent, record.json);
   };
+}
+
+// There are few of these, so each is an object of its own.
+function clientEventOf(event: MqttEvent, told: ClientEvent, body: unknown): MqttEvent {
+  const { sessionIdentifier = null, versionNumber = null, disconnectReason } = told;
+  const reason = disconnectReason === undefined ? {} : { reason: disconnectReason };
+  const { topic, clientid, username, qos, flags, timestamp, peerhost, userProperties, systemProperties } = event.data;
+  const published = { topic, clientid, username, qos, flags, timestamp, peerhost, userProperties, systemProperties };
+  // The body is JSON, whatever the data format of messages.
+  const data: ClientEventData = { ...published, body, sessionIdentifier, versionNumber, ...reason };
+  return { ...event, datacontenttype: CONTENT_TYPE.json, data };
 }
 
 /** The payload's value by data format. @throws NeverRetry INVALID_PAYLOAD */

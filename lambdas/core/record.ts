@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { ClientEvent } from './client-event.ts';
 import type { Envelope } from './envelope.ts';
 import { NeverRetry } from './errors.ts';
 import { parseJson } from './json.ts';
@@ -10,13 +11,16 @@ export type UserProperties = { readonly [key: string]: string | readonly string[
 /** A message on its way through a task: its envelope, and its payload as bytes that are decoded and parsed only when asked for. */
 export class MqttRecord {
   readonly envelope: Envelope;
+  /** What it tells, if it is no message but an event of a client. */
+  readonly clientEvent: ClientEvent | undefined;
   #bytes: Buffer | undefined;
   #text: string | undefined;
   #json: { value: unknown } | undefined;
   #userProperties: UserProperties | undefined;
 
-  constructor(envelope: Envelope) {
+  constructor(envelope: Envelope, clientEvent?: ClientEvent) {
     this.envelope = envelope;
+    this.clientEvent = clientEvent;
   }
 
   /** The payload as it was published. @throws NeverRetry INVALID_PAYLOAD when the envelope holds no base64. */

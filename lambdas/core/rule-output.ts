@@ -1,4 +1,6 @@
+import type { ClientEvent } from './client-event.ts';
 import { flags, qos, type Reading, username } from './event.ts';
+import { CLIENT_EVENT_KINDS } from './kind.ts';
 import type { MqttRecord, UserProperties } from './record.ts';
 
 /** Ask a scope for its payload as bytes, or as the value that `${payload.x}` reads; plain objects have neither. */
@@ -32,6 +34,32 @@ export interface RuleOutput {
   readonly [PAYLOAD_JSON]: unknown;
 }
 
+/**
+ * What a client did beside publishing, under EMQX's names (rows A27, B11–B14); the last two are AWS IoT Core's own: a
+ * connection and its end share them, and the later connection has the higher version.
+ */
+export interface ClientRuleOutput {
+  /** `client.connected`, `client.disconnected`, `session.subscribed` or `session.unsubscribed`. */
+  readonly event: string;
+  readonly id: string;
+  readonly clientid: string | null;
+  readonly username: string | null;
+  readonly principal: string | null;
+  /** Of subscriptions: the topic filter. */
+  readonly topic?: string;
+  /** Of subscriptions: AWS IoT Core doesn't tell it. */
+  readonly qos?: null;
+  /** Of a disconnection, as AWS IoT Core has it, such as `CLIENT_INITIATED_DISCONNECT`. */
+  readonly reason?: string;
+  readonly peerhost: string | null;
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+  readonly connected_at?: number;
+  readonly disconnected_at?: number;
+  readonly session_identifier: string | null;
+  readonly version_number: number | null;
+}
+
 /** MQTT 5 properties under their names in EMQX. */
 export interface PublishProperties {
   readonly 'Payload-Format-Indicator'?: 1;
@@ -43,16 +71,16 @@ export interface PublishProperties {
 }
 
 /** The rule output of one record, on its own. */
-export function toRuleOutput(record: MqttRecord, reading: Reading): RuleOutput {
+export function toRuleOutput(record: MqttRecord, reading: Reading): RuleOutput | ClientRuleOutput {
   return ruleOutputView(reading)(record);
 }
 
 /** Shows one record after another as rule output, through a single object, as `eventView` does. */
-export function ruleOutputView({ defaults }: Reading): (record: MqttRecord) => RuleOutput {
+export function ruleOutputView({ defaults }: Reading): (record: MqttRecord) => RuleOutput | ClientRuleOutput {
   let record: MqttRecord;
   const output: RuleOutput = {
     get event() {
-      return record.envelope.kind.replace(/^mqtt\./, '');
+      return eventName(record.envelope.kind);
     },
     get id() {
       return record.envelope.id;
@@ -102,8 +130,32 @@ export function ruleOutputView({ defaults }: Reading): (record: MqttRecord) => R
   };
   return (next) => {
     record = next;
-    return output;
+    return next.clientEvent === undefined ? output : clientRuleOutput(next, next.clientEvent, defaults);
   };
+}
+
+function clientRuleOutput(record: MqttRecord, told: ClientEvent, defaults: Reading['defaults']): ClientRuleOutput {
+  const { kind, id, topic, clientid, principal, sourceip, timestamp } = record.envelope;
+  const { sessionIdentifier, versionNumber, disconnectReason } = told;
+  return {
+    event: eventName(kind),
+    id,
+    clientid: clientid ?? null,
+    username: username(record, defaults),
+    principal: principal ?? null,
+    ...(told.topics !== undefined && { topic, qos: null }),
+    ...(disconnectReason !== undefined && { reason: disconnectReason }),
+    peerhost: sourceip ?? null,
+    timestamp,
+    ...(kind === CLIENT_EVENT_KINDS.connected && { connected_at: timestamp }),
+    ...(kind === CLIENT_EVENT_KINDS.disconnected && { disconnected_at: timestamp }),
+    session_identifier: sessionIdentifier ?? null,
+    version_number: versionNumber ?? null,
+  };
+}
+
+function eventName(kind: string): string {
+  return kind.replace(/^mqtt\./, '');
 }
 
 function publishProperties({ envelope, userProperties }: MqttRecord): PublishProperties {

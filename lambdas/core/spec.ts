@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { InvalidOptionError, InvalidPatternError, InvalidTemplateError } from './errors.ts';
+import { objectOf } from './object-of.ts';
 import { compilePattern } from './pattern/pattern.ts';
 import { retryPolicy } from './retry.ts';
 import { parseTemplate } from './template/parse.ts';
@@ -69,12 +70,33 @@ export const publisherDefaults = z.strictObject({
   retain: z.boolean().optional(),
 });
 
-export const iotTopicSource = z.strictObject({
-  type: z.literal('iot-core'),
+/** Where messages come from; `filters` are those of its rules, in their order. */
+export const source = z.strictObject({
+  type: z.enum(['iot-core', 'client-events', 'hooks']),
   filters: z.array(topicFilter).min(1),
+  /** Of subscriptions: what the client's topic filter has to match, as a topic would. */
+  subscribedTo: topicFilter.optional(),
   dataFormat: z.enum(['json', 'text', 'binary']).default('json'),
   defaults: publisherDefaults.default({}),
 });
+
+/** Where a record goes: the sink's options that are others there. A route takes all that every condition of it matches. */
+const routeTo = z.strictObject({
+  /** The event's `type`. */
+  kind: z.string().min(1).optional(),
+  topicFilter: topicFilter.optional(),
+  filter: pattern.optional(),
+  sink: objectOf(z.unknown()),
+});
+
+export const route = z.strictObject({
+  routes: z.array(routeTo).min(1).max(1_000),
+  /** `first` takes the first route that matches, `all` every one of them. */
+  match: z.enum(['first', 'all']).default('first'),
+  /** What becomes of a record that no route matches; a drop counts as filtered. */
+  otherwise: z.enum(['deadLetter', 'drop']).default('deadLetter'),
+});
+export type RouteTo = z.infer<typeof routeTo>;
 
 /** What keeps messages before the worker. `strict` sends a key's next record only once the one before is delivered (row E5). */
 export const buffer = z.discriminatedUnion('type', [
@@ -86,12 +108,13 @@ const withoutSink = z.strictObject({
   v: z.literal(SPEC_VERSION),
   task: taskName,
   description: z.string().max(1024).optional(),
-  source: iotTopicSource,
+  source,
   buffer: buffer.default({ type: 'queue' }),
   batchPush: batchPush.optional(),
   /** Refuse a payload that has no value of the data format even where no stage reads it. */
   validatePayload: z.boolean().default(false),
   filter: pattern.optional(),
+  route: route.optional(),
   missingVariable: z.enum(['fail', 'empty', 'undefined']).default('fail'),
   /** Row D18: which failures are tried again, when, and how often. */
   retryPolicy: retryPolicy.default('backoff'),
@@ -114,6 +137,16 @@ export type TaskSpec<Sink = unknown> = z.output<typeof withoutSink> & { readonly
 /** The schema of a task's specification, given its sink's options. */
 export function taskSpec<Sink extends z.ZodType>(sink: Sink) {
   return withoutSink.extend({ sink });
+}
+
+/** The sink's options on a route. @throws InvalidOptionError as {@link parseOptions}. */
+export function routedOptions<Sink extends z.ZodType>(
+  sink: Sink,
+  options: z.output<Sink>,
+  { sink: own }: RouteTo,
+  name: string,
+): z.output<Sink> {
+  return parseOptions(sink, { ...(options as object), ...own }, name);
 }
 
 /** @throws InvalidOptionError as {@link parseOptions}. */

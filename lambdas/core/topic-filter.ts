@@ -18,6 +18,11 @@ export function topicFilterProblem(filter: string): string | undefined {
   return undefined;
 }
 
+/** The topic filter that a client subscribes to, without the group that shares it (MQTT 5, 4.8.2). */
+export function withoutShare(filter: string): string {
+  return filter.replace(/^\$share\/[^/]+\//, '');
+}
+
 /** Does an MQTT topic filter match a topic? A wildcard at the first level does not match topics that begin with `$` (MQTT 5, 4.7.2). */
 export function matchesTopicFilter(filter: string, topic: string): boolean {
   if (filter === topic) return true;

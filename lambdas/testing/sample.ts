@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { decodeEnvelope, ENVELOPE_VERSION, type Envelope, type RuleErrorMessage } from '../core/envelope.ts';
 import { InvalidOptionError } from '../core/errors.ts';
-import { parseOptions } from '../core/spec.ts';
+import { kindOfTopic, PUBLISH } from '../core/kind.ts';
+import { parseOptions, type TaskSpec } from '../core/spec.ts';
 
 // Not zod's records: those drop a key named `__proto__`.
 const isPlain = (value: unknown): value is object =>
@@ -42,11 +43,11 @@ export type SampleMessage = z.input<typeof sampleMessage>;
 export type BufferedMessage = Envelope | RuleErrorMessage;
 
 /**
- * The envelope that the task's rules would put into its buffer; of a message that comes from there, its own.
+ * The envelope that the rules of a task with this type of source would put into its buffer; of a message that comes from there, its own.
  *
  * @throws InvalidOptionError naming what is wrong with the message.
  */
-export function sampleEnvelope(message: unknown): Envelope {
+export function sampleEnvelope(message: unknown, source: TaskSpec['source']['type']): Envelope {
   if (isBuffered(message)) return asDecoded(message);
   const {
     payload,
@@ -58,7 +59,7 @@ export function sampleEnvelope(message: unknown): Envelope {
   const bytes = typeof payload === 'string' || payload instanceof Uint8Array ? payload : JSON.stringify(payload);
   return {
     v: ENVELOPE_VERSION,
-    kind: 'mqtt.message.publish',
+    kind: source === 'iot-core' ? PUBLISH : kindOfTopic(rest.topic),
     id: id ?? randomUUID(),
     ...rest,
     timestamp: timestamp ?? Date.now(),

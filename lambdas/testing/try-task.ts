@@ -1,8 +1,8 @@
+import { openEnvelope } from '../core/client-event.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { DeadLetterCode, Stage } from '../core/errors.ts';
 import { type MqttEvent, toEvent } from '../core/event.ts';
-import { MqttRecord } from '../core/record.ts';
-import { type RuleOutput, toRuleOutput } from '../core/rule-output.ts';
+import { type ClientRuleOutput, type RuleOutput, toRuleOutput } from '../core/rule-output.ts';
 import { deployTime, parseSpec } from '../core/spec.ts';
 import { matchesTopicFilter } from '../core/topic-filter.ts';
 import type { DeadLetter } from '../dead-letter.ts';
@@ -17,12 +17,12 @@ export interface TryResult {
   readonly outcome: 'delivered' | 'filtered' | 'deadLettered' | 'notSelected';
   /** What the buffer would hold. */
   readonly envelope: Envelope;
-  /** What the filter sees; undefined when the payload cannot be read as the data format says. */
+  /** What the filter sees, of several records the first; undefined when the payload cannot be read as the data format says. */
   readonly event?: MqttEvent;
-  /** What templates see; undefined when the envelope's payload is not base64. */
-  readonly ruleOutput?: RuleOutput;
+  /** What templates see, of several records the first; undefined when the envelope's payload is not base64. */
+  readonly ruleOutput?: RuleOutput | ClientRuleOutput;
   /** What the sink would be asked to send; bytes as text, or as `{ "base64": … }` when they are not UTF-8. */
-  readonly request?: Readonly<Record<string, unknown>>;
+  readonly requests?: readonly Readonly<Record<string, unknown>>[];
   /** Why it would go to the dead-letter queue. */
   readonly error?: { readonly code: DeadLetterCode; readonly stage: Stage; readonly message: string };
 }
@@ -44,12 +44,12 @@ export async function tryTask(
   message: SampleMessage | BufferedMessage,
   options: TryOptions = {},
 ): Promise<TryResult> {
-  const envelope = sampleEnvelope(message);
   const sink = sinkOf((spec as { sink?: { type?: string } } | undefined)?.sink?.type ?? 'undefined');
   const parsed = parseSpec(spec, sink.options);
-  const record = new MqttRecord(envelope);
-  const event = readable(() => toEvent(record, parsed.source));
-  const ruleOutput = readable(() => toRuleOutput(record, parsed.source));
+  const envelope = sampleEnvelope(message, parsed.source.type);
+  const [record] = readable(() => openEnvelope(envelope, parsed.source).records) ?? [];
+  const event = record && readable(() => plain(toEvent(record, parsed.source)));
+  const ruleOutput = record && readable(() => plain(toRuleOutput(record, parsed.source)));
   const seen = {
     task: parsed.task,
     envelope,
@@ -92,7 +92,7 @@ export async function tryTask(
     return { ...seen, outcome: 'deadLettered', error: { code: error.code, stage, message: error.message } };
   }
   if (requests.length === 0) return { ...seen, outcome: 'filtered' };
-  return { ...seen, outcome: 'delivered', request: shown(sink.show(requests[0])) };
+  return { ...seen, outcome: 'delivered', requests: requests.map((request) => shown(sink.show(request))) };
 }
 
 function shown(request: Record<string, unknown>): Record<string, unknown> {
@@ -108,7 +108,7 @@ function bytes(value: Uint8Array): unknown {
 // What is shown is asked for now, all of it; where the payload cannot be read, asking fails.
 function readable<Value>(make: () => Value): Value | undefined {
   try {
-    return plain(make());
+    return make();
   } catch {
     return undefined;
   }

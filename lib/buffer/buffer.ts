@@ -51,10 +51,10 @@ export interface BatchPush {
 }
 
 export interface BufferConfig {
-  /** SELECT clause of the rules. */
-  readonly select: string;
-  /** Action of the rules. */
-  readonly action: CfnTopicRule.ActionProperty;
+  /** SELECT clause of the rules for messages of a kind. */
+  readonly select: (kind: string) => string;
+  /** Action of the rules for messages of a kind. */
+  readonly action: (kind: string) => CfnTopicRule.ActionProperty;
   /** Feeds the worker, and allows it to read; absent where none is needed. The first mapping is the batch push. */
   readonly feed?: (worker: IFunction) => readonly EventSourceMapping[];
   /** What the worker has to know of the buffer. */

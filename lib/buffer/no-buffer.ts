@@ -42,6 +42,7 @@ export class NoBuffer implements IBuffer {
       id: 'AwsSolutions::AwsSolutions-SQS3',
       reason: 'It is a dead-letter queue, of a rule: the error action fills it, and no queue names it.',
     });
-    return { select: 'SELECT *', action: sink.nativeAction(ruleRole, `${option}.sink`) };
+    const native = sink.nativeAction(ruleRole, `${option}.sink`);
+    return { select: () => 'SELECT *', action: () => native };
   }
 }

@@ -4,7 +4,7 @@ import { EventSourceMapping, type EventSourceMappingProps, type IFunction } from
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { checkRetention } from '../dead-letter-queue.ts';
-import { SELECT_ENVELOPE } from '../source/rule-sql.ts';
+import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface QueueBufferProps {
@@ -79,8 +79,8 @@ export class QueueBuffer implements IBuffer {
       queue,
       retryQueue,
       environment: { QUEUE_URL: queue.queueUrl, RETRY_QUEUE_URL: retryQueue.queueUrl },
-      select: SELECT_ENVELOPE,
-      action: { sqs: { queueUrl: queue.queueUrl, roleArn: ruleRole.roleArn, useBase64: false } },
+      select: selectEnvelope,
+      action: () => ({ sqs: { queueUrl: queue.queueUrl, roleArn: ruleRole.roleArn, useBase64: false } }),
       feed: (worker) => {
         grantSend(retryQueue, worker);
         return [

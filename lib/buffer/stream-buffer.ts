@@ -4,7 +4,8 @@ import { type IStream, Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/
 import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { SELECT_ENVELOPE } from '../source/rule-sql.ts';
+import { isClientEvent } from '../../lambdas/core/kind.ts';
+import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface StreamBufferProps {
@@ -31,6 +32,8 @@ export interface StreamBufferProps {
 
 /** A client's messages share a shard; those published by HTTPS, which have no client, are spread. */
 const PARTITION_KEY = "${CASE clientid() WHEN 'n/a' THEN newuuid() ELSE clientid() END}";
+// AWS IoT Core itself publishes these, so `clientid()` tells nothing of the client; the event does.
+const PARTITION_KEY_OF_CLIENT_EVENT = '${clientId}';
 
 /**
  * A Kinesis stream: each client's messages in the order in which the rules engine took them, at a price by the hour. A record
@@ -64,8 +67,11 @@ export class StreamBuffer implements IBuffer {
     stream.encryptionKey?.grant(ruleRole, 'kms:GenerateDataKey');
     return {
       stream,
-      select: SELECT_ENVELOPE,
-      action: { kinesis: { streamName: stream.streamName, partitionKey: PARTITION_KEY, roleArn: ruleRole.roleArn } },
+      select: selectEnvelope,
+      action: (kind) => {
+        const partitionKey = isClientEvent(kind) ? PARTITION_KEY_OF_CLIENT_EVENT : PARTITION_KEY;
+        return { kinesis: { streamName: stream.streamName, partitionKey, roleArn: ruleRole.roleArn } };
+      },
       feed: (worker) => {
         grant(worker, stream, READ);
         stream.encryptionKey?.grant(worker, 'kms:Decrypt');

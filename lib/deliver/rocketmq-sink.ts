@@ -11,11 +11,12 @@ import type { ISink, SinkConfig } from './sink.ts';
  */
 export interface RocketMqMessageProps {
   /**
-   * What the message holds; `${payload}` forwards the original bytes (rows A23, D13).
+   * What the message holds; `${payload}` forwards the original bytes (rows A23, D13). An object is written as JSON, each value
+   * a template, a JSONPath or a constant: what a JSONPath finds keeps its type, and is null where it finds nothing.
    *
    * @default - the whole rule output as JSON
    */
-  readonly payload?: string;
+  readonly payload?: string | Readonly<Record<string, string | number | boolean | null>>;
   /**
    * By which it is found: one key, several with spaces between them, or a JSONPath that finds a list; '' for none (rows A9, D15).
    *

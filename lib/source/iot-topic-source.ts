@@ -1,7 +1,8 @@
-import { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Construct } from 'constructs';
 import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
-import { fromClauses, SQL_VERSION, withoutCovered } from './rule-sql.ts';
+import { PUBLISH } from '../../lambdas/core/kind.ts';
+import { fromClauses, withoutCovered } from './rule-sql.ts';
+import { addRules } from './rules.ts';
 import type { ISource, SourceConfig, SourceTarget } from './source.ts';
 
 export interface IotTopicSourceProps {
@@ -34,18 +35,13 @@ export class IotTopicSource implements ISource {
     this.spec = { type: 'iot-core', filters: this.#filters, ...props };
   }
 
-  bind(scope: Construct, { option, select, action, errorAction, description }: SourceTarget): SourceConfig {
-    const rules = fromClauses(this.#filters, `${option}.filters`).map((from, i) => {
-      return new CfnTopicRule(scope, i === 0 ? 'Rule' : `Rule${i + 1}`, {
-        topicRulePayload: {
-          description,
-          sql: `${select} ${from}`,
-          awsIotSqlVersion: SQL_VERSION,
-          actions: [action],
-          errorAction,
-        },
-      });
-    });
+  bind(scope: Construct, target: SourceTarget): SourceConfig {
+    const from = fromClauses(this.#filters, `${target.option}.filters`);
+    const rules = addRules(
+      scope,
+      target,
+      from.map((from) => ({ kind: PUBLISH, from })),
+    );
     return { rules, filters: this.#filters };
   }
 }

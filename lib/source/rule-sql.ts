@@ -6,9 +6,7 @@ import { coversTopicFilter, overlapTopicFilters, topicFilterRegExp } from '../..
 export const SQL_VERSION = '2016-03-23';
 
 // No item reads a field of the payload: SQL that does loses every message that is not JSON, and no error action sees it.
-const ENVELOPE = [
-  `${ENVELOPE_VERSION} AS v`,
-  `'mqtt.message.publish' AS kind`,
+const MESSAGE = [
   'newuuid() AS id',
   'traceid() AS trace',
   'topic() AS topic',
@@ -24,8 +22,10 @@ const ENVELOPE = [
   'get_user_properties() AS userProperties',
 ].join(', ');
 
-/** A rule's SELECT that carries the whole message as an envelope. */
-export const SELECT_ENVELOPE = `SELECT ${ENVELOPE}`;
+/** A rule's SELECT that carries the whole message as an envelope of this kind. */
+export function selectEnvelope(kind: string): string {
+  return `SELECT ${ENVELOPE_VERSION} AS v, '${kind}' AS kind, ${MESSAGE}`;
+}
 
 /** One FROM and WHERE per rule, for filters of which none is covered by another: where they overlap, the first one takes the message. */
 export function fromClauses(filters: readonly string[], option: string): string[] {

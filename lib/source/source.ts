@@ -1,4 +1,5 @@
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 
 /** Where a task's messages come from. The task binds it; it makes what feeds the buffer. */
@@ -11,10 +12,13 @@ export interface ISource {
 /** What a source feeds. */
 export interface SourceTarget {
   readonly option: string;
-  /** SELECT clause of the rules: what the buffer is to hold. */
-  readonly select: string;
-  readonly action: CfnTopicRule.ActionProperty;
+  /** SELECT clause of the rules: what the buffer is to hold of messages of a kind. */
+  readonly select: (kind: string) => string;
+  readonly action: (kind: string) => CfnTopicRule.ActionProperty;
   readonly errorAction: CfnTopicRule.ActionProperty;
+  /** The buffer's queue, if it has one. */
+  readonly queue: IQueue | undefined;
+  readonly deadLetterQueue: IQueue;
   readonly description: string;
 }
 

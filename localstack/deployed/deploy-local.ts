@@ -37,11 +37,12 @@ async function main(): Promise<void> {
   for (const { stack } of stacks) console.log(`Stack      ${stack.name}`);
   console.log('\nTo look at it with the AWS tools:');
   for (const [name, value] of Object.entries(localEnvironment(endpointUrl))) console.log(`  export ${name}=${value}`);
-  console.log('\nCtrl-C ends the stand-in; what is deployed stays until LocalStack stops.');
-  await new Promise((resolve) => {
+  const interrupted = new Promise((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
+  console.log('\nCtrl-C ends the stand-in; what is deployed stays until LocalStack stops.');
+  await interrupted;
   await close();
 }
 

@@ -119,8 +119,8 @@ describe('what is too large', () => {
       sink: { type: 'kinesis', stream: 's', partitionKey: 'k', payload: '${payload.a}' },
       ...over,
     });
-    const { request } = await tryTask(spec({}), { topic: 't', payload });
-    expect(request!['data']).toBe(written);
+    const { requests } = await tryTask(spec({}), { topic: 't', payload });
+    expect(requests![0]!['data']).toBe(written);
     const filter = { data: { body: { a: [{ numeric: ['>', 1e300] }] } } };
     expect(await tryTask(spec({ filter }), { topic: 't', payload })).toMatchObject({ outcome: 'filtered' });
   });

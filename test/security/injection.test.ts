@@ -29,17 +29,19 @@ describe('what a publisher says', () => {
       fc.asyncProperty(fc.tuple(hostile, hostile, hostile, hostile, hostile), async ([a, c, name, clientid, p]) => {
         const payload = JSON.stringify({ a, b: { c, [name]: a } });
         const topic = `t/${name}`;
-        const { request } = await tryTask(specOf({ payload: template, partitionKey: 'k${clientid}' }), {
+        const { requests } = await tryTask(specOf({ payload: template, partitionKey: 'k${clientid}' }), {
           topic,
           clientid,
           payload,
           userProperties: [['p', p]],
         });
-        expect(request).toEqual({
-          stream: 's',
-          partitionKey: `k${clientid}`,
-          data: `<${a}|${c}|${topic}|${clientid}|${p}|${payload}>`,
-        });
+        expect(requests).toEqual([
+          {
+            stream: 's',
+            partitionKey: `k${clientid}`,
+            data: `<${a}|${c}|${topic}|${clientid}|${p}|${payload}>`,
+          },
+        ]);
       }),
     );
   });
@@ -48,7 +50,7 @@ describe('what a publisher says', () => {
     await fc.assert(
       fc.asyncProperty(hostile, async (site) => {
         const result = await tryTask(specOf({ stream: 'mine-${payload.site}' }), { topic: 't', payload: { site } });
-        if (result.outcome === 'delivered') expect(result.request!['stream']).toBe(`mine-${site}`);
+        if (result.outcome === 'delivered') expect(result.requests![0]!['stream']).toBe(`mine-${site}`);
         else expect(result.error).toMatchObject({ code: 'INVALID_TARGET', stage: 'render' });
       }),
     );

@@ -40,12 +40,12 @@ describe('keys that objects have by themselves', () => {
       fc.asyncProperty(text, async (payload) => {
         const parsed = JSON.parse(payload);
         const whole = await tryTask(specOf({ payload: '{"all":${.}}' }), { topic: 't', payload });
-        expect(JSON.parse(JSON.parse(whole.request!['data'] as string).all.payload)).toEqual(parsed);
+        expect(JSON.parse(JSON.parse(whole.requests![0]!['data'] as string).all.payload)).toEqual(parsed);
         for (const name of DANGEROUS) {
           const one = await tryTask(specOf({ payload: `\${payload.${name}}` }), { topic: 't', payload });
           if (!Object.hasOwn(parsed, name)) expect(one.error?.code).toBe('TEMPLATE_VARIABLE_MISSING');
           else if (typeof parsed[name] === 'object' && parsed[name] !== null)
-            expect(JSON.parse(one.request!['data'] as string)).toEqual(parsed[name]);
+            expect(JSON.parse(one.requests![0]!['data'] as string)).toEqual(parsed[name]);
           else expect(one.outcome).toBe('delivered');
         }
       }),
@@ -69,9 +69,9 @@ describe('keys that objects have by themselves', () => {
     const pairs = fc.array(fc.tuple(key, fc.constantFrom('x', 'y')), { minLength: 1, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(pairs, async (userProperties) => {
-        const { request, event } = await tryTask(specOf({}), { topic: 't', payload: '{}', userProperties });
+        const { requests, event } = await tryTask(specOf({}), { topic: 't', payload: '{}', userProperties });
         for (const found of [
-          JSON.parse(request!['data'] as string).pub_props['User-Property'],
+          JSON.parse(requests![0]!['data'] as string).pub_props['User-Property'],
           event!.data.userProperties,
         ]) {
           for (const [name] of userProperties) {
@@ -90,7 +90,7 @@ describe('keys that objects have by themselves', () => {
       payload: JSON.parse(given),
       userProperties: JSON.parse(given),
     });
-    expect(result.request!['data']).toBe(given);
+    expect(result.requests![0]!['data']).toBe(given);
     expect(JSON.stringify(result.event!.data.userProperties)).toBe(given);
   });
 

@@ -13,7 +13,7 @@ describe('a dead letter, tried', () => {
   it('is the message that it was: an envelope', async () => {
     const letter = envelope('{"a":1}', { userProperties: [{ site: 'a' }, { site: 'b' }] });
     const result = await tryTask(spec, letter);
-    expect(result).toMatchObject({ outcome: 'delivered', request: { partitionKey: 'd1', data: '{"a":1}' } });
+    expect(result).toMatchObject({ outcome: 'delivered', requests: [{ partitionKey: 'd1', data: '{"a":1}' }] });
     expect(result.envelope).toEqual(letter);
     expect(result.event?.data.userProperties).toEqual({ site: ['a', 'b'] });
   });
@@ -29,7 +29,7 @@ describe('a dead letter, tried', () => {
     };
     expect(await tryTask(spec, letter)).toMatchObject({
       envelope: { id: 'trace-1', topic: 't/1' },
-      request: { partitionKey: 'c1', data: 'hi' },
+      requests: [{ partitionKey: 'c1', data: 'hi' }],
     });
   });
 

@@ -24,10 +24,10 @@ describe('tryTask', () => {
       envelope: { v: 1, payload: 'eyJ0ZW1wIjoyMS41fQ==' },
       event: { subject: 'devices/d1/telemetry', data: { body: { temp: 21.5 } } },
       ruleOutput: { clientid: 'd1', payload: '{"temp":21.5}' },
-      request: { stream: 'SINK_STREAM', partitionKey: 'd1', data: '{"temp":21.5}' },
+      requests: [{ stream: 'SINK_STREAM', partitionKey: 'd1', data: '{"temp":21.5}' }],
     });
     expect(await tryTask(spec, message, { env: { SINK_STREAM: 'mine' } })).toMatchObject({
-      request: { stream: 'mine' },
+      requests: [{ stream: 'mine' }],
     });
   });
 
@@ -47,7 +47,7 @@ describe('tryTask', () => {
     const raw = { ...spec, filter: undefined, sink: { ...spec.sink, payload: '${payload}' } };
     const { filter: _, ...passing } = raw;
     expect(await tryTask(passing, { ...message, payload: new Uint8Array([0xff, 0]) })).toMatchObject({
-      request: { data: { base64: '/wA=' } },
+      requests: [{ data: { base64: '/wA=' } }],
     });
   });
 

@@ -55,7 +55,7 @@ describe('the package, installed in an empty CDK app', () => {
     const { stdout } = await outflow('try', 'Telemetry', ...message, '{ "temp": 21.5 }');
     expect(JSON.parse(stdout)).toMatchObject({
       outcome: 'delivered',
-      request: { partitionKey: 'd1', data: '{ "temp": 21.5 }' },
+      requests: [{ partitionKey: 'd1', data: '{ "temp": 21.5 }' }],
     });
     const synthesized = ['--assembly', 'cdk.out'];
     await expect(outflow('try', ...synthesized, ...message, '{ "temp": 19 }')).rejects.toMatchObject({ code: 1 });

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { expression, isRendered } from '../../core/jsonpath/expression.ts';
+import { jsonObject } from '../../core/jsonpath/object.ts';
+import { objectOf } from '../../core/object-of.ts';
 import { deployTime } from '../../core/spec.ts';
 import { parseAddress } from './remoting/address.ts';
 import { checkUserProperty } from './remoting/properties.ts';
@@ -63,13 +65,13 @@ export const rocketMqOptions = z
     /** Certificate authorities in PEM, in place of those that Node trusts. */
     ca: z.string().min(1).optional(),
     topic: z.union([topic, deployTime]),
-    /** What the message holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes. */
-    payload: expression.default(''),
+    /** What the message holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes, an object is JSON of its values. */
+    payload: z.union([expression, jsonObject]).default(''),
     /** Keys, with spaces between several; a list makes one of each element. Blank: none. By default the message's id. */
     key: expression.default('$.id'),
     tag: expression.min(1).optional(),
     /** One JSONPath that finds an object, or a text for each property. */
-    properties: z.union([expression.min(1), z.record(propertyName, expression)]).optional(),
+    properties: z.union([expression.min(1), objectOf(expression, propertyName)]).optional(),
     /** Messages of one group go to one queue, in their order. */
     messageGroup: expression.min(1).optional(),
     /** 1 to 18 once rendered; 0 and nothing at all deliver at once. */

@@ -2,6 +2,7 @@ import { NeverRetry } from '../../core/errors.ts';
 import { ExactNumber } from '../../core/json.ts';
 import { characterKind } from '../../core/json-problem.ts';
 import { compileExpression, type Expression } from '../../core/jsonpath/expression.ts';
+import { compileObject } from '../../core/jsonpath/object.ts';
 import type { Resolved } from '../../core/spec.ts';
 import type { MissingVariable } from '../../core/template/template.ts';
 import { valueText } from '../../core/template/text.ts';
@@ -28,7 +29,10 @@ export function compileRocketMq(
 ): Render<RocketMqRequest> {
   const compile = (text: string) => compileExpression(text, missingVariable);
   const topic = compile(options.topic);
-  const payload = compile(options.payload === '' ? '${.}' : options.payload);
+  const payload =
+    typeof options.payload === 'string'
+      ? compile(options.payload === '' ? '${.}' : options.payload)
+      : compileObject(options.payload, missingVariable);
   const longest = longestTopic(options.namespace);
   const optional = [
     readKeys(compile(options.key)),

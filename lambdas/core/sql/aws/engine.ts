@@ -52,6 +52,8 @@ function compile(expression: Expression): (message: IotMessage) => Value {
       return () => expression.value;
     case 'everything':
       return () => EVERYTHING;
+    case 'field':
+      return ({ payload }) => field(payload, expression.name);
     case 'call': {
       const call = iotFunction(expression.name);
       const args = expression.args.map(compile);
@@ -87,6 +89,17 @@ function compile(expression: Expression): (message: IotMessage) => Value {
 
 function negate(value: Value): Value {
   return typeof value === 'boolean' ? !value : undefined;
+}
+
+function field(payload: Uint8Array, name: string): Value {
+  let value: unknown;
+  try {
+    value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch {
+    return undefined; // of what is not JSON, no field is defined
+  }
+  const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, name);
+  return isObject ? (value as Record<string, Value>)[name] : undefined;
 }
 
 // IoT Core parses a JSON payload for `SELECT *` and prints it anew; what is not JSON it passes as it is.

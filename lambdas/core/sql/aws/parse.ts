@@ -3,6 +3,7 @@ import { InvalidSqlError } from '../../errors.ts';
 export type Expression =
   | { readonly kind: 'literal'; readonly value: string | number | boolean }
   | { readonly kind: 'everything' }
+  | { readonly kind: 'field'; readonly name: string }
   | { readonly kind: 'call'; readonly name: string; readonly args: readonly Expression[] }
   | { readonly kind: 'not'; readonly of: Expression }
   | {
@@ -19,11 +20,13 @@ export interface Statement {
   readonly where: Expression | undefined;
 }
 
+const KEYWORDS = new Set(['SELECT', 'FROM', 'WHERE', 'AS', 'AND', 'OR', 'NOT', 'WHEN', 'THEN', 'ELSE', 'END']);
+
 const TOKEN = /\s*(?:('[^']*'|"[^"]*")|(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|([*(),=]))/y;
 
 /**
- * Reads the part of AWS IoT SQL that Outflow's own rules are written in: SELECT of literals and function calls, FROM one
- * topic filter, WHERE of calls under NOT, AND, OR and `=`; CASE anywhere.
+ * Reads the part of AWS IoT SQL that Outflow's own rules are written in: SELECT of literals, function calls and fields
+ * of the payload, FROM one topic filter, WHERE of those under NOT, AND, OR and `=`; CASE anywhere.
  *
  * @throws InvalidSqlError for anything else.
  */
@@ -99,6 +102,7 @@ class Reader {
       if (args.length > 0) this.keyword(')');
       return { kind: 'call', name: text.toLowerCase(), args };
     }
+    if (kind === 'name' && !KEYWORDS.has(text.toUpperCase())) return { kind: 'field', name: text };
     throw this.#unexpected(text);
   }
 

@@ -1,0 +1,24 @@
+import * as z from 'zod';
+import { stringifyJson } from '../json.ts';
+import { objectOf } from '../object-of.ts';
+import type { MissingVariable } from '../template/template.ts';
+import { compileExpression, type Expression, expression } from './expression.ts';
+
+/** A JSON object: each value an expression, or a constant that is no text. */
+export const jsonObject = objectOf(z.union([expression, z.number(), z.boolean(), z.null()]));
+export type JsonObject = z.infer<typeof jsonObject>;
+
+/** Compiles a JSON object; its keys come in their order, and what a JSONPath does not find is null. */
+export function compileObject(object: JsonObject, missingVariable: MissingVariable): Pick<Expression, 'bytes'> {
+  const fields = Object.entries(object).map(([name, given]) => {
+    const key = JSON.stringify(name);
+    if (typeof given !== 'string') return { key, value: () => given };
+    return { key, value: compileExpression(given, missingVariable).value };
+  });
+  return {
+    bytes(scope, event) {
+      const written = fields.map(({ key, value }) => `${key}:${stringifyJson(value(scope, event) ?? null)}`);
+      return Buffer.from(`{${written.join(',')}}`, 'utf8');
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { gunzipSync } from 'node:zlib';
+import type { CloudWatchLogsDecodedData } from 'aws-lambda';
+import * as z from 'zod';
+import { ENVELOPE_VERSION, type Envelope } from '../../core/envelope.ts';
+import { DELIVERED } from '../../core/kind.ts';
+import { matchesTopicFilter } from '../../core/topic-filter.ts';
+
+/** What a call of a subscription filter may unpack to; CloudWatch Logs puts about a megabyte of entries into one. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+const publishOut = z.object({
+  eventType: z.literal('Publish-Out'),
+  status: z.literal('Success'),
+  clientId: z.string(),
+  topicName: z.string(),
+  principalId: z.string().optional(),
+  sourceIp: z.string().optional(),
+  traceId: z.string().optional(),
+});
+
+export interface Delivered {
+  readonly envelopes: readonly Envelope[];
+  /** Log entries that tell of nothing delivered. */
+  readonly others: number;
+}
+
+/**
+ * Reads what a subscription filter of CloudWatch Logs hands on: base64 of gzipped JSON (CloudWatch Logs, "Subscription filters
+ * with AWS Lambda"). Of messages that AWS IoT Core sent to clients on a wanted topic it makes envelopes (row B16); the
+ * log tells neither payload nor QoS nor who published. An entry's own id is the envelope's, so what is handed on twice has one id.
+ *
+ * @throws when it is not what CloudWatch Logs hands on.
+ */
+export function deliveredEnvelopes(data: string, topicFilters: readonly string[]): Delivered {
+  const unpacked = gunzipSync(Buffer.from(data, 'base64'), { maxOutputLength: MAX_BYTES });
+  const { logEvents, messageType } = JSON.parse(unpacked.toString('utf8')) as CloudWatchLogsDecodedData;
+  if (messageType === 'CONTROL_MESSAGE') return { envelopes: [], others: 0 };
+  const envelopes: Envelope[] = [];
+  let others = 0;
+  for (const { id, timestamp, message } of logEvents) {
+    const { data: entry } = publishOut.safeParse(parsed(message));
+    if (entry === undefined) {
+      others++;
+      continue;
+    }
+    const { clientId, topicName, principalId, sourceIp, traceId } = entry;
+    if (!topicFilters.some((filter) => matchesTopicFilter(filter, topicName))) continue;
+    envelopes.push({
+      v: ENVELOPE_VERSION,
+      kind: DELIVERED,
+      id,
+      ...(traceId !== undefined && { trace: traceId }),
+      topic: topicName,
+      clientid: clientId,
+      ...(principalId !== undefined && { principal: principalId }),
+      ...(sourceIp !== undefined && { sourceip: sourceIp }),
+      timestamp,
+      payload: '',
+    });
+  }
+  return { envelopes, others };
+}
+
+function parsed(message: string): unknown {
+  try {
+    return JSON.parse(message);
+  } catch {
+    return undefined;
+  }
+}

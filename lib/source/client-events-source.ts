@@ -1,0 +1,69 @@
+import type { Construct } from 'constructs';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { CLIENT_EVENT_KINDS, type ClientEventName, clientEventFilter } from '../../lambdas/core/kind.ts';
+import { addRules } from './rules.ts';
+import type { ISource, SourceConfig, SourceTarget } from './source.ts';
+
+export interface ClientEventsSourceProps {
+  /**
+   * Which events.
+   *
+   * @default - all: connected, disconnected, subscribed, unsubscribed
+   */
+  readonly events?: readonly ClientEventName[];
+  /**
+   * Of subscriptions, only those to topic filters that this one matches, each as if it were a topic (rows B13, B14).
+   *
+   * @default - all of them
+   */
+  readonly subscribedTo?: string;
+  /**
+   * `username` of the events: AWS IoT Core tells none, but who the client is to it, as `principal`.
+   *
+   * @default null
+   */
+  readonly username?: string;
+}
+
+/**
+ * What clients do beside publishing: they connect and disconnect, subscribe and unsubscribe (rows A2, A27, B11–B14; AWS IoT
+ * Core, "Lifecycle events"). A subscription to several topics is a record for each. AWS IoT Core may tell an event twice, and
+ * events out of order: those told twice have the same id, and the connection that is later has the higher `versionNumber`.
+ * Of clients whose id holds `#` or `+` it tells nothing.
+ *
+ * @throws InvalidOptionError at synth for an event that there is not.
+ */
+export class ClientEventsSource implements ISource {
+  readonly spec: object;
+  readonly #events: readonly ClientEventName[];
+  readonly #filters: readonly string[];
+
+  constructor({ events, subscribedTo, username }: ClientEventsSourceProps = {}) {
+    this.#events = checkEvents(events);
+    this.#filters = this.#events.map(clientEventFilter);
+    this.spec = {
+      type: 'client-events',
+      filters: this.#filters,
+      ...(subscribedTo !== undefined && { subscribedTo }),
+      ...(username !== undefined && { defaults: { username } }),
+    };
+  }
+
+  bind(scope: Construct, target: SourceTarget): SourceConfig {
+    return { rules: addRules(scope, target, this.#events.map(ruleOfEvent)), filters: this.#filters };
+  }
+}
+
+/** The rule for an event of clients. */
+export function ruleOfEvent(event: ClientEventName) {
+  return { kind: CLIENT_EVENT_KINDS[event], from: `FROM '${clientEventFilter(event)}'` };
+}
+
+function checkEvents(events?: readonly ClientEventName[]): readonly ClientEventName[] {
+  const known = Object.keys(CLIENT_EVENT_KINDS) as ClientEventName[];
+  if (events === undefined) return known;
+  const unknown = events.find((event) => !known.includes(event));
+  if (unknown !== undefined || events.length === 0)
+    throw new InvalidOptionError('ClientEventsSource.events', unknown ?? events, `some of ${known.join(', ')}`);
+  return [...new Set(events)];
+}

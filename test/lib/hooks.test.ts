@@ -1,0 +1,157 @@
+import { App, Stack, Validations } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { Stream } from 'aws-cdk-lib/aws-kinesis';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { describe, expect, it } from 'vitest';
+import { renderIotTemplate } from '../../lambdas/core/sql/aws/engine.ts';
+import {
+  ClientEventsSource,
+  type Hooks,
+  KinesisSink,
+  OutflowTask,
+  RocketMqConnector,
+  RocketMqHooks,
+  type RocketMqHooksProps,
+  StreamBuffer,
+} from '../../lib/index.ts';
+
+const all: Hooks = {
+  'client.connected': [{ topic: 'ClientConnected' }],
+  'client.disconnected': [{ topic: 'ClientDisconnected' }],
+  'session.subscribed': [{ filter: 'a/#', topic: 'SessionSubscribed' }],
+  'session.unsubscribed': [{ topic: 'SessionUnsubscribed' }],
+  'message.publish': [
+    { filter: 'a/#', topic: 'A' },
+    { filter: '+/1', topic: 'One' },
+    { filter: 'a/b', topic: 'B' },
+  ],
+};
+
+function declare(hooks: Hooks, props: Partial<RocketMqHooksProps> = {}) {
+  const stack = new Stack(new App(), 'Plant');
+  const connector = new RocketMqConnector(stack, 'Mq', { nameServers: ['10.0.0.5:9876'] });
+  const task = new RocketMqHooks(stack, 'Hooks', { connector, hooks, ...props });
+  return { stack, task, template: () => Template.fromStack(stack) };
+}
+const rulesOf = (template: Template) =>
+  Object.values(template.findResources('AWS::IoT::TopicRule')).map(
+    ({ Properties }) =>
+      Properties['TopicRulePayload'] as { Sql: string; Actions: { Kinesis?: { PartitionKey: string } }[] },
+  );
+
+describe('RocketMqHooks', () => {
+  it('is a rule for each event and topic filter, one queue, one worker (B10–B15)', () => {
+    const { template } = declare(all);
+    const from = rulesOf(template()).map(({ Sql }) => Sql.replace(/^.* AS kind,.* FROM /, ''));
+    expect(from).toEqual([
+      "'$aws/events/presence/connected/#'",
+      "'$aws/events/presence/disconnected/#'",
+      "'$aws/events/subscriptions/subscribed/#'",
+      "'$aws/events/subscriptions/unsubscribed/#'",
+      "'a/#'",
+      expect.stringMatching(/^'\+\/1' WHERE NOT regexp_matches/),
+    ]);
+    const kinds = rulesOf(template()).map(({ Sql }) => / '(\S+)' AS kind/.exec(Sql)![1]);
+    expect(kinds).toEqual([
+      'mqtt.client.connected',
+      'mqtt.client.disconnected',
+      'mqtt.session.subscribed',
+      'mqtt.session.unsubscribed',
+      'mqtt.message.publish',
+      'mqtt.message.publish',
+    ]);
+  });
+
+  it('reads what was delivered from a log, with a function that may do nothing else (B16)', () => {
+    const { stack, template } = declare(
+      { 'message.delivered': [{ filter: 'a/#', topic: 'D' }] },
+      {
+        deliveredLog: LogGroup.fromLogGroupName(new Stack(), 'IotLogs', '/aws/iot/publish-out'),
+      },
+    );
+    template().hasResourceProperties('AWS::Logs::SubscriptionFilter', {
+      LogGroupName: '/aws/iot/publish-out',
+      FilterPattern: '{ ($.eventType = "Publish-Out") && ($.status = "Success") }',
+    });
+    template().hasResourceProperties('AWS::Lambda::EventInvokeConfig', {
+      MaximumEventAgeInSeconds: 21_600,
+      MaximumRetryAttempts: 2,
+      DestinationConfig: { OnFailure: { Destination: Match.anyValue() } },
+    });
+    template().hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ TOPIC_FILTERS: '["a/#"]' }) },
+    });
+    const command = `aws iot set-v2-logging-options --event-configurations.*Publish-Out.*/aws/iot/publish-out`;
+    Annotations.fromStack(stack).hasInfo('*', Match.stringLikeRegexp(command));
+  });
+
+  it('is clean under cdk-nag AwsSolutions (S02)', () => {
+    const { stack } = declare(
+      { ...all, 'message.delivered': [{ topic: 'D' }] },
+      { deliveredLog: LogGroup.fromLogGroupName(new Stack(), 'Log', 'publish-out') },
+    );
+    const app = stack.node.root as App;
+    Validations.of(app).addPlugins(new AwsSolutionsChecks());
+    expect(() => app.synth()).not.toThrow();
+  });
+
+  it.each<[string, Hooks, RegExp]>([
+    [
+      'message.acked',
+      { 'message.acked': [{ topic: 'Acked' }] },
+      /Hooks\.hooks\.message\.acked: .*PUBACK.*SendDirectMessage/,
+    ],
+    [
+      'message.delivered without its log',
+      { 'message.delivered': [{ topic: 'D' }] },
+      /Hooks\.deliveredLog: .*set-v2-logging-options/,
+    ],
+    [
+      'a filter of connections',
+      { 'client.connected': [{ topic: 'C', filter: '#' } as never] },
+      /client\.connected\.0\.filter: got '#'/,
+    ],
+    [
+      'an event that there is not',
+      { 'message.dropped': [{ topic: 'C' }] } as never,
+      /Hooks\.hooks: got 'message\.dropped'; wanted some of client\.connected/,
+    ],
+    ['no hook', {}, /Hooks\.hooks: .*wanted a hook at least/],
+    [
+      'no topic of RocketMQ',
+      { 'client.connected': [{ topic: 'a/b' }] },
+      /sink\.topic: got 'a\/b'; wanted 1 to 127 letters/,
+    ],
+    ['no topic filter', { 'message.publish': [{ topic: 'A', filter: 'a#' }] }, /got 'a#'; wanted '#' alone/],
+  ])('refuses %s', (_, hooks, wanted) => {
+    expect(() => declare(hooks)).toThrow(wanted);
+  });
+});
+
+describe('ClientEventsSource', () => {
+  const task = (source: ClientEventsSource) => {
+    const stack = new Stack(new App(), 'Plant');
+    new OutflowTask(stack, 'Events', {
+      source,
+      buffer: new StreamBuffer(),
+      sink: new KinesisSink(new Stream(stack, 'Out'), { partitionKey: '${clientid}' }),
+    });
+    return Template.fromStack(stack);
+  };
+
+  it('keeps a client’s events together in a stream, slashes in its id and all', () => {
+    const rules = rulesOf(task(new ClientEventsSource()));
+    expect(rules).toHaveLength(4);
+    for (const { Actions } of rules) {
+      const message = { topic: 't', payload: Buffer.from('{"clientId":"plant/1"}') };
+      expect(renderIotTemplate(Actions[0]!.Kinesis!.PartitionKey, message)).toBe('plant/1');
+    }
+  });
+
+  it('refuses an event that there is not', () => {
+    const events = ['connected', 'connect_failed'] as never;
+    expect(() => new ClientEventsSource({ events })).toThrow(/got 'connect_failed'; wanted some of connected, dis/);
+    expect(() => new ClientEventsSource({ events: [] })).toThrow(/got .*; wanted some of connected/);
+  });
+});

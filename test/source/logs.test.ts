@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
+import { decodeEnvelope } from '../../lambdas/core/envelope.ts';
+import { forward } from '../../lambdas/source/logs/forward.ts';
+
+const recorded = JSON.parse(readFileSync('test/golden/publish-out-log.json', 'utf8'));
+const log = (...entries: unknown[]) => {
+  const logEvents = entries.map((message, i) => ({
+    id: `id-${i}`,
+    timestamp: 1_795_251_600_000 + i,
+    message: typeof message === 'string' ? message : JSON.stringify(message),
+  }));
+  return zipped({ messageType: 'DATA_MESSAGE', logEvents });
+};
+const zipped = (data: object) => ({ awslogs: { data: gzipSync(JSON.stringify(data)).toString('base64') } });
+
+async function forwarded(event: ReturnType<typeof log>, takes: (body: string) => boolean = () => true) {
+  const bodies: string[] = [];
+  const logged: object[] = [];
+  const sendBatch: SqsApi['sendBatch'] = async ({ Entries = [] }) => {
+    const taken = Entries.filter(({ MessageBody }) => takes(MessageBody!));
+    bodies.push(...taken.map(({ MessageBody }) => MessageBody!));
+    const failed = Entries.filter((entry) => !taken.includes(entry));
+    return {
+      Successful: taken.map(({ Id }) => ({ Id, MessageId: Id, MD5OfMessageBody: '' })),
+      Failed: failed.map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError' })),
+    };
+  };
+  const api = { sendBatch } as SqsApi;
+  const topicFilters = ['a/#', 'b/+'];
+  const ended = await forward(event, { api, queueUrl: 'q', topicFilters, log: (entry) => logged.push(entry) }).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  return { ended, logged, told: bodies.map((body) => decodeEnvelope(body, { messageId: 'm', sentAt: 0 })) };
+}
+
+describe('the log of what AWS IoT Core sends to clients (B16)', () => {
+  it('becomes a message for each client and topic that a hook wants, under the entry’s own id', async () => {
+    const topics = ['a/x', 'c/x', 'b/1'].map((topicName) => ({ ...recorded, topicName }));
+    const { ended, logged, told } = await forwarded(log(...topics));
+    expect({ ended, logged }).toEqual({ ended: undefined, logged: [] });
+    expect(told.map(({ id, topic }) => [id, topic])).toEqual([
+      ['id-0', 'a/x'],
+      ['id-2', 'b/1'],
+    ]);
+    expect(told[0]).toEqual({
+      v: 1,
+      kind: 'mqtt.message.delivered',
+      id: 'id-0',
+      trace: recorded.traceId,
+      topic: 'a/x',
+      clientid: 'reader',
+      principal: 'a1b2c3',
+      sourceip: '192.0.2.7',
+      timestamp: 1_795_251_600_000,
+      payload: '',
+    });
+  });
+
+  it('tells of nothing else, and says how much that was', async () => {
+    const failure = { ...recorded, status: 'Failure' };
+    const { ended, logged, told } = await forwarded(
+      log('plain', failure, { ...recorded, eventType: 'Connect' }, recorded),
+    );
+    expect(told.map(({ id }) => id)).toEqual(['id-3']);
+    expect({ ended, logged }).toMatchObject({ ended: undefined, logged: [{ count: 3 }] });
+    expect(await forwarded(zipped({ messageType: 'CONTROL_MESSAGE', logEvents: [] }))).toMatchObject({ told: [] });
+  });
+
+  it('comes again from AWS Lambda when the queue does not take all of it', async () => {
+    const entries = Array.from({ length: 12 }, () => recorded);
+    const { ended, told } = await forwarded(log(...entries), (body) => !body.includes('"id-7"'));
+    expect(told).toHaveLength(11);
+    expect(ended).toBe('1 of 12 messages could not be put into the queue');
+    expect((await forwarded({ awslogs: { data: 'AAAA' } })).ended).toBeDefined();
+  });
+});
