@@ -18,6 +18,14 @@ export function characterKind(text: string, at: number): string {
   return KINDS.find(([pattern]) => pattern.test(character))![1];
 }
 
+/** A text as an error may tell of it without repeating it: its length, and the kind of the first character that is refused. */
+export function outline(text: string, refused: RegExp): string {
+  if (text === '') return 'nothing';
+  const at = text.search(refused);
+  const where = at < 0 ? '' : ` with a ${characterKind(text, at)} at position ${at}`;
+  return `${text.length} characters${where}`;
+}
+
 const KINDS: readonly (readonly [RegExp, string])[] = [
   [/\p{Cc}/u, 'control character'],
   [/\s/u, 'space'],

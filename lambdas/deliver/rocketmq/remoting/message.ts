@@ -1,4 +1,5 @@
-import { NeverRetry, show } from '../../../core/errors.ts';
+import { NeverRetry } from '../../../core/errors.ts';
+import { outline } from '../../../core/json-problem.ts';
 import { checkUserProperty, encodeProperties } from './properties.ts';
 
 /** A message as the producer takes it. */
@@ -36,6 +37,7 @@ export interface PreparedMessage {
 /** What a record in a batch has beside body and properties. */
 const RECORD_OVERHEAD_BYTES = 22;
 const TOPIC = /^[%|a-zA-Z0-9_-]{1,127}$/;
+const NO_TOPIC_CHARACTER = /[^%|a-zA-Z0-9_-]/;
 const MAX_DELAY_LEVEL = 18;
 
 /** @throws NeverRetry for what a server would refuse, or would take and get wrong. */
@@ -58,7 +60,10 @@ export function prepareMessage(message: Message, id: string, maxMessageBytes: nu
 /** @throws NeverRetry unless it is a topic's name as servers take it, namespace included. */
 export function checkTopic(topic: string): void {
   if (!TOPIC.test(topic))
-    throw new NeverRetry('INVALID_TARGET', `topic: got ${show(topic)}; wanted 1 to 127 letters, digits, _, -, % and |`);
+    throw new NeverRetry(
+      'INVALID_TARGET',
+      `topic: got ${outline(topic, NO_TOPIC_CHARACTER)}; wanted 1 to 127 letters, digits, _, -, % and |`,
+    );
 }
 
 export function tooLarge(bytes: number, maxBytes: number): NeverRetry {
@@ -80,26 +85,30 @@ function* allProperties(message: Message, id: string): Generator<readonly [strin
 }
 
 function checkKey(key: string): string {
-  if (key === '' || key.includes(' ')) throw rejected('key', key, 'a text that is not empty and holds no space');
+  if (key === '' || key.includes(' '))
+    throw rejected('key', outline(key, / /), 'a text that is not empty and holds no space');
   return key;
 }
 
 function checkTag(tag: string): string {
-  if (tag.trim() === '' || tag.includes('|')) throw rejected('tag', tag, 'a text that is not blank and holds no |');
+  if (tag.trim() === '' || tag.includes('|'))
+    throw rejected('tag', outline(tag, /\||^\s+$/), 'a text that is not blank and holds no |');
   return tag;
 }
 
 function checkDelayLevel(level: number): number {
   if (!Number.isInteger(level) || level < 1 || level > MAX_DELAY_LEVEL)
-    throw rejected('delayLevel', level, `a whole number from 1 to ${MAX_DELAY_LEVEL}`);
+    throw rejected('delayLevel', 'another number', `a whole number from 1 to ${MAX_DELAY_LEVEL}`);
   return level;
 }
 
 function checkTime(timeMs: number): number {
-  if (!Number.isSafeInteger(timeMs) || timeMs < 0) throw rejected('deliverAtMs', timeMs, 'milliseconds since 1970');
+  if (!Number.isSafeInteger(timeMs) || timeMs < 0)
+    throw rejected('deliverAtMs', 'another number', 'milliseconds since 1970');
   return timeMs;
 }
 
-function rejected(option: string, given: unknown, wanted: string): NeverRetry {
-  return new NeverRetry('REJECTED', `${option}: got ${show(given)}; wanted ${wanted}`);
+// What was given may be a publisher's: dead letters and logs tell of it, and do not repeat it.
+function rejected(option: string, given: string, wanted: string): NeverRetry {
+  return new NeverRetry('REJECTED', `${option}: got ${given}; wanted ${wanted}`);
 }

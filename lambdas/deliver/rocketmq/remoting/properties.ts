@@ -23,8 +23,10 @@ const RESERVED_PREFIX = '__RMQ.';
 /** @throws NeverRetry for a name that RocketMQ keeps for itself, or an empty one (D14) */
 export function checkUserProperty(name: string): void {
   if (name === '') throw new NeverRetry('REJECTED', 'property with an empty name; wanted a name');
-  if (RESERVED.has(name) || name.startsWith(RESERVED_PREFIX))
-    throw new NeverRetry('REJECTED', `property '${name}': RocketMQ keeps this name for itself; wanted another`);
+  // A name may be a publisher's: what is repeated is on the list.
+  const reserved = RESERVED.has(name) ? name : name.startsWith(RESERVED_PREFIX) ? `${RESERVED_PREFIX}…` : undefined;
+  if (reserved !== undefined)
+    throw new NeverRetry('REJECTED', `property '${reserved}': RocketMQ keeps this name for itself; wanted another`);
 }
 
 /**
@@ -38,7 +40,7 @@ export function encodeProperties(properties: Iterable<readonly [name: string, va
   for (const [name, value] of properties) {
     if (value === '') continue;
     if ([name, value].some((text) => text.includes(AFTER_NAME) || text.includes(AFTER_PAIR)))
-      throw new NeverRetry('REJECTED', `property '${name.slice(0, 80)}' holds the character U+0001 or U+0002`);
+      throw new NeverRetry('REJECTED', 'a key, the tag, the group or a property holds the character U+0001 or U+0002');
     pairs.push(name + AFTER_NAME + value);
   }
   const text = pairs.join(AFTER_PAIR).toWellFormed();

@@ -188,8 +188,31 @@ describe('messages', () => {
     expect(codeOf({ tag: ' ' })).toBe('REJECTED');
     expect(codeOf({ delayLevel: 19 })).toBe('REJECTED');
     expect(() => checkTopic('a/b')).toThrow(NeverRetry);
-    expect(() => checkTopic('x'.repeat(128))).toThrow(/got 'x+/);
+    expect(() => checkTopic('x'.repeat(128))).toThrow(/got 128 characters; wanted 1 to 127/);
     expect(() => checkTopic('ns%A_b-c|1')).not.toThrow();
+  });
+
+  it('are refused without a word of what a publisher wrote (S05)', () => {
+    const canary = 'Zq83canary';
+    const refused: Partial<Message>[] = [
+      { keys: [`${canary} b`] },
+      { tag: `${canary}|` },
+      { delayLevel: 8_300_019 },
+      { deliverAtMs: -8_300_019 },
+      { group: `${canary}\x01` },
+      { properties: { [`${canary}\x02`]: canary } },
+      { properties: { [`__RMQ.${canary}`]: canary } },
+    ];
+    const messages = [() => checkTopic(`${canary}/b`), ...refused.map((over) => () => prepare(over))].map((use) => {
+      try {
+        use();
+      } catch (error) {
+        return (error as Error).message;
+      }
+      throw new Error('nothing was refused');
+    });
+    for (const message of messages) expect(message).not.toMatch(/Zq83|83000/);
+    expect(messages[0]).toContain('12 characters with a punctuation mark at position 10');
   });
 });
 
