@@ -11,22 +11,49 @@ export interface Certificates {
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 365;
 
-/** Makes an authority, and a certificate for a server on this machine: `localhost` and 127.0.0.1. RFC 5280. */
+/** What a certificate says beside the usual. */
+export interface CertificateOptions {
+  /** The name it is for. @default - `localhost` and 127.0.0.1 */
+  readonly host?: string;
+  /** Whether its time is over. @default false */
+  readonly isExpired?: boolean;
+}
+
+/** Signs certificates for servers. RFC 5280. */
+export interface Authority {
+  /** Its own certificate, PEM. */
+  readonly ca: string;
+  issue(options?: CertificateOptions): Pick<Certificates, 'certificate' | 'key'>;
+}
+
+/** Makes an authority, and a certificate for a server on this machine: `localhost` and 127.0.0.1. */
 export function makeCertificates(): Certificates {
-  const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const server = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const [issuer, subject] = ['Outflow test authority', 'localhost'];
-  const signed = (subject: string, publicKey: KeyObject, extensions: Buffer[]) =>
-    pem('CERTIFICATE', certificate({ issuer, issuerKey: authority.privateKey, subject, publicKey, extensions }));
+  const { ca, issue } = makeAuthority('Outflow test authority');
+  return { ca, ...issue() };
+}
+
+/** @param issuer Its name; clients that trust two of the same name may take one for the other. */
+export function makeAuthority(issuer: string): Authority {
+  const { publicKey, privateKey: issuerKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const signed = (given: Pick<ToSign, 'subject' | 'publicKey' | 'extensions' | 'isExpired'>) =>
+    pem('CERTIFICATE', certificate({ issuer, issuerKey, ...given }));
   return {
-    ca: signed(issuer, authority.publicKey, [extension(BASIC_CONSTRAINTS, sequence(TRUE), true)]),
-    certificate: signed(subject, server.publicKey, [
-      extension(
-        SUBJECT_ALT_NAME,
-        sequence(der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1]))),
-      ),
-    ]),
-    key: server.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    ca: signed({ subject: issuer, publicKey, extensions: [extension(BASIC_CONSTRAINTS, sequence(TRUE), true)] }),
+    issue({ host, isExpired } = {}) {
+      const server = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const subject = host ?? 'localhost';
+      const addresses = host === undefined ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : [];
+      const names = sequence(der(0x82, Buffer.from(subject)), ...addresses);
+      return {
+        certificate: signed({
+          subject,
+          publicKey: server.publicKey,
+          extensions: [extension(SUBJECT_ALT_NAME, names)],
+          isExpired,
+        }),
+        key: server.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      };
+    },
   };
 }
 
@@ -36,9 +63,10 @@ interface ToSign {
   readonly subject: string;
   readonly publicKey: KeyObject;
   readonly extensions: readonly Buffer[];
+  readonly isExpired?: boolean | undefined;
 }
 
-function certificate({ issuer, issuerKey, subject, publicKey, extensions }: ToSign): Buffer {
+function certificate({ issuer, issuerKey, subject, publicKey, extensions, isExpired = false }: ToSign): Buffer {
   const now = Date.now();
   const content = sequence(
     der(0xa0, integer(Buffer.from([2]))),
@@ -46,7 +74,7 @@ function certificate({ issuer, issuerKey, subject, publicKey, extensions }: ToSi
     integer(Buffer.from([0x40, ...randomBytes(15)])),
     sequence(ECDSA_WITH_SHA256),
     name(issuer),
-    sequence(time(now - DAY_MS), time(now + VALID_DAYS * DAY_MS)),
+    sequence(time(now - 2 * DAY_MS), time(now + (isExpired ? -1 : VALID_DAYS) * DAY_MS)),
     name(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(...extensions)),

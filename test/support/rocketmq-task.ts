@@ -1,0 +1,177 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Duration, Stack } from 'aws-cdk-lib';
+import mqtt from 'mqtt';
+import { type TestContext, vi } from 'vitest';
+import type { TaskStatus } from '../../lambdas/core/control.ts';
+import {
+  IotTopicSource,
+  OutflowTask,
+  type OutflowTaskProps,
+  RetryPolicy,
+  RocketMqConnector,
+  type RocketMqConnectorProps,
+  RocketMqSink,
+  type RocketMqSinkProps,
+} from '../../lib/index.ts';
+import { type Stack as ReadStack, readAssembly } from '../../localstack/one-process/assembly.ts';
+import { run } from '../../localstack/one-process/run.ts';
+import type { RunningTask } from '../../localstack/one-process/task.ts';
+import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { held, shorten } from '../soak/rig.ts';
+
+/** A task to declare; its RocketMQ topic has the task's name unless it says otherwise. */
+export interface Declared extends Partial<OutflowTaskProps> {
+  readonly connector: (stack: Stack) => RocketMqConnectorProps;
+  readonly to?: Partial<RocketMqSinkProps>;
+}
+
+/** What became of all that was published, told by the topic, the dead letters and the queues. */
+export interface Books {
+  readonly accepted: number;
+  /** Messages in the topic, once or more often. */
+  readonly delivered: number;
+  /** Copies beyond the first. */
+  readonly duplicates: number;
+  /** Codes of dead letters by payload. */
+  readonly deadLetters: Readonly<Record<string, string>>;
+  readonly buffered: number;
+  readonly lost: readonly string[];
+  /** In the topic and never published, or copies of one message that do not share an id. */
+  readonly unexplained: readonly string[];
+}
+
+export interface TaskUnderTest {
+  readonly task: RunningTask;
+  /** What the task said of things that went wrong. */
+  readonly errors: readonly Error[];
+  /** Why records were not delivered at once. */
+  readonly reasons: ReadonlySet<string>;
+  /** Publishes to the topic `t`; resolves when all are acknowledged. */
+  publish(texts: readonly string[]): Promise<void>;
+  /** Resolves when nothing is in a buffer any more. */
+  drained(): Promise<void>;
+  hasStatus(status: TaskStatus): Promise<void>;
+  /** How many messages its queues hold. */
+  held(): number;
+  books(): Promise<Books>;
+}
+
+/** What is parked comes again after a minute; and machines may have much else to do. */
+export const PATIENCE = { timeout: 150_000, interval: 50 };
+
+/** Synthesizes tasks, each in a stack of its own. They are tried again each second, for minutes. */
+export function synthesize(tasks: Readonly<Record<string, Declared>>): readonly ReadStack[] {
+  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-')) });
+  for (const [name, { connector, to, ...props }] of Object.entries(tasks)) {
+    const stack = new Stack(app, name);
+    const task = new OutflowTask(stack, name, {
+      source: new IotTopicSource('t'),
+      retryPolicy: RetryPolicy.custom({ steps: [{ times: 300, delay: Duration.seconds(1) }] }),
+      sink: new RocketMqSink(new RocketMqConnector(stack, 'Mq', connector(stack)), {
+        topic: name,
+        payload: '${payload}',
+        ...to,
+      }),
+      ...props,
+    });
+    shorten(task, { timeoutSeconds: 30 });
+  }
+  return readAssembly(app.synth().directory);
+}
+
+export interface StartOptions {
+  readonly mq: RocketMq;
+  /** @default the task's name */
+  readonly topic?: string;
+  readonly secret?: (arn: string) => Promise<string>;
+}
+
+/** Starts a task by its name in this process, until the test is over. */
+export async function startTask(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  stacks: readonly ReadStack[],
+  name: string,
+  { mq, topic = name, secret }: StartOptions,
+): Promise<TaskUnderTest> {
+  const errors: Error[] = [];
+  const reasons = new Set<string>();
+  const running = await run(
+    stacks.filter((stack) => stack.name === name),
+    {
+      reconcileEveryMs: 1_000,
+      ...(secret && { secret }),
+      // No stream is in these assemblies.
+      kinesisEndpointUrl: 'http://127.0.0.1:1',
+      onBatch(_, report) {
+        for (const reason of report.reasons) reasons.add(reason);
+      },
+      onError: (error) => errors.push(error),
+    },
+  );
+  onTestFinished(() => running.close());
+  const client = await mqtt.connectAsync(running.broker.url, { clientId: 'device', protocolVersion: 5 });
+  onTestFinished(() => client.endAsync());
+  const task = running.tasks[0]!;
+  const accepted = new Set<string>();
+  const inBuffers = () => held(task.queue!) + held(task.retryQueue!);
+
+  return {
+    task,
+    errors,
+    reasons,
+    async publish(texts) {
+      await Promise.all(
+        texts.map(async (text) => {
+          await client.publishAsync('t', text, { qos: 1 });
+          accepted.add(text);
+        }),
+      );
+    },
+    async drained() {
+      await vi.waitUntil(() => inBuffers() === 0, PATIENCE);
+    },
+    async hasStatus(status) {
+      await vi.waitUntil(() => task.control!.state.status === status, PATIENCE);
+    },
+    held: inBuffers,
+    async books() {
+      const copies = await mq.consume(topic, { count: task.counters.outgoing });
+      const delivered = new Map<string, (string | undefined)[]>();
+      for (const { body, keys } of copies) {
+        const text = body.toString();
+        delivered.set(text, [...(delivered.get(text) ?? []), keys]);
+      }
+      const deadLetters = Object.fromEntries(
+        task
+          .deadLetterQueue!.peek()
+          .map(({ body, attributes }) => [payloadOf(body), attributes!['ERROR_CODE']!.stringValue!]),
+      );
+      const buffered = [task.queue!, task.retryQueue!].flatMap((queue) =>
+        queue.peek().map(({ body }) => payloadOf(body)),
+      );
+      const known = new Set([...delivered.keys(), ...Object.keys(deadLetters), ...buffered]);
+      return {
+        accepted: accepted.size,
+        delivered: delivered.size,
+        duplicates: copies.length - delivered.size,
+        deadLetters,
+        buffered: buffered.length,
+        lost: [...accepted].filter((text) => !known.has(text)),
+        unexplained: [...delivered].flatMap(([text, keys]) =>
+          accepted.has(text) && new Set(keys).size === 1 ? [] : [text],
+        ),
+      };
+    },
+  };
+}
+
+/** Texts that differ. */
+export function texts(count: number, bytes = 40, name = 'message'): string[] {
+  return Array.from({ length: count }, (_, n) => `${name} ${n} `.padEnd(bytes, '.'));
+}
+
+function payloadOf(body: string): string {
+  return Buffer.from((JSON.parse(body) as { payload: string }).payload, 'base64').toString();
+}
