@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import mqtt from 'mqtt';
-import { type TestContext, vi } from 'vitest';
+import { expect, type TestContext, vi } from 'vitest';
 import type { TaskStatus } from '../../lambdas/core/control.ts';
 import {
   IotTopicSource,
@@ -40,6 +40,20 @@ export interface Books {
   readonly lost: readonly string[];
   /** In the topic and never published, or copies of one message that do not share an id. */
   readonly unexplained: readonly string[];
+}
+
+/** Books in which every accepted message was delivered, unless told otherwise. */
+export function balanced(accepted: number, over: Partial<Books> = {}): Books {
+  return {
+    accepted,
+    delivered: accepted,
+    duplicates: expect.any(Number),
+    deadLetters: {},
+    buffered: 0,
+    lost: [],
+    unexplained: [],
+    ...over,
+  };
 }
 
 export interface TaskUnderTest {

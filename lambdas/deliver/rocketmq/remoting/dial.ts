@@ -1,7 +1,7 @@
 import { createConnection, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { parseAddress } from './address.ts';
-import { NoAnswerError } from './errors.ts';
+import { isHungUp, NoAnswerError } from './errors.ts';
 
 /** TLS from the first byte. A certificate that cannot be verified is always refused. */
 export interface TlsOptions {
@@ -27,7 +27,8 @@ export function dial(address: string, tls: TlsOptions | false, timeoutMs: number
       reject(error);
     };
     const timer = setTimeout(() => fail(unreachable(`no connection within ${Math.ceil(timeoutMs)} ms`)), timeoutMs);
-    const onError = (error: Error) => fail(unreachable(error.message, { cause: error }));
+    const onError = (cause: Error) =>
+      fail(unreachable(isHungUp(cause) ? 'it hung up amid the handshake; wanted TLS' : cause.message, { cause }));
     const onClose = () => fail(unreachable('closed before the connection was ready'));
     socket.once('error', onError).once('close', onClose);
     socket.once(tls === false ? 'connect' : 'secureConnect', () => {

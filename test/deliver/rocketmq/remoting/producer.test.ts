@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -397,6 +399,20 @@ describe('name servers', () => {
       const sender = producer({ nameServers: [ignorant.address, good.address] });
       expect(verdicts(await sender.send('T', [message('a')]))).toEqual(['delivered']);
     }
+  });
+});
+
+describe('a TLS handshake', () => {
+  it.each<[string, string, (socket: Socket) => void]>([
+    ['hung up on stops: the server speaks no TLS', 'stop', (socket) => socket.end()],
+    ['reset is worth another try: the server has died', 'retry', (socket) => socket.resetAndDestroy()],
+  ])('%s (F23)', async (_, verdict, hangUp) => {
+    const refusing = createServer((socket) => socket.on('error', () => {}).once('data', () => hangUp(socket)));
+    open.push(refusing);
+    await once(refusing.listen(0, '127.0.0.1'), 'listening');
+    const nameServers = [`127.0.0.1:${(refusing.address() as AddressInfo).port}`];
+    const sender = producer({ nameServers, tls: {}, timeoutMs: 1_000 });
+    expect(verdicts(await sender.send('T', [message('a')]))).toEqual([verdict]);
   });
 });
 

@@ -1,0 +1,178 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SecretValue, type Stack } from 'aws-cdk-lib';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { afterAll, beforeAll, describe, expect, it, type TestContext, vi } from 'vitest';
+import { deadlineIn, systemClock } from '../../lambdas/deliver/rocketmq/remoting/clock.ts';
+import { resultCodes } from '../../lambdas/deliver/rocketmq/remoting/command.ts';
+import { signWith } from '../../lambdas/deliver/rocketmq/remoting/credentials.ts';
+import { openPool } from '../../lambdas/deliver/rocketmq/remoting/pool.ts';
+import type { Stack as ReadStack } from '../../localstack/one-process/assembly.ts';
+import { ADMIN, plainAcl } from '../../localstack/servers/rocketmq/acl.ts';
+import { makeAuthority } from '../../localstack/servers/rocketmq/certificates.ts';
+import { isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
+import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { rocketMqHome as home } from '../../scripts/setup.mjs';
+import { balanced, type Declared, PATIENCE, startTask, synthesize, texts } from '../support/rocketmq-task.ts';
+import { type Face, startTlsFront, type TlsFront } from '../support/tls-front.ts';
+
+const START_TIMEOUT_MS = 180_000;
+const ALLOWED = ['Stranger', 'Expired', 'Elsewhere', 'Password', 'Rotated'];
+const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: ALLOWED };
+/** Request code of version 5 (class RequestCode). */
+const UPDATE_USER = 3002;
+
+const authority = makeAuthority('Outflow test front');
+const faces: [name: string, what: string, face: Face, cause: RegExp][] = [
+  ['Stranger', 'signed by nobody known', makeAuthority('Somebody').issue(), /verify|issuer|self.signed/i],
+  ['Expired', 'that has expired', authority.issue({ isExpired: true }), /expired/],
+  ['Elsewhere', 'for another host', authority.issue({ host: 'elsewhere.example' }), /altnames/],
+];
+
+// Every password here is as the servers have it, or wrong on purpose.
+const secretText = (secretKey: string) => JSON.stringify({ accessKey: USER.accessKey, secretKey });
+
+describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
+  'a task that RocketMQ %i does not trust, or that does not trust it',
+  { timeout: 300_000 },
+  (version) => {
+    let mq: RocketMq;
+    let ca: string;
+    let stacks: readonly ReadStack[];
+    const fronts = new Map<string, TlsFront>();
+
+    beforeAll(async () => {
+      const topics = [...ALLOWED, 'Forbidden'].map((name) => ({ name }));
+      mq = await startRocketMq({ home, version, topics, acl: USER, tls: true });
+      ca = readFileSync(mq.caFile!, 'utf8');
+      const connector =
+        (nameServer: string, certificateAuthority = ca) =>
+        (stack: Stack) => ({
+          nameServers: [nameServer],
+          credentials: new Secret(stack, 'User', { secretStringValue: SecretValue.unsafePlainText('elsewhere') }),
+          certificateAuthority,
+        });
+      const tasks: Record<string, Declared> = {
+        Password: { connector: connector(mq.nameServer) },
+        Rotated: { connector: connector(mq.nameServer) },
+        // Version 4 looks at a topic's permissions only where a message comes alone.
+        Forbidden: { connector: connector(mq.nameServer), to: { batchSize: 1 } },
+      };
+      for (const [name, , face] of faces) {
+        const front = await startTlsFront(mq.nameServer, { ca, face });
+        fronts.set(name, front);
+        tasks[name] = { connector: connector(front.address, authority.ca + ca) };
+      }
+      stacks = synthesize(tasks);
+    }, START_TIMEOUT_MS);
+    afterAll(async () => {
+      for (const front of fronts.values()) await front.close();
+      await mq?.close();
+    });
+
+    const start = (test: TestContext, name: string, secret = async () => secretText(USER.secretKey)) =>
+      startTask(test, stacks, name, { mq, secret });
+
+    it.for(faces)(
+      'stops at a certificate %2$s, whatever the environment says, and goes on at a good one (F23, S16, S17)',
+      async ([name, , , cause], test) => {
+        // What some set to have done with certificates.
+        vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+        test.onTestFinished(() => void vi.unstubAllEnvs());
+        const { task, publish, hasStatus, drained, books } = await start(test, name);
+        await publish(texts(30));
+        await hasStatus('Start Failed');
+        expect(task.control!.state.cause).toMatch(cause);
+        expect(await books()).toEqual(balanced(30, { delivered: 0, buffered: 30, duplicates: 0 }));
+        fronts.get(name)!.show(authority.issue());
+        await drained();
+        await hasStatus('Running');
+        expect(await books()).toEqual(balanced(30, { duplicates: 0 }));
+      },
+    );
+
+    it('stops for a wrong password with its backlog, and goes on by itself with the right one (F24)', async (test) => {
+      let secretKey = 'wrong-secret';
+      const { task, publish, hasStatus, held, drained, books } = await start(test, 'Password', async () =>
+        secretText(secretKey),
+      );
+      await publish(texts(40, 40, 'before'));
+      await hasStatus('Start Failed');
+      expect(task.control!.state.cause).toMatch(/signature|AclException/i);
+      expect(task.control!.state.cause).not.toContain(secretKey);
+      expect(await task.control!.testConnectivity()).toMatchObject({ ok: false });
+      await publish(texts(40, 40, 'after'));
+      expect(held()).toBe(80);
+      expect(await books()).toEqual(balanced(80, { delivered: 0, buffered: 80, duplicates: 0 }));
+      ({ secretKey } = USER);
+      await drained();
+      await hasStatus('Running');
+      expect(await books()).toEqual(balanced(80, { duplicates: 0 }));
+    });
+
+    it('stops for a topic that it may not write to, with its backlog (F24)', async (test) => {
+      const { task, publish, hasStatus, books } = await start(test, 'Forbidden');
+      await publish(texts(20));
+      await hasStatus('Start Failed');
+      expect(task.control!.state.cause).toContain('Forbidden');
+      expect(await books()).toEqual(balanced(20, { delivered: 0, buffered: 20, duplicates: 0 }));
+    });
+
+    it('follows a password that is changed under load, and dead-letters nothing (F25)', async (test) => {
+      let secretKey = USER.secretKey;
+      const { task, publish, hasStatus, drained, books } = await start(test, 'Rotated', async () =>
+        secretText(secretKey),
+      );
+      let n = 0;
+      let isOver = false;
+      const traffic = (async () => {
+        while (!isOver) {
+          await publish(texts(10, 40, `part ${n++}`));
+          await sleep(50);
+        }
+      })();
+      const more = async (of: 'outgoing' | 'parked', count: number) => {
+        const before = task.counters[of];
+        await vi.waitUntil(() => task.counters[of] >= before + count, PATIENCE);
+      };
+      await more('outgoing', 100);
+      for (const next of ['second-secret', 'third-secret']) {
+        await changePassword(next);
+        // Servers first: until the secret follows, nothing goes out.
+        await more('parked', 10);
+        secretKey = next;
+        await more('outgoing', 100);
+      }
+      isOver = true;
+      await traffic;
+      await drained();
+      await hasStatus('Running');
+      expect(await books()).toEqual(balanced(10 * n, { duplicates: 0 }));
+    });
+
+    /** Changes the user's, as an administrator would. The broker takes it within seconds. */
+    async function changePassword(secretKey: string): Promise<void> {
+      if (version === 4) {
+        writeFileSync(join(mq.folder, 'conf/plain_acl.yml'), JSON.stringify(plainAcl({ ...USER, secretKey })));
+        return;
+      }
+      const pool = openPool({
+        tls: { ca },
+        connectTimeoutMs: 10_000,
+        maxInFlight: 1,
+        idleMs: 10_000,
+        clock: systemClock,
+      });
+      const user = { username: USER.accessKey, password: secretKey, userType: 'Normal', userStatus: 'enable' };
+      const request = {
+        code: UPDATE_USER,
+        fields: { username: USER.accessKey },
+        body: Buffer.from(JSON.stringify(user)),
+      };
+      const answer = await pool.request(mq.broker, signWith(ADMIN, request), deadlineIn(10_000, systemClock));
+      pool.close();
+      if (answer.code !== resultCodes.success) throw new Error(`update user: ${answer.code} ${answer.remark}`);
+    }
+  },
+);
