@@ -151,7 +151,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       expect(await mq.count('Any')).toBe(before);
     });
 
-    it('loses nothing it said was delivered when broker and name server die, and goes on when they are back', async () => {
+    it('loses nothing it said was delivered when broker and name server die, and goes on when they are back (F02, F19)', async () => {
       const producer = open({ timeoutMs: 2_000 });
       const delivered = new Set<string>();
       const seen = new Set<string>();
@@ -237,25 +237,25 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       expect(stored.filter(({ properties }) => properties['lone'] === '\ufffdx').length).toBe(3);
     });
 
-    it('stops for wrong credentials, and for none', async () => {
+    it('stops for wrong credentials, and for none (F24)', async () => {
       const wrong = { ...USER, secretKey: 'wrong-secret' };
       const stranger = { ...USER, accessKey: 'stranger' };
       for (const credentials of [() => wrong, () => stranger, undefined])
         expect(await sendAs({ credentials }, 'Mine')).toEqual(['stop', 'StopTask']);
     });
 
-    it('goes on with credentials that were rotated', async () => {
+    it('goes on with credentials that were rotated (F25)', async () => {
       const credentials = ({ refresh }: { refresh: boolean }) =>
         refresh ? USER : { ...USER, secretKey: 'old-secret' };
       expect(await sendAs({ credentials }, 'Mine')).toEqual(['delivered', 'passes']);
     });
 
-    it('stops for a topic it may not write to; one that a template named is the message’s fault', async () => {
+    it('stops for a topic it may not write to; one that a template named is the message’s fault (F24)', async () => {
       expect(await sendAs({}, 'Others')).toEqual(['stop', 'StopTask']);
       expect(await sendAs({}, 'Others', [text('a')], true)).toEqual(['INVALID_TARGET', 'StopTask']);
     });
 
-    it('stops for a certificate that it cannot trust', async () => {
+    it('stops for a certificate that it cannot trust (F23)', async () => {
       expect(await sendAs({ tls: {} }, 'Mine')).toEqual(['stop', 'StopTask']);
       expect(await sendAs({ tls: { ...tls, servername: 'another.example' } }, 'Mine')).toEqual(['stop', 'StopTask']);
     });

@@ -150,7 +150,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect(errors).toEqual([]);
     });
 
-    it('brings the very bytes, with keys, tag and properties (A28, A30)', async () => {
+    it('brings the very bytes, with keys, tag and properties (A28, A30, S17)', async () => {
       await client.publishAsync('t/1', '{ "msg": "hello RocketMQ" }', { qos: 1 });
       await settled();
       const [message, ...more] = await mq.consume('TopicTest', { count: 1 });
@@ -202,7 +202,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect(await task('routed').control!.testConnectivity()).toMatchObject({ ok: true });
     });
 
-    it('goes on with a secret that was rotated, and stops for one that is no use', async () => {
+    it('goes on with a secret that was rotated, and stops for one that is no use (F25)', async () => {
       const resultOf = async (text: string) => {
         const refused = JSON.stringify({ ...USER, secretKey: 'old-secret' });
         const given = [refused, text];

@@ -1,0 +1,156 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import mqtt from 'mqtt';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { awsCloud } from '../../bin/cloud/aws.ts';
+import type { Cloud, TaskReport } from '../../bin/cloud/cloud.ts';
+import { type Attached, attach } from '../../localstack/deployed/attach.ts';
+import { bootstrap, cdk, localEnvironment } from '../../localstack/deployed/cdk.ts';
+import { type LocalStackProcess, startLocalStack } from '../../localstack/docker-free/start.ts';
+import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { rocketMqHome as home, localStackHome, node24 } from '../../scripts/setup.mjs';
+import { command } from '../cloud/contract.ts';
+import { clientsOf, outputsOf } from '../support/deployed.ts';
+import type { Target } from '../support/deployed-rocketmq/app.ts';
+import { isMissing } from '../support/setup-parts.ts';
+
+const STACK = 'OutflowRocketMq';
+/** The control function looks each minute, and what is parked comes again after as long. */
+const PATIENCE = { timeout: 240_000, interval: 500 };
+const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret' };
+const VERSIONS = { Five: 5, Four: 4 } as const;
+type Name = keyof typeof VERSIONS;
+const NAMES = Object.keys(VERSIONS) as Name[];
+
+describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
+  'tasks for RocketMQ 5 and 4, deployed to LocalStack',
+  { timeout: 300_000 },
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'outflow-deployed-'));
+    const app = join(folder, 'test/support/deployed-rocketmq');
+    const servers = new Map<Name, RocketMq>();
+    let localStack: LocalStackProcess;
+    let secrets: SecretsManagerClient;
+    let outputs: Record<string, string>;
+    let attached: Attached;
+    let device: mqtt.MqttClient;
+    let cloud: Cloud;
+    const errors: Error[] = [];
+
+    beforeAll(async () => {
+      // A copy: other suites write there, too.
+      const parts = [
+        'package.json',
+        'tsconfig.json',
+        'lib',
+        'lambdas',
+        'dist/bundles',
+        'test/support/deployed-rocketmq',
+      ];
+      for (const part of parts) cpSync(part, join(folder, part), { recursive: true });
+      symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
+      const targets: Partial<Record<Name, Target>> = {};
+      for (const name of NAMES) {
+        const version = VERSIONS[name];
+        const mq = await startRocketMq({ home, version, topics: [{ name: 'Deployed' }], acl: USER, tls: true });
+        servers.set(name, mq);
+        targets[name] = [mq.nameServer, readFileSync(mq.caFile!, 'utf8')];
+      }
+      localStack = await startLocalStack({ home: localStackHome, node: node24 });
+      const { endpointUrl } = localStack;
+      const clients = clientsOf(endpointUrl);
+      await bootstrap({ endpointUrl, folder: app });
+      await cdk(['deploy', '--require-approval', 'never', '--method', 'direct'], {
+        endpointUrl,
+        folder: app,
+        env: { TARGETS: JSON.stringify(targets) },
+      });
+      outputs = await outputsOf(clients, STACK);
+      // Six minutes are right for a function that may take one; here nobody waits so long.
+      for (const name of NAMES)
+        await clients.sqs.send(
+          new SetQueueAttributesCommand({ QueueUrl: outputs[`${name}Queue`], Attributes: { VisibilityTimeout: '10' } }),
+        );
+      for (const [name, value] of Object.entries(localEnvironment(endpointUrl))) vi.stubEnv(name, value);
+      secrets = new SecretsManagerClient();
+      attached = await attach({ endpointUrl, stackNames: [STACK], onError: (error) => errors.push(error) });
+      device = await mqtt.connectAsync(attached.broker.url, { clientId: 'd1', protocolVersion: 5 });
+      cloud = awsCloud({ stackNames: [STACK], onNote: (note) => errors.push(new Error(note)) });
+    }, 480_000);
+    afterAll(async () => {
+      await device?.endAsync();
+      await attached?.close();
+      cloud?.close();
+      secrets?.destroy();
+      await localStack?.stop();
+      for (const mq of servers.values()) await mq.close();
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+      expect(errors).toEqual([]);
+    }, 60_000);
+
+    const publish = (name: Name, texts: readonly string[]) =>
+      Promise.all(texts.map((text) => device.publishAsync(`to/${name}/d1`, text, { qos: 1 })));
+    const numbered = (what: string) => Array.from({ length: 30 }, (_, n) => `{ "${what}": ${n} }`);
+    const arrived = (name: Name, texts: readonly string[]) =>
+      vi.waitUntil(async () => {
+        const stored = await servers.get(name)!.consume('Deployed');
+        const found = new Set(stored.map(({ body }) => `${body}`));
+        return texts.every((text) => found.has(text)) ? stored : undefined;
+      }, PATIENCE);
+    const connectivity = async (name: Name) => {
+      const { answer, failed } = await command(cloud, ['test-connectivity', name, '--json']);
+      const [{ detail }] = JSON.parse(answer);
+      return { failed, detail: detail as string };
+    };
+    const report = async (name: Name): Promise<TaskReport> =>
+      JSON.parse((await command(cloud, ['status', name, '--json'])).answer)[0];
+
+    it('are stopped with their backlog by a secret that the brokers refuse, and say so from inside their functions (F24)', async () => {
+      for (const name of NAMES) {
+        await publish(name, numbered('before'));
+        const { failed, detail } = await connectivity(name);
+        expect(failed).toBe(true);
+        expect(detail).toMatch(/signature|AclException/);
+      }
+      for (const name of NAMES) {
+        await vi.waitUntil(async () => (await report(name)).status === 'Start Failed', PATIENCE);
+        expect((await report(name)).deadLetters).toBe(0);
+        expect(await servers.get(name)!.count('Deployed')).toBe(0);
+      }
+    });
+
+    it('go on by themselves with the right one, and reach the brokers from inside their functions (F25, A18, A24)', async () => {
+      await secrets.send(
+        new PutSecretValueCommand({ SecretId: outputs['Credentials'], SecretString: JSON.stringify(USER) }),
+      );
+      for (const name of NAMES) {
+        await arrived(name, numbered('before'));
+        await vi.waitUntil(async () => (await report(name)).status === 'Running', PATIENCE);
+        expect(await connectivity(name)).toEqual({
+          failed: false,
+          detail: expect.stringMatching(/^Deployed: .* \(127\.0\.0\.1:\d+\) answers in \d+ ms$/),
+        });
+      }
+    });
+
+    it('deliver what their queues are fed by the rules: the very bytes, under the message’s id', async () => {
+      for (const name of NAMES) await publish(name, numbered('after'));
+      for (const name of NAMES) {
+        const stored = await arrived(name, numbered('after'));
+        // LocalStack may hand a message out again: then the copies share its id.
+        const ids = new Map<string, Set<string | undefined>>();
+        for (const { body, keys, tags } of stored) {
+          ids.set(`${body}`, (ids.get(`${body}`) ?? new Set()).add(keys));
+          expect({ keys, tags }).toEqual({ keys: expect.stringMatching(/^[\da-f-]{36}$/), tags: 'd1' });
+        }
+        expect([...ids.keys()].sort()).toEqual([...numbered('before'), ...numbered('after')].sort());
+        expect([...ids.values()].every(({ size }) => size === 1)).toBe(true);
+        expect((await report(name)).deadLetters).toBe(0);
+      }
+    });
+  },
+);
