@@ -5,8 +5,8 @@ import { App, SecretValue, Stack } from 'aws-cdk-lib';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseOptions } from '../../lambdas/core/spec.ts';
-import { rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
+import { parseOptions, type Resolved } from '../../lambdas/core/spec.ts';
+import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
 import type { RocketMqRequest } from '../../lambdas/deliver/rocketmq/render.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqMapping, RocketMqSink } from '../../lib/index.ts';
@@ -27,10 +27,7 @@ const options = (over: object) =>
     topic: 'Contract',
     syncTimeoutMs: 10_000,
     ...over,
-  }) as {
-    nameServers: string;
-    topic: string;
-  } & ReturnType<typeof rocketMqOptions.parse>;
+  }) as Resolved<RocketMqOptions>;
 const request = (text: string, over: Partial<RocketMqRequest> = {}): RocketMqRequest => ({
   topic: 'Contract',
   message: { body: Buffer.from(text) },

@@ -3,6 +3,7 @@ import { expression, isRendered } from '../../core/jsonpath/expression.ts';
 import { jsonObject } from '../../core/jsonpath/object.ts';
 import { objectOf } from '../../core/object-of.ts';
 import { deployTime } from '../../core/spec.ts';
+import { parseProxyAddress } from './proxy-address.ts';
 import { parseAddress } from './remoting/address.ts';
 import { checkUserProperty } from './remoting/properties.ts';
 
@@ -22,15 +23,17 @@ export function isServerAddress(text: string): boolean {
   return parseAddress(text) !== undefined;
 }
 
-const addresses = z.string().check((context) => {
-  for (const address of context.value.split(';'))
-    if (!isServerAddress(address))
-      context.issues.push({
-        code: 'custom',
-        message: 'host:port, such as 10.0.0.5:9876, with ; between several',
-        input: address,
-      });
-});
+/** Whether it is `host:port`; the client of proxies takes no IPv6 address. */
+export function isProxyAddress(text: string): boolean {
+  return parseProxyAddress(text) !== undefined;
+}
+
+const addresses = (isAddress: (text: string) => boolean, wanted: string) =>
+  z.string().check((context) => {
+    for (const address of context.value.split(';'))
+      if (!isAddress(address))
+        context.issues.push({ code: 'custom', message: `${wanted}, with ; between several`, input: address });
+  });
 
 const topic = expression.min(1).check((context) => {
   if (isRendered(context.value) || TOPIC.test(context.value)) return;
@@ -49,18 +52,31 @@ const propertyName = z.string().check((context) => {
   }
 });
 
+/** What there is instead where proxies are spoken to. */
+const BY_NAME_SERVERS_ONLY = {
+  batchSize: 'inflightWindow: a proxy takes one message a send',
+  produce: 'inflightWindow: 1 sends one message after the other',
+  delayLevel: 'deliverAt: proxies know times, no levels',
+  refreshTopicRouteIntervalMs: 'nothing: a route is asked for again after five minutes, and after failures',
+  autoCreateTopics: 'nothing: by proxies no topic comes about by itself',
+} as const;
+
 /** Options of the RocketMQ sink in a task's spec (rows A9–A17, B3–B7, D12–D16). Texts are templates, or JSONPaths over the event. */
 export const rocketMqOptions = z
   .strictObject({
     type: z.literal('rocketmq'),
-    /** Name servers, `host:port` each, with `;` between them; any one is enough. */
-    nameServers: z.union([addresses, deployTime]),
-    /** Instance id that topics and groups are prefixed with, `<namespace>%<topic>`. */
+    /** Name servers, `host:port` each, with `;` between them; any one is enough. Either these or `endpoints`. */
+    nameServers: z.union([addresses(isServerAddress, 'host:port, such as 10.0.0.5:9876'), deployTime]).optional(),
+    /** Proxies of RocketMQ 5, `host:port` each, with `;` between them: gRPC. */
+    endpoints: z
+      .union([addresses(isProxyAddress, 'host:port, such as 10.0.0.5:8081, no IPv6 address'), deployTime])
+      .optional(),
+    /** Instance id: topics and groups are prefixed with it, `<namespace>%<topic>`; a proxy is told it beside them. */
     namespace: z
       .string()
       .regex(/^[a-zA-Z0-9_-]{1,64}$/, '1 to 64 letters, digits, _ and -')
       .optional(),
-    /** For name servers and brokers alike. */
+    /** For all servers alike. */
     tls: z.boolean().default(true),
     /** Certificate authorities in PEM, in place of those that Node trusts. */
     ca: z.string().min(1).optional(),
@@ -74,27 +90,39 @@ export const rocketMqOptions = z
     properties: z.union([expression.min(1), objectOf(expression, propertyName)]).optional(),
     /** Messages of one group go to one queue, in their order. */
     messageGroup: expression.min(1).optional(),
-    /** 1 to 18 once rendered; 0 and nothing at all deliver at once. */
+    /** 1 to 18 once rendered; 0 and nothing at all deliver at once. By name servers only. */
     delayLevel: z.union([z.int().min(0).max(MAX_DELAY_LEVEL), expression.min(1)]).optional(),
     /** Milliseconds since 1970 once rendered; brokers of version 5 only. */
     deliverAt: expression.min(1).optional(),
-    /** Messages of one send. */
-    batchSize: z.int().min(1).max(10_000).default(100),
-    /** `sync` sends one batch after the other, `async` up to `inflightWindow` at a time. */
-    produce: z.enum(['sync', 'async']).default('sync'),
-    inflightWindow: z.int().min(1).max(1_000).default(16),
+    /** Messages of one send, by name servers. By default 100; proxies take one. */
+    batchSize: z.int().min(1).max(10_000).optional(),
+    /** By name servers: `sync`, the default, sends one batch after the other, `async` up to `inflightWindow` at a time. */
+    produce: z.enum(['sync', 'async']).optional(),
+    /** Sends under way at a time: by default 16 batches by name servers, 64 messages by proxies. */
+    inflightWindow: z.int().min(1).max(1_000).optional(),
     /** Longest that one send may take with all its attempts. */
     syncTimeoutMs: z.int().min(100).max(30_000).default(3_000),
-    /** A route older than this is asked for anew before it is used. */
-    refreshTopicRouteIntervalMs: z.int().min(0).default(5_000),
+    /** By name servers: a route older than this, by default 5,000, is asked for anew before it is used. */
+    refreshTopicRouteIntervalMs: z.int().min(0).optional(),
     maxMessageBytes: z.int().min(1).max(MAX_MESSAGE_BYTES).default(MAX_MESSAGE_BYTES),
-    /** Lets brokers that do so create topics with their first message. */
-    autoCreateTopics: z.boolean().default(true),
+    /** By name servers: lets brokers that do so create topics with their first message. By default they may. */
+    autoCreateTopics: z.boolean().optional(),
   })
   .check((context) => {
-    const { delayLevel, deliverAt, topic, namespace } = context.value;
+    const { delayLevel, deliverAt, topic, namespace, nameServers, endpoints, messageGroup } = context.value;
     const refuse = (option: string, input: unknown, message: string) =>
       context.issues.push({ code: 'custom', path: [option], message, input });
+    if (nameServers === undefined && endpoints === undefined)
+      refuse('nameServers', nameServers, 'host:port of a name server, or endpoints: host:port of a proxy');
+    if (nameServers !== undefined && endpoints !== undefined) refuse('endpoints', endpoints, 'none beside nameServers');
+    if (endpoints !== undefined) {
+      for (const [option, instead] of Object.entries(BY_NAME_SERVERS_ONLY)) {
+        const given = context.value[option as keyof typeof BY_NAME_SERVERS_ONLY];
+        if (given !== undefined) refuse(option, given, `${instead}; it acts by nameServers only`);
+      }
+      if (deliverAt !== undefined && messageGroup !== undefined)
+        refuse('deliverAt', deliverAt, 'none beside messageGroup: by a proxy a message has an order or a time');
+    }
     if (delayLevel !== undefined && deliverAt !== undefined) refuse('deliverAt', deliverAt, 'none beside delayLevel');
     const longest = longestTopic(namespace);
     if (typeof topic === 'string' && !isRendered(topic) && topic.length > longest)

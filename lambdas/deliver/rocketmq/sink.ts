@@ -3,23 +3,32 @@ import { isRendered } from '../../core/jsonpath/expression.ts';
 import type { Resolved } from '../../core/spec.ts';
 import type { DeliverContext, Outcome, Sink, SinkEnvironment } from '../sink.ts';
 import { CA_SECRET_ARN, CREDENTIALS_SECRET_ARN, type RocketMqOptions } from './config.ts';
-import { type Connectivity, openProducer, type Producer } from './remoting/producer.ts';
+import type { SinkProducer } from './producer.ts';
+import { type Connectivity, openProducer, type ProducerOptions } from './remoting/producer.ts';
 import type { RocketMqRequest } from './render.ts';
 import { parseCredentials, secretReader } from './secrets.ts';
 
-/** Delivers to RocketMQ by the remoting protocol, in batches of a topic. One producer serves all topics for as long as the sandbox lives. */
+/** Messages of a send by name servers, and sends under way at a time by proxies. */
+const BATCH_SIZE = 100;
+const MAX_IN_FLIGHT = 64;
+
+/** Delivers to RocketMQ: by name servers in batches of a topic, by proxies message by message. One producer serves all topics for as long as the sandbox lives. */
 export function openRocketMq(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Sink<RocketMqRequest> {
   return rocketMqSink(options, () => connect(options, environment));
 }
 
 export function rocketMqSink(
   options: Resolved<RocketMqOptions>,
-  connect: () => Promise<Producer>,
+  connect: () => Promise<SinkProducer>,
 ): Sink<RocketMqRequest> {
   const isTopicRendered = isRendered(options.topic);
-  let connecting: Promise<Producer> | undefined;
+  const isTypeRendered = options.messageGroup !== undefined || options.deliverAt !== undefined;
+  const isByProxies = options.endpoints !== undefined;
+  const batchSize = options.batchSize ?? BATCH_SIZE;
+  const inFlight = options.inflightWindow ?? MAX_IN_FLIGHT;
+  let connecting: Promise<SinkProducer> | undefined;
 
-  function producer(): Promise<Producer> {
+  function producer(): Promise<SinkProducer> {
     if (connecting === undefined) {
       const started = connect();
       connecting = started;
@@ -38,7 +47,7 @@ export function rocketMqSink(
         await Promise.all(
           byTopic(requests, indices).map(async ([topic, own]) => {
             const messages = own.map((i) => requests[i]!.message);
-            const sent = await send(topic, messages, { remainingMs, isTopicRendered });
+            const sent = await send(topic, messages, { remainingMs, isTopicRendered, isTypeRendered });
             own.forEach((i, n) => {
               outcomes[i] = sent[n]!;
             });
@@ -46,9 +55,9 @@ export function rocketMqSink(
         );
       };
       /** One batch after the other, and none after one of which something is left over. */
-      const sendInTurn = async (indices: readonly number[]) => {
-        for (let at = 0; at < indices.length; at += options.batchSize) {
-          const batch = indices.slice(at, at + options.batchSize);
+      const sendInTurn = async (indices: readonly number[], size: number) => {
+        for (let at = 0; at < indices.length; at += size) {
+          const batch = indices.slice(at, at + size);
           await sendAll(batch);
           if (!batch.every((i) => mayFollow(outcomes[i]!))) return;
         }
@@ -56,7 +65,7 @@ export function rocketMqSink(
 
       const all = [...requests.keys()];
       if (order === undefined) await sendAll(all);
-      else if (order === 'relaxed') await sendInTurn(all);
+      else if (order === 'relaxed') await sendInTurn(all, isByProxies ? inFlight : batchSize);
       else {
         // The producer keeps the order within a group by itself; without one, the topic is what has an order.
         const isGrouped = (i: number) => requests[i]!.message.group !== undefined;
@@ -64,7 +73,8 @@ export function rocketMqSink(
           requests,
           all.filter((i) => !isGrouped(i)),
         );
-        await Promise.all([sendAll(all.filter(isGrouped)), ...ungrouped.map(([, own]) => sendInTurn(own))]);
+        const size = isByProxies ? 1 : batchSize;
+        await Promise.all([sendAll(all.filter(isGrouped)), ...ungrouped.map(([, own]) => sendInTurn(own, size))]);
       }
       for (const i of all) outcomes[i] ??= { status: 'unsent' };
       return outcomes;
@@ -82,30 +92,47 @@ export function rocketMqSink(
   };
 }
 
-async function connect(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Promise<Producer> {
+async function connect(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Promise<SinkProducer> {
   const readSecret = secretReader(environment);
-  const { [CREDENTIALS_SECRET_ARN]: credentials, [CA_SECRET_ARN]: authority } = environment.env;
+  const { [CREDENTIALS_SECRET_ARN]: secret, [CA_SECRET_ARN]: authority } = environment.env;
   const ca = authority === undefined ? options.ca : await readSecret(authority);
+  const { nameServers, endpoints, namespace, syncTimeoutMs: timeoutMs, maxMessageBytes } = options;
+  const both = {
+    tls: options.tls && (ca === undefined ? {} : { ca }),
+    ...(secret !== undefined && { credentials: async () => parseCredentials(await readSecret(secret), secret) }),
+    ...(namespace !== undefined && { namespace }),
+    timeoutMs,
+    maxMessageBytes,
+  };
   try {
-    return openProducer({
-      nameServers: options.nameServers.split(';'),
-      tls: options.tls && (ca === undefined ? {} : { ca }),
-      ...(credentials !== undefined && {
-        credentials: async () => parseCredentials(await readSecret(credentials), credentials),
-      }),
-      ...(options.namespace !== undefined && { namespace: options.namespace }),
-      timeoutMs: options.syncTimeoutMs,
-      refreshTopicRouteIntervalMs: options.refreshTopicRouteIntervalMs,
-      maxInFlight: options.produce === 'sync' ? 1 : options.inflightWindow,
-      maxBatchMessages: options.batchSize,
-      maxMessageBytes: options.maxMessageBytes,
-      autoCreateTopics: options.autoCreateTopics,
+    if (endpoints === undefined) return openRemoting(both, nameServers!, options);
+    // Loaded when it is needed: it takes longer than all the rest of a worker.
+    const { openGrpcProducer } = await import('./grpc/producer.ts');
+    return openGrpcProducer({
+      ...both,
+      endpoints: endpoints.split(';'),
+      maxInFlight: options.inflightWindow ?? MAX_IN_FLIGHT,
     });
   } catch (cause) {
     // An address that only the deployment knew.
     if (cause instanceof InvalidOptionError) throw new StopTask(cause.message, { cause });
     throw cause;
   }
+}
+
+function openRemoting(
+  both: Omit<ProducerOptions, 'nameServers'>,
+  nameServers: string,
+  { produce, inflightWindow = 16, batchSize = BATCH_SIZE, ...options }: Resolved<RocketMqOptions>,
+): SinkProducer {
+  return openProducer({
+    ...both,
+    nameServers: nameServers.split(';'),
+    refreshTopicRouteIntervalMs: options.refreshTopicRouteIntervalMs ?? 5_000,
+    maxInFlight: produce === 'async' ? inflightWindow : 1,
+    maxBatchMessages: batchSize,
+    autoCreateTopics: options.autoCreateTopics ?? true,
+  });
 }
 
 function byTopic(requests: readonly RocketMqRequest[], indices: readonly number[]): [topic: string, own: number[]][] {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, type NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
-import { parseOptions } from '../../../lambdas/core/spec.ts';
-import { rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
+import { parseOptions, type Resolved } from '../../../lambdas/core/spec.ts';
+import { type RocketMqOptions, rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
 import type { Message, Producer, SendOutcome } from '../../../lambdas/deliver/rocketmq/remoting/producer.ts';
 import { compileRocketMq, type RocketMqRequest } from '../../../lambdas/deliver/rocketmq/render.ts';
 import { parseCredentials, secretReader } from '../../../lambdas/deliver/rocketmq/secrets.ts';
@@ -12,8 +12,7 @@ import { hurry, minute } from '../../contract/sink.ts';
 
 const options = (over: object = {}) => {
   const given = { type: 'rocketmq', nameServers: '127.0.0.1:1', topic: 'T', ...over };
-  const parsed = parseOptions(rocketMqOptions, given);
-  return { ...parsed, topic: parsed.topic as string, nameServers: parsed.nameServers as string };
+  return parseOptions(rocketMqOptions, given) as Resolved<RocketMqOptions>;
 };
 
 describe('RocketMQ rendering', () => {

@@ -22,16 +22,37 @@ export interface Signer {
 /** A refused client asks no more often for new credentials: what it asks costs money and has limits. */
 const RENEW_EVERY_MS = 1_000;
 /** Credentials that a server still takes are asked for again after so long: the next ones are then known before these end. */
-const KEEP_MS = 300_000;
+export const KEEP_MS = 300_000;
 
 export function openSigner(source: CredentialsSource | undefined, clock: Clock): Signer {
+  const kept = source && keepCredentials(source, clock);
+  return {
+    async sign(request) {
+      return kept === undefined ? request : signWith(await kept.known(), request);
+    },
+    async renew(refused) {
+      const isRefused = (credentials: Credentials) =>
+        signWith(credentials, refused).fields['Signature'] === refused.fields['Signature'];
+      return kept === undefined ? false : kept.renew(isRefused);
+    },
+  };
+}
+
+/** The credentials of now. */
+export interface KeptCredentials {
+  known(): Promise<Credentials>;
+  /** Fetches them anew after a server has refused those that `isRefused` knows; whether they are others. */
+  renew(isRefused: (credentials: Credentials) => boolean): Promise<boolean>;
+}
+
+export function keepCredentials(source: CredentialsSource, clock: Clock): KeptCredentials {
   let current: Promise<Credentials> | undefined;
   let fetchedAtMs = 0;
   let renewedAt = Number.NEGATIVE_INFINITY;
 
   /** The old ones do for as long as there are no new ones. */
   function fetch(refresh: boolean, old?: Promise<Credentials>): Promise<Credentials> {
-    const asked = (async () => source!({ refresh }))();
+    const asked = (async () => source({ refresh }))();
     const fetched = old === undefined ? asked : asked.catch(() => old);
     fetchedAtMs = clock.wallMs();
     current = fetched;
@@ -41,26 +62,20 @@ export function openSigner(source: CredentialsSource | undefined, clock: Clock):
     return fetched;
   }
 
-  function known(): Promise<Credentials> {
-    if (current === undefined) return fetch(false);
-    return clock.wallMs() - fetchedAtMs < KEEP_MS ? current : fetch(false, current);
-  }
-
   return {
-    async sign(request) {
-      return source === undefined ? request : signWith(await known(), request);
+    known() {
+      if (current === undefined) return fetch(false);
+      return clock.wallMs() - fetchedAtMs < KEEP_MS ? current : fetch(false, current);
     },
-    async renew(refused) {
-      if (source === undefined) return false;
-      const isSignedAnew = async () =>
-        signWith(await (current ?? fetch(false)), refused).fields['Signature'] !== refused.fields['Signature'];
-      if (await isSignedAnew()) return true;
+    async renew(isRefused) {
+      const areOthers = async () => !isRefused(await (current ?? fetch(false)));
+      if (await areOthers()) return true;
       if (clock.monotonicMs() - renewedAt >= RENEW_EVERY_MS) {
         renewedAt = clock.monotonicMs();
         await fetch(true);
       }
       // By now another request may have asked for new ones, too.
-      return isSignedAnew();
+      return areOthers();
     },
   };
 }

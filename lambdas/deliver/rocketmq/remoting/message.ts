@@ -84,13 +84,13 @@ function* allProperties(message: Message, id: string): Generator<readonly [strin
   yield ['UNIQ_KEY', id];
 }
 
-function checkKey(key: string): string {
+export function checkKey(key: string): string {
   if (key === '' || key.includes(' '))
     throw rejected('key', outline(key, / /), 'a text that is not empty and holds no space');
   return key;
 }
 
-function checkTag(tag: string): string {
+export function checkTag(tag: string): string {
   if (tag.trim() === '' || tag.includes('|'))
     throw rejected('tag', outline(tag, /\||^\s+$/), 'a text that is not blank and holds no |');
   return tag;
@@ -102,7 +102,7 @@ function checkDelayLevel(level: number): number {
   return level;
 }
 
-function checkTime(timeMs: number): number {
+export function checkTime(timeMs: number): number {
   if (!Number.isSafeInteger(timeMs) || timeMs < 0)
     throw rejected('deliverAtMs', 'another number', 'milliseconds since 1970');
   return timeMs;

@@ -26,6 +26,8 @@ export interface SendOptions {
   readonly remainingMs?: () => number;
   /** Whether a template named the topic: what is wrong with it is then the messages' fault, not the task's. @default false */
   readonly isTopicRendered?: boolean;
+  /** Whether messages decide if they have a group or a time: a topic may then refuse some. By proxies only. @default false */
+  readonly isTypeRendered?: boolean;
 }
 
 /** Sends messages to RocketMQ 4 and 5 by the remoting protocol: through name servers, to brokers. */

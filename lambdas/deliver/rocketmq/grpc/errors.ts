@@ -1,0 +1,33 @@
+import type { ServiceError } from '@grpc/grpc-js';
+
+/** gRPC's own codes (grpc.io, Status codes): nobody answered, or something else than a proxy did. */
+export const grpcCodes = {
+  deadlineExceeded: 4,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  unimplemented: 12,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+export type CallName = 'queryRoute' | 'sendMessage' | 'heartbeat';
+
+/** A call ended without an answer of a proxy. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+  readonly call: CallName;
+  readonly address: string;
+  /** One of gRPC's. */
+  readonly code: number;
+  constructor(call: CallName, address: string, cause: ServiceError) {
+    super(`${address}: ${cause.message}`, { cause });
+    this.call = call;
+    this.address = address;
+    this.code = cause.code;
+  }
+
+  /** Whether there was no connection that it could have left by. */
+  get isUnsent(): boolean {
+    return this.code === grpcCodes.unavailable && /no connection established/i.test(this.message);
+  }
+}

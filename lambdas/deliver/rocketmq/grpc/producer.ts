@@ -1,0 +1,93 @@
+import type { MessageOptions } from 'rocketmq-client-nodejs';
+import type { Outcome } from '../../sink.ts';
+import type { SinkProducer } from '../producer.ts';
+import { type Deadline, deadlineIn } from '../remoting/clock.ts';
+import { openLane } from '../remoting/lane.ts';
+import { checkTopic, type Message } from '../remoting/message.ts';
+import { toOutcome } from '../remoting/outcome.ts';
+import { within } from './calls.ts';
+import { classify, type FailedCall, isCredentialsRefusal } from './classify.ts';
+import { type Client, openClient } from './client.ts';
+import { type Clients, openClients } from './clients.ts';
+import { testConnectivity } from './connectivity.ts';
+import { sendInGroups } from './groups.ts';
+import { toClientMessage } from './message.ts';
+import { type GrpcProducerOptions, withDefaults } from './options.ts';
+
+export type { GrpcProducerOptions } from './options.ts';
+
+/**
+ * Sends messages to RocketMQ 5 through its proxies by gRPC, each by itself: Apache's own client, `rocketmq-client-nodejs`. A
+ * message that timed out may be stored: at least once, so duplicates are possible, and have the same keys.
+ *
+ * @throws InvalidOptionError
+ */
+export function openGrpcProducer(options: GrpcProducerOptions): SinkProducer {
+  const { endpoints, credentials, tls, namespace, timeoutMs, maxInFlight, maxMessageBytes, clock } =
+    withDefaults(options);
+  const clients = openClients({
+    endpoints,
+    credentials,
+    open: (endpoint, known) => openClient({ endpoint, credentials: known, namespace, tls, timeoutMs }),
+    clock,
+  });
+  const lane = openLane(maxInFlight);
+
+  return {
+    async send(topic, messages, { remainingMs, isTopicRendered = false, isTypeRendered = false } = {}) {
+      const sendOne = async (message: Message): Promise<Outcome> => {
+        // A message of no kind is of a kind that every topic but those of a kind takes.
+        const isPlain = message.group === undefined && message.deliverAtMs === undefined;
+        const failed = { topic, isTopicRendered, isTypeRendered: isTypeRendered && isPlain };
+        try {
+          checkTopic(topic);
+          const prepared = toClientMessage(topic, message, maxMessageBytes);
+          return await lane(async () => {
+            const leftMs = Math.min(timeoutMs, remainingMs?.() ?? timeoutMs);
+            if (leftMs <= 0) return { status: 'unsent' };
+            return { status: 'delivered', receipt: await store(clients, prepared, deadlineIn(leftMs, clock)) };
+          });
+        } catch (error) {
+          return toOutcome(classify(error, failed));
+        }
+      };
+      return sendInGroups(messages, (place) => sendOne(messages[place]!));
+    },
+    async testConnectivity(topic) {
+      const failed: FailedCall = {
+        operation: `connectivity test${topic === undefined ? '' : ` of topic ${topic}`}`,
+        topic: topic ?? '',
+        isTopicRendered: false,
+      };
+      try {
+        return await use(clients, deadlineIn(timeoutMs, clock), (client) => testConnectivity(client, topic, clock));
+      } catch (error) {
+        throw classify(error, failed);
+      }
+    },
+    close: () => clients.close(),
+  };
+}
+
+function store(clients: Clients, message: MessageOptions, deadline: Deadline): Promise<string> {
+  return use(clients, deadline, (client) => client.send(message));
+}
+
+/** Once more with other credentials where those that it had were refused: then it has done nothing. */
+async function use<Result>(
+  clients: Clients,
+  deadline: Deadline,
+  run: (client: Client) => Promise<Result>,
+  isSecond = false,
+): Promise<Result> {
+  const held = await clients.acquire();
+  try {
+    const result = await within.run(deadline, () => run(held.client));
+    held.release();
+    return result;
+  } catch (error) {
+    held.release(error);
+    if (isSecond || !isCredentialsRefusal(error) || !(await held.renew())) throw error;
+  }
+  return use(clients, deadline, run, true);
+}
