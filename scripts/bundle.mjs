@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { rocketMqClient } from './rocketmq-client.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [entry, directory] = process.argv.slice(2);
@@ -39,6 +40,7 @@ async function bundle(entry, directory) {
     // Dependencies in CommonJS call require for Node's own modules.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     legalComments: 'none',
+    plugins: [rocketMqClient()],
     logLevel: 'warning',
     metafile: true,
     write: false,
