@@ -66,7 +66,7 @@ interface Metafile {
 // With the clients that a sink loads when it starts, and those that it loads when they are needed.
 describe.each([
   ['kinesis', ['@aws-sdk/client-kinesis'], []],
-  ['rocketmq', [], ['@aws-sdk/client-secrets-manager']],
+  ['rocketmq', [], ['@aws-sdk/client-secrets-manager', 'rocketmq-client-nodejs']],
 ])('the bundle of %s', (sink, own, later) => {
   const { outputs } = JSON.parse(readFileSync(`dist/bundles/${sink}.meta.json`, 'utf8')) as Metafile;
   const packagesOf = (files: Iterable<string>) => {

@@ -11,19 +11,26 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { CA_SECRET_ARN, CREDENTIALS_SECRET_ARN, isServerAddress } from '../../lambdas/deliver/rocketmq/config.ts';
+import {
+  CA_SECRET_ARN,
+  CREDENTIALS_SECRET_ARN,
+  isProxyAddress,
+  isServerAddress,
+} from '../../lambdas/deliver/rocketmq/config.ts';
 import type { WorkerNetwork } from './network.ts';
 
 export interface RocketMqConnectorProps {
   /**
    * `host:port` of each name server, for RocketMQ 4 and 5; any one is enough (rows A15, B3). The brokers' own addresses, as the
-   * name servers tell them, must be within reach, too.
+   * name servers tell them, must be within reach, too. Either these or `endpoints`.
    *
    * @default - endpoints
    */
   readonly nameServers?: readonly string[];
   /**
-   * `host:port` of each proxy of RocketMQ 5. Not there yet: brokers of version 5 take messages by `nameServers`.
+   * `host:port` of each proxy of RocketMQ 5, a name or an IPv4 address: gRPC, where name servers and brokers are out of reach.
+   * Each message is sent by itself, so `nameServers` carry many times as many. Any one is enough, but for the addresses that
+   * the proxies themselves tell, which must be within reach, too.
    *
    * @default - nameServers
    */
@@ -36,13 +43,14 @@ export interface RocketMqConnectorProps {
    */
   readonly credentials?: ISecret;
   /**
-   * Instance id that topics and groups are prefixed with, `<namespace>%<topic>` (row D12).
+   * Instance id (row D12). By name servers, topics and groups are prefixed with it, `<namespace>%<topic>`. A proxy is told
+   * it beside them; that of Apache RocketMQ disregards it.
    *
-   * @default - no prefix
+   * @default - none
    */
   readonly namespace?: string;
   /**
-   * Whether name servers and brokers are spoken to by TLS; certificates are verified. `false` sends everything in plain text.
+   * Whether servers are spoken to by TLS; certificates are verified. `false` sends everything in plain text.
    *
    * @default true
    */
@@ -77,11 +85,11 @@ export interface RocketMqConnectorProps {
  * @throws InvalidOptionError at synth for anything that could not work once deployed.
  */
 export class RocketMqConnector extends Construct implements IConnectable {
-  /** Lets the workers through to brokers: `connector.connections.allowTo(brokers, Port.tcp(10911))`. Empty without a VPC. */
+  /** Lets the workers through to servers: `connector.connections.allowTo(brokers, Port.tcp(10911))`. Empty without a VPC. */
   readonly connections: Connections;
   /** Its part of a sink's spec. */
   readonly spec: object;
-  /** What dead letters name, `rocketmq://<name server>[/<namespace>]`. */
+  /** What dead letters name, `rocketmq://<first server>[/<namespace>]`. */
   readonly address: string;
   /** What a worker's environment holds for it: where secrets are, never what is in them. */
   readonly environment: Readonly<Record<string, string>>;
@@ -91,7 +99,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
   constructor(scope: Construct, id: string, props: RocketMqConnectorProps) {
     super(scope, id);
     const { credentials, namespace, tls = true, certificateAuthority: authority } = props;
-    const nameServers = checkServers(id, props);
+    const { option, servers } = checkServers(id, props);
     if (!tls && authority !== undefined)
       throw new InvalidOptionError(`${id}.certificateAuthority`, 'an authority', 'none with tls: false');
     if (
@@ -103,12 +111,12 @@ export class RocketMqConnector extends Construct implements IConnectable {
 
     const authoritySecret = typeof authority === 'object' ? authority : undefined;
     this.spec = {
-      nameServers: nameServers.join(';'),
+      [option]: servers.join(';'),
       tls,
       ...(namespace !== undefined && { namespace }),
       ...(typeof authority === 'string' && { ca: authority }),
     };
-    this.address = `rocketmq://${nameServers[0]}${namespace === undefined ? '' : `/${namespace}`}`;
+    this.address = `rocketmq://${servers[0]}${namespace === undefined ? '' : `/${namespace}`}`;
     this.environment = {
       ...(credentials && { [CREDENTIALS_SECRET_ARN]: credentials.secretArn }),
       ...(authoritySecret && { [CA_SECRET_ARN]: authoritySecret.secretArn }),
@@ -139,18 +147,23 @@ export class RocketMqConnector extends Construct implements IConnectable {
   }
 }
 
-function checkServers(id: string, { nameServers, endpoints }: RocketMqConnectorProps): readonly string[] {
-  if (endpoints !== undefined)
-    throw new InvalidOptionError(
-      `${id}.endpoints`,
-      endpoints,
-      'nameServers: the gRPC protocol of proxies is not there yet, and brokers of version 5 take messages by nameServers',
-    );
-  if (nameServers === undefined || nameServers.length === 0)
-    throw new InvalidOptionError(`${id}.nameServers`, nameServers, 'one at least, such as 10.0.0.5:9876');
-  for (const server of nameServers) {
-    if (!Token.isUnresolved(server) && !isServerAddress(server))
-      throw new InvalidOptionError(`${id}.nameServers`, server, 'host:port, such as 10.0.0.5:9876');
+function checkServers(id: string, { nameServers, endpoints }: RocketMqConnectorProps) {
+  if (nameServers !== undefined && endpoints !== undefined)
+    throw new InvalidOptionError(`${id}.endpoints`, endpoints, 'none beside nameServers: one of the two');
+  const { option, servers, isAddress, wanted } =
+    endpoints === undefined
+      ? { option: 'nameServers', servers: nameServers, isAddress: isServerAddress, wanted: 'such as 10.0.0.5:9876' }
+      : {
+          option: 'endpoints',
+          servers: endpoints,
+          isAddress: isProxyAddress,
+          wanted: 'such as 10.0.0.5:8081, no IPv6 address',
+        };
+  if (servers === undefined || servers.length === 0)
+    throw new InvalidOptionError(`${id}.${option}`, servers, `one at least, ${wanted}`);
+  for (const server of servers) {
+    if (!Token.isUnresolved(server) && !isAddress(server))
+      throw new InvalidOptionError(`${id}.${option}`, server, `host:port, ${wanted}`);
   }
-  return nameServers;
+  return { option, servers };
 }

@@ -50,33 +50,34 @@ export interface RocketMqSinkProps extends RocketMqMessageProps {
   readonly messageGroup?: string;
   /**
    * Level 1 to 18, by the broker's settings 1 s, 5 s, 10 s, 30 s, 1 to 10 min, 20 min, 30 min, 1 h, 2 h; 0 is at once. A delayed
-   * message is sent alone.
+   * message is sent alone. By name servers only: with `endpoints`, use `deliverAt`.
    *
    * @default - at once
    */
   readonly delayLevel?: number | string;
   /**
-   * When consumers get it, in milliseconds since 1970; brokers of version 5 only.
+   * When consumers get it, in milliseconds since 1970; brokers of version 5 only. With `endpoints`, not beside `messageGroup`.
    *
    * @default - at once
    */
   readonly deliverAt?: string;
   /**
-   * Messages of one send, 1 to 10,000 (row B7).
+   * Messages of one send, 1 to 10,000 (row B7). By name servers only: a proxy takes one a send.
    *
    * @default 100
    */
   readonly batchSize?: number;
   /**
-   * `sync` sends one batch after the other, `async` up to `inflightWindow` at a time; both wait for the broker's answers (rows A10, B5).
+   * `sync` sends one batch after the other, `async` up to `inflightWindow` at a time; both wait for the broker's answers (rows A10,
+   * B5). By name servers only: with `endpoints`, `inflightWindow: 1` sends one message after the other.
    *
    * @default 'sync'
    */
   readonly produce?: 'sync' | 'async';
   /**
-   * Sends under way at a time in one running function, with `produce: 'async'`: 1 to 1,000.
+   * Sends under way at a time in one running function, by name servers with `produce: 'async'`: 1 to 1,000.
    *
-   * @default 16
+   * @default 16 batches by name servers, 64 messages by proxies
    */
   readonly inflightWindow?: number;
   /**
@@ -86,7 +87,8 @@ export interface RocketMqSinkProps extends RocketMqMessageProps {
    */
   readonly syncTimeout?: Duration;
   /**
-   * A topic's route that is older is asked for anew before it is used (row B4).
+   * A topic's route that is older is asked for anew before it is used (row B4). By name servers only: by proxies it is after five
+   * minutes, and after failures.
    *
    * @default Duration.seconds(5)
    */
@@ -98,7 +100,7 @@ export interface RocketMqSinkProps extends RocketMqMessageProps {
    */
   readonly maxMessageBytes?: number;
   /**
-   * Let brokers that do so create topics with their first message.
+   * Let brokers that do so create topics with their first message. By name servers only: by proxies no topic comes about by itself.
    *
    * @default true
    */
@@ -123,7 +125,7 @@ export class RocketMqSink implements ISink {
   readonly type = 'rocketmq';
   readonly options = rocketMqOptions;
   readonly spec: object;
-  readonly deployTime = ['topic', 'nameServers'];
+  readonly deployTime = ['topic', 'nameServers', 'endpoints'];
   readonly #connector: RocketMqConnector;
   readonly #topic: string;
 

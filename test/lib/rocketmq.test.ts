@@ -63,7 +63,6 @@ describe('RocketMqConnector and RocketMqSink', () => {
       key: '${order.id}',
       tag: 'new',
       batchSize: 50,
-      produce: 'sync',
       syncTimeoutMs: 2_000,
       refreshTopicRouteIntervalMs: 60_000,
     });
@@ -120,7 +119,9 @@ describe('RocketMqConnector and RocketMqSink', () => {
     [/Mq\.nameServers: got \[\]; wanted one at least/, { nameServers: [] }],
     [/Mq\.nameServers: got '10\.0\.0\.5'; wanted host:port/, { nameServers: ['10.0.0.5'] }],
     [/Mq\.nameServers: got 'a:1;b:2'; wanted host:port/, { nameServers: ['a:1;b:2'] }],
-    [/Mq\.endpoints: .*not there yet/, { nameServers: undefined as never, endpoints: ['10.0.0.5:8081'] }],
+    [/Mq\.endpoints: .*one of the two/, { endpoints: ['10.0.0.5:8081'] }],
+    [/Mq\.endpoints: got \[\]; wanted one at least/, { nameServers: undefined as never, endpoints: [] }],
+    [/Mq\.endpoints: got '\[::1\]:8081'; .*no IPv6/, { nameServers: undefined as never, endpoints: ['[::1]:8081'] }],
     [/Mq\.certificateAuthority: .*none with tls: false/, { tls: false, certificateAuthority: PEM }],
     [/Mq\.certificateAuthority: .*PEM/, { certificateAuthority: 'ca.pem' }],
     [/Mq\.securityGroups: .*vpc beside it/, { securityGroups: [] }],
@@ -134,6 +135,40 @@ describe('RocketMqConnector and RocketMqSink', () => {
       /Orders\.sink\.topic: got 'a\/b'; wanted .*letters/,
     );
     expect(() => declare(undefined, () => ({ batchSize: 0 }))).toThrow(/Orders\.sink\.batchSize: got 0/);
+  });
+});
+
+describe('RocketMqConnector by proxies', () => {
+  const ENDPOINTS = { endpoints: ['10.0.0.7:8081', 'mq.example:8081'] };
+  const byProxies = (sink: Partial<RocketMqSinkProps> = {}, more: Partial<RocketMqConnectorProps> = {}) =>
+    declare(
+      () => ({ ...ENDPOINTS, ...more }),
+      () => sink,
+    );
+
+  it('makes a spec of what acts there, and dead letters that name the first proxy', () => {
+    const { specOf, workerOf } = byProxies({ messageGroup: '${clientid}', inflightWindow: 8 }, { namespace: 'inst' });
+    expect(specOf().sink).toMatchObject({ endpoints: '10.0.0.7:8081;mq.example:8081', tls: true, inflightWindow: 8 });
+    expect(specOf().sink).not.toHaveProperty('nameServers');
+    expect(workerOf().Environment.Variables).toMatchObject({ TARGET_ARN: 'rocketmq://10.0.0.7:8081/inst/Orders' });
+  });
+
+  it('takes addresses that only the deployment knows', () => {
+    const { workerOf, specOf } = declare((stack) => ({ endpoints: [new CfnParameter(stack, 'Proxy').valueAsString] }));
+    expect(specOf().sink).toMatchObject({ endpoints: { $env: 'SINK_ENDPOINTS' } });
+    expect(workerOf().Environment.Variables).toMatchObject({ SINK_ENDPOINTS: { Ref: 'Proxy' } });
+  });
+
+  it.each<[RegExp, Partial<RocketMqSinkProps>]>([
+    [/sink\.batchSize: got 100; wanted inflightWindow: .*nameServers only/, { batchSize: 100 }],
+    [/sink\.produce: got 'sync'; wanted inflightWindow: 1 /, { produce: 'sync' }],
+    [/sink\.delayLevel: got 3; wanted deliverAt/, { delayLevel: 3 }],
+    [/sink\.refreshTopicRouteIntervalMs: got 5000; wanted nothing/, { refreshTopicRouteInterval: Duration.seconds(5) }],
+    [/sink\.autoCreateTopics: got false; wanted nothing/, { autoCreateTopics: false }],
+    [/sink\.deliverAt: .*none beside messageGroup/, { deliverAt: '$.data.body.at', messageGroup: 'g' }],
+  ])('refuses what acts by name servers only, and says what to use: %s', (wanted, props) => {
+    expect(() => byProxies(props)).toThrow(InvalidOptionError);
+    expect(() => byProxies(props)).toThrow(wanted);
   });
 });
 
