@@ -124,7 +124,7 @@ function targetOf({ facade, addressesList }: Endpoints): string {
 /** The client takes all listeners off a stream before it has ended; without one, its last error would end the process. */
 function keepingErrors(stream: TelemetryStream): TelemetryStream {
   const removeAll = stream.removeAllListeners.bind(stream);
-  stream.removeAllListeners = (event) => removeAll(event).on('error', () => {});
+  stream.removeAllListeners = (...event) => removeAll(...event).on('error', () => {});
   return stream;
 }
 

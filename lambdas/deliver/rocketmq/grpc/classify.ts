@@ -10,6 +10,8 @@ export interface FailedCall {
   readonly isTopicRendered: boolean;
   /** Whether messages decide of which type they are: a type that the topic does not take is then the message's own fault, too. */
   readonly isTypeRendered?: boolean;
+  /** Whether it was delivered to a moment ago: a proxy that has just started knows no topic before its brokers have registered. */
+  readonly isTopicKnown?: boolean;
 }
 
 type Class = 'retry' | 'throttled' | 'timeout' | 'stop' | 'credentials' | 'target' | 'type' | 'rejected' | 'too large';
@@ -78,12 +80,18 @@ export function isRouteAtFault(error: unknown): boolean {
 /** What a failed call means for what the caller does next. The codes of servers are in the message, and in the cause. */
 export function classify(
   error: unknown,
-  { topic, isTopicRendered, isTypeRendered = false, operation = `send to topic ${topic}` }: FailedCall,
+  {
+    topic,
+    isTopicRendered,
+    isTypeRendered = false,
+    isTopicKnown = false,
+    operation = `send to topic ${topic}`,
+  }: FailedCall,
 ): Verdict {
   if (error instanceof RetryLater || error instanceof NeverRetry || error instanceof StopTask) return error;
   const reason = `${operation}: ${reasonOf(error as Error)}`;
   const options = { cause: error };
-  const kind = classOf(error);
+  const kind = isTopicKnown && isMissing(error) ? 'retry' : classOf(error);
   switch (kind) {
     case 'credentials':
     case 'stop':
@@ -128,9 +136,15 @@ function isMaybeStored(error: unknown): boolean {
   return error instanceof NoAnswerError ? error.call === 'sendMessage' && !error.isUnsent : codeOf(error) >= 50_000;
 }
 
+function isMissing(error: unknown): boolean {
+  return Math.floor(codeOf(error) / 100) === 404;
+}
+
 function classOf(error: unknown): Class {
   if (error instanceof NoAnswerError) return TLS.test(error.message) ? 'stop' : (BY_GRPC_CODE[error.code] ?? 'retry');
   const code = codeOf(error);
+  // What a user may not do has the code of users that are not known.
+  if (code === 40_100 && /has no permission/i.test((error as Error).message)) return 'target';
   if (code > 0) return BY_CODE[code] ?? BY_CODE[Math.floor(code / 100)] ?? 'retry';
   return BY_TEXT.find(([text]) => text.test((error as Error).message))?.[1] ?? 'retry';
 }

@@ -13,8 +13,12 @@ import { testConnectivity } from './connectivity.ts';
 import { sendInGroups } from './groups.ts';
 import { toClientMessage } from './message.ts';
 import { type GrpcProducerOptions, withDefaults } from './options.ts';
+import { openRecent } from './recent.ts';
 
 export type { GrpcProducerOptions } from './options.ts';
+
+/** So long after a delivery, a topic that is missing is one that its servers have yet to find again. */
+const KNOWN_MS = 60_000;
 
 /**
  * Sends messages to RocketMQ 5 through its proxies by gRPC, each by itself: Apache's own client, `rocketmq-client-nodejs`. A
@@ -32,11 +36,11 @@ export function openGrpcProducer(options: GrpcProducerOptions): SinkProducer {
     clock,
   });
   const lane = openLane(maxInFlight);
+  const delivered = openRecent(KNOWN_MS, clock);
 
   return {
     async send(topic, messages, { remainingMs, isTopicRendered = false, isTypeRendered = false } = {}) {
       const sendOne = async (message: Message): Promise<Outcome> => {
-        // A message of no kind is of a kind that every topic but those of a kind takes.
         const isPlain = message.group === undefined && message.deliverAtMs === undefined;
         const failed = { topic, isTopicRendered, isTypeRendered: isTypeRendered && isPlain };
         try {
@@ -45,10 +49,12 @@ export function openGrpcProducer(options: GrpcProducerOptions): SinkProducer {
           return await lane(async () => {
             const leftMs = Math.min(timeoutMs, remainingMs?.() ?? timeoutMs);
             if (leftMs <= 0) return { status: 'unsent' };
-            return { status: 'delivered', receipt: await store(clients, prepared, deadlineIn(leftMs, clock)) };
+            const receipt = await store(clients, prepared, deadlineIn(leftMs, clock));
+            delivered.add(topic);
+            return { status: 'delivered', receipt };
           });
         } catch (error) {
-          return toOutcome(classify(error, failed));
+          return toOutcome(classify(error, { ...failed, isTopicKnown: delivered.has(topic) }));
         }
       };
       return sendInGroups(messages, (place) => sendOne(messages[place]!));

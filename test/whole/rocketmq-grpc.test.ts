@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parseOptions, type Resolved } from '../../lambdas/core/spec.ts';
+import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
+import { type GrpcProducerOptions, openGrpcProducer } from '../../lambdas/deliver/rocketmq/grpc/producer.ts';
+import type { SinkProducer } from '../../lambdas/deliver/rocketmq/producer.ts';
+import type { Message } from '../../lambdas/deliver/rocketmq/remoting/message.ts';
+import type { RocketMqRequest } from '../../lambdas/deliver/rocketmq/render.ts';
+import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
+import type { Outcome } from '../../lambdas/deliver/sink.ts';
+import { makeCertificates } from '../../localstack/servers/rocketmq/certificates.ts';
+import { isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
+import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { rocketMqHome as home } from '../../scripts/setup.mjs';
+import { minute, sinkContract } from '../contract/sink.ts';
+
+const START_TIMEOUT_MS = 180_000;
+const PATIENCE = { timeout: 60_000, interval: 100 };
+const TIMEOUT_MS = 15_000;
+const MINE = ['Contract', 'Any', 'Other', 'Groups', 'Timed', 'Restart'];
+const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: [...MINE, 'Missing'] };
+/** Below the client's own limit, and above what a record in an envelope may be. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+const text = (body: string, over: Partial<Message> = {}): Message => ({ body: Buffer.from(body), ...over });
+const request = (body: string, over: Partial<RocketMqRequest> = {}): RocketMqRequest => ({
+  topic: 'Contract',
+  message: text(body),
+  ...over,
+});
+const verdicts = (outcomes: readonly Outcome[]) =>
+  outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
+const options = (over: object) =>
+  parseOptions(rocketMqOptions, {
+    type: 'rocketmq',
+    topic: 'Contract',
+    syncTimeoutMs: TIMEOUT_MS,
+    ...over,
+  }) as Resolved<RocketMqOptions>;
+
+// One server for all of it, which lets in one user, by TLS only, to some topics.
+describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: START_TIMEOUT_MS }, () => {
+  let mq: RocketMq;
+  let ca: string;
+  let producer: SinkProducer;
+  const open = (over: Partial<GrpcProducerOptions> = {}) =>
+    openGrpcProducer({
+      endpoints: [mq.endpoints!],
+      credentials: () => USER,
+      tls: { ca },
+      timeoutMs: TIMEOUT_MS,
+      ...over,
+    });
+  const sink = (over: object = {}, secrets: readonly string[] = []) => {
+    const left = [...secrets];
+    return openRocketMq(options({ endpoints: mq.endpoints, ca, ...over }), {
+      env: { CREDENTIALS_SECRET_ARN: 'arn:secret' },
+      secret: async () => left.shift() ?? JSON.stringify(USER),
+    });
+  };
+
+  beforeAll(async () => {
+    const types: Record<string, 'FIFO' | 'DELAY'> = { Groups: 'FIFO', Timed: 'DELAY' };
+    const topics = [...MINE, 'Others'].map((name) => ({ name, ...(types[name] && { type: types[name] }) }));
+    const brokerSettings = { maxMessageSize: MAX_MESSAGE_BYTES };
+    mq = await startRocketMq({ home, version: 5, topics, acl: USER, tls: true, brokerSettings });
+    ca = readFileSync(mq.caFile!, 'utf8');
+    producer = open();
+  }, START_TIMEOUT_MS);
+  afterAll(async () => {
+    producer?.close();
+    await mq?.close();
+  });
+
+  sinkContract({
+    name: 'RocketMQ 5 by its proxy',
+    request,
+    readBack: async () =>
+      (await mq.consume('Contract', { count: await mq.count('Contract') })).map(({ body }) => `${body}`),
+    open: () => sink(),
+    openUnreachable: () => openRocketMq(options({ endpoints: '127.0.0.1:1', syncTimeoutMs: 1_000 }), { env: {} }),
+  });
+
+  it('delivers what it says it delivered: bytes, keys, tags and properties, under ids of their own', async () => {
+    const word = fc
+      .string({ unit: 'grapheme', minLength: 1 })
+      .filter((value) => !/[ |\p{Cc}]/u.test(value) && value.trim() !== '');
+    const message: fc.Arbitrary<Message> = fc.record({
+      body: fc.uint8Array({ minLength: 1 }),
+      keys: fc.uniqueArray(word, { minLength: 1, maxLength: 3 }),
+      tag: fc.option(word, { nil: undefined }),
+      properties: fc.dictionary(
+        word.map((name) => `p-${name}`),
+        word,
+        { maxKeys: 4 },
+      ),
+    });
+    const wanted = new Map<string, object>();
+    let sent = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { maxLength: 20 }), async (messages) => {
+        (await producer.send('Any', messages)).forEach((outcome, i) => {
+          if (outcome.status !== 'delivered') throw new Error(JSON.stringify(outcome));
+          const { body, keys, tag, properties } = messages[i]!;
+          sent++;
+          wanted.set(outcome.receipt!, {
+            body: Buffer.from(body),
+            keys: keys!.join(' '),
+            ...(tag !== undefined && { tags: tag }),
+            properties: expect.objectContaining({ ...properties }),
+          });
+        });
+      }),
+      { numRuns: 20 },
+    );
+    expect(wanted.size).toBe(sent);
+    const stored = await mq.consume('Any', { count: sent });
+    expect(stored.length).toBe(sent);
+    for (const one of stored) expect(one).toMatchObject(wanted.get(one.messageId)!);
+    expect(new Set(stored.map(({ queueId }) => queueId)).size).toBe(4);
+  });
+
+  it('keeps the order of each of 40 groups, each in one queue', async () => {
+    const sent = Array.from({ length: 400 }, (_, i) => text(`${i}`, { group: `g${i % 40}` }));
+    expect(new Set(verdicts(await producer.send('Groups', sent)))).toEqual(new Set(['delivered']));
+    const stored = await mq.consume('Groups', { count: 400 });
+    expect(stored.length).toBe(400);
+    for (let g = 0; g < 40; g++) {
+      const own = stored.filter(({ properties }) => properties['__SHARDINGKEY'] === `g${g}`);
+      expect(new Set(own.map(({ queueId }) => queueId)).size).toBe(1);
+      expect(own.map(({ body }) => Number(body))).toEqual(Array.from({ length: 10 }, (_, n) => g + 40 * n));
+    }
+    expect(new Set(stored.map(({ queueId }) => queueId)).size).toBeGreaterThan(1);
+  });
+
+  it('holds back what is to come at a time', async () => {
+    const deliverAtMs = Date.now() + 2_000;
+    const messages = [text('time', { deliverAtMs }), text('past', { deliverAtMs: 1 })];
+    expect(verdicts(await producer.send('Timed', messages))).toEqual(['delivered', 'delivered']);
+    const stored = await mq.consume('Timed', { count: 2 });
+    const of = (body: string) => stored.find((one) => `${one.body}` === body)!;
+    expect(of('time').storeTimestamp).toBeGreaterThanOrEqual(deliverAtMs);
+    expect(of('past').storeTimestamp).toBeLessThan(of('time').storeTimestamp);
+  });
+
+  it('says whose fault it is, and sends the others', async () => {
+    const day = 86_400_000;
+    const failing = async (topic: string, message: Message, over: object = {}) =>
+      verdicts(await producer.send(topic, [message, text('fine', { group: message.group! })], over))[0];
+    expect(await failing('Missing', text('a'))).toBe('stop');
+    expect(await failing('Missing', text('a'), { isTopicRendered: true })).toBe('INVALID_TARGET');
+    expect(await failing('Any', text('a', { group: 'g' }))).toBe('stop');
+    expect(await failing('Groups', text('a'))).toBe('stop');
+    expect(await failing('Groups', text('a'), { isTypeRendered: true })).toBe('INVALID_TARGET');
+    expect(await failing('Others', text('a'))).toBe('stop');
+    expect(await failing('Others', text('a'), { isTopicRendered: true })).toBe('INVALID_TARGET');
+    expect(await failing('Timed', text('a', { deliverAtMs: Date.now() + 100 * day }))).toBe('REJECTED');
+    const large = { body: Buffer.alloc(MAX_MESSAGE_BYTES + 1) };
+    expect(verdicts(await producer.send('Other', [large, text('small')]))).toEqual(['MESSAGE_TOO_LARGE', 'delivered']);
+  });
+
+  it('strict order without groups: one message of a topic after the other (E5)', async () => {
+    const strict = sink({ topic: '${topic}' });
+    const requests = Array.from({ length: 30 }, (_, i) => request(`strict ${i}`, { topic: i % 2 ? 'Any' : 'Other' }));
+    const outcomes = await strict.deliver(requests, { ...minute, order: 'strict' });
+    await strict.close();
+    expect(new Set(verdicts(outcomes))).toEqual(new Set(['delivered']));
+    for (const topic of ['Any', 'Other']) {
+      const stored = (await mq.consume(topic)).filter(({ body }) => `${body}`.startsWith('strict'));
+      // Queues have no order among them, but the moments at which messages were stored do.
+      const byTime = stored.toSorted((a, b) => a.storeTimestamp - b.storeTimestamp);
+      const inTurn = byTime.map(({ storeTimestamp }) => storeTimestamp);
+      const wanted = stored.toSorted((a, b) => Number(`${a.body}`.slice(7)) - Number(`${b.body}`.slice(7)));
+      expect(wanted.map(({ storeTimestamp }) => storeTimestamp)).toEqual(inTurn);
+    }
+  });
+
+  it('goes on with a secret that was rotated, and stops for one that is no use', async () => {
+    const wrong = JSON.stringify({ ...USER, secretKey: 'wrong-secret' });
+    const rotated = sink({}, [wrong]);
+    const requests = Array.from({ length: 20 }, (_, i) => request(`rotated ${i}`));
+    expect(new Set(verdicts(await rotated.deliver(requests, minute)))).toEqual(new Set(['delivered']));
+    await rotated.close();
+
+    const refused = sink({}, [wrong, wrong]);
+    const [outcome] = await refused.deliver([request('x')], minute);
+    expect(outcome).toMatchObject({ status: 'stop', error: { message: expect.stringMatching(/code 40100/) } });
+    expect(JSON.stringify(outcome)).not.toContain('wrong-secret');
+    // The secret is right by now; it is not asked for twice within a second.
+    await vi.waitUntil(
+      async () => verdicts(await refused.deliver([request('after the stop')], minute))[0] === 'delivered',
+      PATIENCE,
+    );
+    await refused.close();
+  });
+
+  it('stops for strangers, and for a certificate that it cannot trust', async () => {
+    const statusOf = async (over: Partial<GrpcProducerOptions>) => {
+      const other = open(over);
+      const outcomes = await other.send('Any', [text('a')]);
+      const test = await other.testConnectivity('Any').then(
+        () => 'passes',
+        ({ name }: Error) => name,
+      );
+      other.close();
+      return [...verdicts(outcomes), test];
+    };
+    expect(await statusOf({})).toEqual(['delivered', 'passes']);
+    expect(await statusOf({ credentials: undefined as never })).toEqual(['stop', 'StopTask']);
+    expect(await statusOf({ credentials: () => ({ ...USER, accessKey: 'stranger' }) })).toEqual(['stop', 'StopTask']);
+    expect(await statusOf({ tls: {} })).toEqual(['stop', 'StopTask']);
+    expect(await statusOf({ tls: { ca: makeCertificates().ca } })).toEqual(['stop', 'StopTask']);
+    expect(await statusOf({ tls: false })).toEqual(['retry', 'RetryLater']);
+    // A name that the certificate does not carry. Elsewhere the machine has but one address of its own.
+    const another = mq.endpoints!.replace('127.0.0.1', '127.0.0.2');
+    if (process.platform === 'linux') expect(await statusOf({ endpoints: [another] })).toEqual(['stop', 'StopTask']);
+  });
+
+  it('asks whether a topic may be used, and leaves nothing there', async () => {
+    const before = await mq.count('Any');
+    expect(await producer.testConnectivity('Any')).toEqual({
+      brokers: [{ name: 'broker-a', address: mq.endpoints, latencyMs: expect.any(Number) }],
+      away: [],
+    });
+    expect((await producer.testConnectivity()).brokers.map(({ name }) => name)).toEqual(['proxy']);
+    await expect(producer.testConnectivity('Missing')).rejects.toMatchObject({ name: 'StopTask' });
+    expect(await mq.count('Any')).toBe(before);
+  });
+
+  it('takes the next proxy when one is away', async () => {
+    const two = open({ endpoints: ['127.0.0.1:1', mq.endpoints!] });
+    await vi.waitUntil(async () => verdicts(await two.send('Any', [text('a')]))[0] === 'delivered', PATIENCE);
+    two.close();
+  });
+
+  it('loses nothing it said was delivered when the proxy dies, and goes on when it is back', async () => {
+    const producer = open({ timeoutMs: 2_000 });
+    const delivered = new Set<string>();
+    const seen = new Set<string>();
+    let n = 0;
+    let isOver = false;
+    const traffic = (async () => {
+      while (!isOver) {
+        const bodies = Array.from({ length: 20 }, () => `${n++}`);
+        const outcomes = await producer.send(
+          'Restart',
+          bodies.map((body) => text(body)),
+        );
+        outcomes.forEach(({ status }, i) => {
+          seen.add(status);
+          if (status === 'stop') console.log(outcomes[i]);
+          if (status === 'delivered') delivered.add(bodies[i]!);
+        });
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    })();
+    await vi.waitUntil(() => delivered.size > 100, PATIENCE);
+    await mq.stopBroker();
+    await vi.waitUntil(() => seen.has('retry'), PATIENCE);
+    await mq.startBroker();
+    const before = delivered.size;
+    await vi.waitUntil(() => delivered.size > before + 100, PATIENCE);
+    isOver = true;
+    await traffic;
+    producer.close();
+    expect([...seen].sort()).toEqual(['delivered', 'retry']);
+    const stored = new Set((await mq.consume('Restart', { count: delivered.size })).map(({ body }) => `${body}`));
+    expect([...delivered].filter((body) => !stored.has(body))).toEqual([]);
+  });
+});
