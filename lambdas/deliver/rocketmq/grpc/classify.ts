@@ -55,10 +55,14 @@ const TLS = /certificate|altnames|\bSSL\b|\bTLS\b|EPROTO|wrong version number/i;
 const TYPES = ['UNSPECIFIED', 'NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'LITE', 'PRIORITY'];
 const MAX_CHARACTERS = 300;
 
-/** What the client itself says before it has sent anything. */
-const BY_TEXT: readonly (readonly [RegExp, Class])[] = [
-  [/message type not match/i, 'type'],
-  [/body size exceeds/i, 'too large'],
+/** Codes that mean several things, as 5.5.0 has them; 0 is the client itself, before it has sent anything. */
+const BY_TEXT: readonly (readonly [code: number, text: RegExp, is: Class])[] = [
+  [0, /message type not match/i, 'type'],
+  [0, /body size exceeds/i, 'too large'],
+  // A user who may not, with the code of users that are not known.
+  [40_100, /has no permission/i, 'target'],
+  // A broker that takes less than its proxy.
+  [50_001, /message is illegal.*length/i, 'too large'],
 ];
 
 /** Whether the proxy does not accept who we say we are: after a rotation, new credentials may help. */
@@ -143,10 +147,8 @@ function isMissing(error: unknown): boolean {
 function classOf(error: unknown): Class {
   if (error instanceof NoAnswerError) return TLS.test(error.message) ? 'stop' : (BY_GRPC_CODE[error.code] ?? 'retry');
   const code = codeOf(error);
-  // What a user may not do has the code of users that are not known.
-  if (code === 40_100 && /has no permission/i.test((error as Error).message)) return 'target';
-  if (code > 0) return BY_CODE[code] ?? BY_CODE[Math.floor(code / 100)] ?? 'retry';
-  return BY_TEXT.find(([text]) => text.test((error as Error).message))?.[1] ?? 'retry';
+  const byText = BY_TEXT.find(([of, text]) => of === code && text.test((error as Error).message))?.[2];
+  return byText ?? BY_CODE[code] ?? BY_CODE[Math.floor(code / 100)] ?? 'retry';
 }
 
 /** Five digits, as proxies have them; 0 for anything else. */

@@ -1,0 +1,103 @@
+import type { ServiceError } from '@grpc/grpc-js';
+import { describe, expect, it } from 'vitest';
+import { NeverRetry, RetryLater, StopTask } from '../../../../lambdas/core/errors.ts';
+import { classify, isCredentialsRefusal } from '../../../../lambdas/deliver/rocketmq/grpc/classify.ts';
+import { NoAnswerError } from '../../../../lambdas/deliver/rocketmq/grpc/errors.ts';
+
+const NORMAL_TO_FIFO =
+  'Current message type not match with topic accept message types, topic=T, actualMessageType=1, acceptMessageTypes=[2]';
+const noAnswer = (code: number, message: string) =>
+  new NoAnswerError('sendMessage', '10.0.0.5:8081', Object.assign(new Error(message), { code }) as ServiceError);
+const answer = (code: number, message = '') => Object.assign(new Error(message), { code });
+const short = (error: unknown, over: object = {}) => {
+  const verdict = classify(error, { topic: 'T', isTopicRendered: false, ...over });
+  if (verdict instanceof NeverRetry) return verdict.code;
+  return verdict instanceof RetryLater ? `retry: ${verdict.kind}` : 'stop';
+};
+
+describe('what a proxy answers', () => {
+  it.each<[string, number, string?]>([
+    ['REJECTED', 40_000],
+    ['stop', 40_001],
+    ['stop', 40_002, 'illegal topic'],
+    ['REJECTED', 40_004],
+    ['REJECTED', 40_007],
+    ['REJECTED', 40_012],
+    ['stop', 40_014],
+    ['stop', 40_100, 'User:x is not found.'],
+    ['stop', 40_100, 'User:x has no permission to access Topic:T from 10.0.0.9, no matched policies.'],
+    ['stop', 40_200],
+    ['stop', 40_300],
+    ['stop', 40_402],
+    ['retry: timeout', 40_800],
+    ['MESSAGE_TOO_LARGE', 41_301],
+    ['REJECTED', 41_302],
+    ['retry: throttled', 42_900],
+    ['MESSAGE_TOO_LARGE', 43_101],
+    ['retry: unavailable', 50_001, 'a store that is in trouble'],
+    ['MESSAGE_TOO_LARGE', 50_001, 'the message is illegal, maybe msg body or properties length not matched.'],
+    ['stop', 50_100],
+    ['retry: timeout', 50_401],
+    ['stop', 50_500],
+    ['retry: unavailable', 71_234, 'a code of the future'],
+  ])('is %s for code %i: %s', (wanted, code, message) => expect(short(answer(code, message))).toBe(wanted));
+
+  it('is the message’s own fault where a template named the topic, or a message’s group is its own matter', () => {
+    const rendered = { isTopicRendered: true };
+    for (const code of [40_002, 40_014, 40_300, 40_402]) expect(short(answer(code), rendered)).toBe('INVALID_TARGET');
+    expect(short(answer(40_100, 'User:x has no permission to access Topic:T'), rendered)).toBe('INVALID_TARGET');
+    expect(short(answer(40_100, 'User:x is not found'), rendered)).toBe('stop');
+    const mismatch = new TypeError(NORMAL_TO_FIFO);
+    expect(short(mismatch)).toBe('stop');
+    expect(short(mismatch, { isTypeRendered: true })).toBe('INVALID_TARGET');
+  });
+
+  it('is no missing topic where messages were delivered to it a moment ago', () => {
+    expect(short(answer(40_402), { isTopicKnown: true })).toBe('retry: unavailable');
+    expect(short(answer(40_300), { isTopicKnown: true })).toBe('stop');
+  });
+
+  it('is asked of new credentials only where the old ones are not accepted', () => {
+    expect(isCredentialsRefusal(answer(40_100, 'User:x is not found.'))).toBe(true);
+    expect(isCredentialsRefusal(answer(40_100, 'User:x has no permission to access Topic:T'))).toBe(false);
+    expect(isCredentialsRefusal(answer(40_300))).toBe(false);
+  });
+});
+
+describe('no answer of a proxy', () => {
+  it.each([
+    ['retry: timeout', 4, 'DEADLINE_EXCEEDED'],
+    ['retry: throttled', 8, 'RESOURCE_EXHAUSTED'],
+    ['stop', 12, 'UNIMPLEMENTED'],
+    ['retry: unavailable', 13, 'Received RST_STREAM with code 2'],
+    ['retry: unavailable', 14, 'No connection established. Last error: Error: connect ECONNREFUSED'],
+    ['stop', 14, 'No connection established. Last error: Error: self-signed certificate in certificate chain'],
+    ['stop', 14, "Last error: Error: Hostname/IP does not match certificate's altnames"],
+    ['stop', 14, 'Last error: Error: 0:error:0A00010B:SSL routines::wrong version number'],
+  ])('is %s for %i %s', (wanted, code, message) => expect(short(noAnswer(code, message))).toBe(wanted));
+
+  it('leaves it open whether the message is stored, unless it never left', () => {
+    const reason = (error: Error) => classify(error, { topic: 'T', isTopicRendered: false }).message;
+    expect(reason(noAnswer(4, 'late'))).toBe('send to topic T: 10.0.0.5:8081: late (it may be stored)');
+    expect(reason(noAnswer(14, 'Connection dropped'))).toMatch(/may be stored/);
+    expect(reason(noAnswer(14, 'No connection established'))).not.toMatch(/may be stored/);
+    expect(reason(answer(42_900, 'busy'))).not.toMatch(/may be stored/);
+  });
+});
+
+describe('a reason', () => {
+  it('is one line that names types, and keeps its cause', () => {
+    const cause = new TypeError(NORMAL_TO_FIFO);
+    const verdict = classify(cause, { topic: 'T', isTopicRendered: false });
+    expect(verdict.cause).toBe(cause);
+    expect(verdict.message).toMatch(/actualMessageType=NORMAL, acceptMessageTypes=\[FIFO\]$/);
+    const long = classify(answer(50_001, `a\n  b ${'x'.repeat(1_000)}`), { topic: 'T', isTopicRendered: false });
+    expect(long.message).toMatch(/^send to topic T: a b x+… \(it may be stored\)$/);
+    expect(long.message.length).toBeLessThan(400);
+  });
+
+  it('that is a verdict already stays as it is', () => {
+    const stop = new StopTask('no secret');
+    expect(classify(stop, { topic: 'T', isTopicRendered: true })).toBe(stop);
+  });
+});

@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { NeverRetry } from '../../../../lambdas/core/errors.ts';
+import { logLine } from '../../../../lambdas/deliver/rocketmq/grpc/log.ts';
+import {
+  MAX_GROUP_CHARACTERS,
+  MAX_PROPERTIES,
+  MAX_PROPERTIES_BYTES,
+  toClientMessage,
+} from '../../../../lambdas/deliver/rocketmq/grpc/message.ts';
+import type { Message } from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
+
+const MAX_BYTES = 1_000;
+const given = (over: Partial<Message> = {}): Message => ({ body: Buffer.from('x'), ...over });
+const codeOf = (over: Partial<Message>) => {
+  try {
+    toClientMessage('T', given(over), MAX_BYTES);
+    return undefined;
+  } catch (error) {
+    return (error as NeverRetry).code;
+  }
+};
+
+describe('a message for a proxy', () => {
+  it('is the very bytes, also of a view, in a Buffer', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 50 }), fc.nat(10), (bytes, offset) => {
+        const view = new Uint8Array(offset + bytes.length + 3).subarray(offset, offset + bytes.length);
+        view.set(bytes);
+        const { body } = toClientMessage('T', given({ body: view }), MAX_BYTES);
+        expect(Buffer.isBuffer(body)).toBe(true);
+        expect([...body]).toEqual([...bytes]);
+      }),
+    );
+  });
+
+  it('has properties that a proxy takes, whatever they were, or is refused', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 20 });
+    fc.assert(
+      fc.property(fc.dictionary(text, text), (properties) => {
+        try {
+          const checked = toClientMessage('T', given({ properties }), MAX_BYTES).properties!;
+          for (const [name, value] of checked) {
+            expect(value).not.toBe('');
+            const codes = [...(name + value)].map((character) => character.codePointAt(0)!);
+            expect(codes.filter((code) => code < 0x20 || (code >= 0x7f && code < 0xa0))).toEqual([]);
+            expect((name + value).isWellFormed()).toBe(true);
+          }
+          expect(checked.size).toBe(Object.values(properties).filter((value) => value !== '').length);
+        } catch (error) {
+          if (!(error instanceof NeverRetry)) throw error;
+          const isEmpty = ([name, value]: [string, string]) => name !== '' && value === '';
+          const all = Object.entries(properties).filter((pair) => !isEmpty(pair));
+          expect(all.some(([name, value]) => name === '' || /\p{Cc}/u.test(name + value))).toBe(true);
+        }
+      }),
+    );
+  });
+
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, 'v']));
+  it.each<[string | undefined, Partial<Message>]>([
+    [undefined, { properties: many(MAX_PROPERTIES) }],
+    ['REJECTED', { properties: many(MAX_PROPERTIES + 1) }],
+    [undefined, { properties: { a: 'v'.repeat(MAX_PROPERTIES_BYTES - 1) } }],
+    ['MESSAGE_TOO_LARGE', { properties: { a: 'v'.repeat(MAX_PROPERTIES_BYTES) } }],
+    ['REJECTED', { properties: { UNIQ_KEY: 'x' } }],
+    ['REJECTED', { properties: { a: 'two\nlines' } }],
+    ['REJECTED', { keys: ['a\tb'] }],
+    ['REJECTED', { tag: 'a|b' }],
+    ['REJECTED', { tag: ' ' }],
+    [undefined, { group: 'g'.repeat(MAX_GROUP_CHARACTERS) }],
+    ['REJECTED', { group: 'g'.repeat(MAX_GROUP_CHARACTERS + 1) }],
+    ['REJECTED', { group: ' ' }],
+    ['REJECTED', { delayLevel: 1 }],
+    ['REJECTED', { group: 'g', deliverAtMs: 1 }],
+    ['REJECTED', { deliverAtMs: Number.MAX_SAFE_INTEGER }],
+    ['REJECTED', { body: Buffer.alloc(0) }],
+    [undefined, { body: Buffer.alloc(MAX_BYTES) }],
+    ['MESSAGE_TOO_LARGE', { body: Buffer.alloc(MAX_BYTES + 1) }],
+  ])('is %s: %#', (code, over) => expect(codeOf(over)).toBe(code));
+});
+
+describe('what the client says', () => {
+  it('is one short line, and of errors the message alone', () => {
+    const error = Object.assign(new Error('two\nlines'), { metadata: { authorization: 'canary' } });
+    expect(logLine(['failed, id=%s, error=%s', 7, error])).toBe('failed, id=7, error=two lines');
+    expect(logLine(['x'.repeat(10_000)]).length).toBeLessThan(600);
+  });
+});

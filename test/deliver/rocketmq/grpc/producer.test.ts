@@ -1,0 +1,202 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
+import { type GrpcProducerOptions, openGrpcProducer } from '../../../../lambdas/deliver/rocketmq/grpc/producer.ts';
+import { systemClock } from '../../../../lambdas/deliver/rocketmq/remoting/clock.ts';
+import type { Message } from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
+import type { Outcome } from '../../../../lambdas/deliver/sink.ts';
+import { type Asked, type ScriptedProxy, scriptedProxy } from './scripted-proxy.ts';
+
+const OK = 20_000;
+const BUSY = 42_900;
+const UNAUTHORIZED = 40_100;
+const ILLEGAL = 40_007;
+const NEVER = new Promise<number>(() => {});
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+async function proxy(react: (asked: Asked) => number | Promise<number>): Promise<ScriptedProxy> {
+  const started = await scriptedProxy(react);
+  open.push(started);
+  return started;
+}
+
+function producer(endpoints: readonly string[], over: Partial<GrpcProducerOptions> = {}) {
+  const opened = openGrpcProducer({ endpoints, timeoutMs: 10_000, ...over });
+  open.push(opened);
+  return opened;
+}
+
+/** A clock of which the wall's time is told by hand. */
+function slowClock() {
+  const start = Date.now();
+  const clock = { passedMs: 0, monotonicMs: systemClock.monotonicMs, wallMs: () => start + clock.passedMs };
+  return clock;
+}
+
+const message = (text: string, group?: string): Message => ({
+  body: Buffer.from(text),
+  ...(group !== undefined && { group }),
+});
+const texts = (count: number) => Array.from({ length: count }, (_, i) => message(`${i}`));
+const verdicts = (outcomes: readonly Outcome[]) =>
+  outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
+const clientsOf = ({ sends }: ScriptedProxy) => new Set(sends.map(({ clientId }) => clientId));
+
+describe('sends by a proxy', () => {
+  it('are as many at once as they may be, and no more', async () => {
+    let now = 0;
+    let most = 0;
+    const { endpoint } = await proxy(async () => {
+      most = Math.max(most, ++now);
+      for (let n = 0; n < 5; n++) await turn();
+      now--;
+      return OK;
+    });
+    await producer([endpoint], { maxInFlight: 8 }).send('T', texts(100));
+    expect(most).toBe(8);
+  });
+
+  it('are not started when there is no time, and none after it has run out', async () => {
+    const { endpoint, sends } = await proxy(() => OK);
+    let left = 3;
+    const remainingMs = () => (left-- > 0 ? 60_000 : 0);
+    const outcomes = await producer([endpoint], { maxInFlight: 1 }).send('T', texts(5), { remainingMs });
+    expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered', 'unsent', 'unsent']);
+    expect(sends.length).toBe(3);
+  });
+
+  it('of a group are in order, none behind one that is still owed; others go on', async () => {
+    const given = fc.array(
+      fc.record({ group: fc.constantFrom('a', 'b', undefined), code: fc.constantFrom(OK, OK, OK, BUSY, ILLEGAL) }),
+      { maxLength: 20 },
+    );
+    let codes: readonly number[] = [];
+    const { endpoint, sends } = await proxy(async ({ body }) => {
+      await turn();
+      return codes[Number(body)]!;
+    });
+    const opened = producer([endpoint]);
+    await fc.assert(
+      fc.asyncProperty(given, async (messages) => {
+        codes = messages.map(({ code }) => code);
+        const from = sends.length;
+        const outcomes = await opened.send(
+          'T',
+          messages.map(({ group }, i) => message(`${i}`, group)),
+        );
+        const asked = sends.slice(from);
+        const held = new Set<string>();
+        const wanted = messages.map(({ group, code }) => {
+          if (group !== undefined && held.has(group)) return 'unsent';
+          if (group !== undefined && code === BUSY) held.add(group);
+          return code === OK ? 'delivered' : code === BUSY ? 'retry' : 'REJECTED';
+        });
+        expect(verdicts(outcomes)).toEqual(wanted);
+        expect(asked.map(({ body }) => Number(body)).sort((x, y) => x - y)).toEqual(
+          wanted.flatMap((status, i) => (status === 'unsent' ? [] : [i])),
+        );
+        for (const name of ['a', 'b']) {
+          const places = asked.filter(({ group }) => group === name).map(({ body }) => Number(body));
+          expect(places).toEqual(places.toSorted((x, y) => x - y));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('that are not answered in time are tried again, and may be stored', async () => {
+    const { endpoint } = await proxy(() => NEVER);
+    const [outcome] = await producer([endpoint]).send('T', [message('a')], { remainingMs: () => 300 });
+    expect(outcome).toMatchObject({
+      status: 'retry',
+      error: { kind: 'timeout', message: expect.stringContaining('(it may be stored)') },
+    });
+  });
+
+  it('that found no connection were not stored', async () => {
+    const { endpoint, close } = await proxy(() => OK);
+    close();
+    const [outcome] = await producer([endpoint]).send('T', [message('a')]);
+    expect(outcome).toMatchObject({ status: 'retry', error: { kind: 'unavailable' } });
+    expect((outcome as { error: Error }).error.message).not.toContain('may be stored');
+  });
+});
+
+describe('the client of a proxy', () => {
+  it('is replaced after three calls in a row without an answer, at another proxy', async () => {
+    const dead = await proxy(() => NEVER);
+    const alive = await proxy(() => OK);
+    const clock = slowClock();
+    const opened = producer([dead.endpoint, alive.endpoint], { clock, maxInFlight: 1, timeoutMs: 200 });
+    // It begins with any of the two, and takes the next when it was idle.
+    while (verdicts(await opened.send('T', [message('a')]))[0] === 'delivered') clock.passedMs += 60_000;
+    clock.passedMs += 2_000;
+    for (let n = 0; n < 2; n++) await opened.send('T', [message('a')]);
+    expect(verdicts(await opened.send('T', [message('b')]))).toEqual(['delivered']);
+    expect(dead.sends.length).toBe(3);
+  });
+
+  it('is not used again when it was idle for a minute, nor for longer than five; one in use is left to end', async () => {
+    let answer = (_: number) => {};
+    const held = new Promise<number>((resolve) => {
+      answer = resolve;
+    });
+    const server = await proxy(({ body }) => (body === 'held' ? held : OK));
+    const clock = slowClock();
+    const opened = producer([server.endpoint], { clock });
+    const idle = async (ms: number) => {
+      clock.passedMs += ms;
+      await opened.send('T', [message('a')]);
+      return clientsOf(server).size;
+    };
+    expect([await idle(0), await idle(59_000), await idle(60_000)]).toEqual([1, 1, 2]);
+    const waiting = opened.send('T', [message('held')]);
+    await vi.waitUntil(() => server.sends.some(({ body }) => body === 'held'));
+    expect([await idle(61_000), await idle(240_000)]).toEqual([2, 3]);
+    answer(OK);
+    expect(verdicts(await waiting)).toEqual(['delivered']);
+  });
+
+  it('is replaced when a refused secret has been rotated, which is read once for all that are under way', async () => {
+    const server = await proxy(({ accessKey }) => (accessKey === 'new' ? OK : UNAUTHORIZED));
+    const asked: boolean[] = [];
+    const credentials = ({ refresh }: { refresh: boolean }) => {
+      asked.push(refresh);
+      return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
+    };
+    const outcomes = await producer([server.endpoint], { credentials }).send('T', texts(40));
+    expect(new Set(verdicts(outcomes))).toEqual(new Set(['delivered']));
+    expect(asked).toEqual([false, true]);
+  });
+
+  it('asks no more than once a second for a secret that is no use', async () => {
+    const server = await proxy(() => UNAUTHORIZED);
+    let asked = 0;
+    const credentials = () => ({ accessKey: 'old', secretKey: `${asked++ > 1000}` });
+    const outcomes = await producer([server.endpoint], { credentials }).send('T', texts(40));
+    expect(new Set(verdicts(outcomes))).toEqual(new Set(['stop']));
+    expect(asked).toBe(2);
+  });
+
+  it('tells itself, and its messages, apart from those of other processes', async () => {
+    const server = await proxy(() => OK);
+    const [first] = await producer([server.endpoint]).send('T', [message('a')]);
+    const [second] = await producer([server.endpoint]).send('T', [message('a')]);
+    expect(clientsOf(server).size).toBe(2);
+    const ids = [first, second].map((outcome) => (outcome as { receipt: string }).receipt);
+    expect(new Set(ids).size).toBe(2);
+    // Version, then the address, of which there is none to be found in a sandbox.
+    for (const id of ids) expect(id).toMatch(/^01(?!0{12})[0-9A-F]{32}$/);
+  });
+
+  it('takes no address that it would misread', () => {
+    for (const endpoint of ['[::1]:8081', 'http://10.0.0.5:8081', '10.0.0.5'])
+      expect(() => openGrpcProducer({ endpoints: [endpoint] })).toThrow(InvalidOptionError);
+    expect(() => openGrpcProducer({ endpoints: [] })).toThrow(/one at least/);
+  });
+});

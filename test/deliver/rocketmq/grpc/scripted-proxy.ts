@@ -1,0 +1,85 @@
+import { promisify } from 'node:util';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import {
+  Address,
+  AddressScheme,
+  Broker,
+  Code,
+  Endpoints,
+  MessageQueue,
+  MessageType,
+  Permission,
+  Resource,
+  Status,
+} from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
+import { MessagingServiceService } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
+import {
+  HeartbeatResponse,
+  NotifyClientTerminationResponse,
+  type QueryRouteRequest,
+  QueryRouteResponse,
+  type SendMessageRequest,
+  SendMessageResponse,
+  SendResultEntry,
+} from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
+
+/** A message as it came, and who sent it. */
+export interface Asked {
+  readonly body: string;
+  readonly group: string;
+  readonly clientId: string;
+  /** Of the signature, where there is one. */
+  readonly accessKey: string | undefined;
+}
+
+export interface ScriptedProxy {
+  /** 'host:port' */
+  readonly endpoint: string;
+  /** In the order in which they came. */
+  readonly sends: readonly Asked[];
+  close(): void;
+}
+
+/** A proxy of RocketMQ 5 that knows every topic, and answers each send as it is told. @param react A code of the protocol, or one to wait for. */
+export async function scriptedProxy(react: (asked: Asked) => number | Promise<number>): Promise<ScriptedProxy> {
+  const server = new Server();
+  const sends: Asked[] = [];
+  const status = (code: number) => new Status().setCode(code as Code).setMessage(`code ${code}`);
+  const OK = status(Code.OK);
+  server.addService(MessagingServiceService as never, {
+    queryRoute({ request }: ServerUnaryCall<QueryRouteRequest, QueryRouteResponse>, answer: sendUnaryData<object>) {
+      const queue = new MessageQueue()
+        .setTopic(new Resource().setName(request.getTopic()!.getName()))
+        .setPermission(Permission.READ_WRITE)
+        .setBroker(new Broker().setName('broker-a').setEndpoints(endpoints(port)))
+        .setAcceptMessageTypesList([MessageType.NORMAL, MessageType.FIFO]);
+      answer(null, new QueryRouteResponse().setStatus(OK).setMessageQueuesList([queue]));
+    },
+    async sendMessage(call: ServerUnaryCall<SendMessageRequest, SendMessageResponse>, answer: sendUnaryData<object>) {
+      const [message] = call.request.getMessagesList();
+      const system = message!.getSystemProperties()!;
+      const asked: Asked = {
+        body: Buffer.from(message!.getBody_asU8()).toString(),
+        group: system.getMessageGroup(),
+        clientId: String(call.metadata.get('x-mq-client-id')[0]),
+        accessKey: /Credential=([^,]*)/.exec(String(call.metadata.get('authorization')[0]))?.[1],
+      };
+      sends.push(asked);
+      const code = status(await react(asked));
+      const entry = new SendResultEntry().setStatus(code).setMessageId(system.getMessageId());
+      answer(null, new SendMessageResponse().setStatus(code).setEntriesList([entry]));
+    },
+    heartbeat: (_: unknown, answer: sendUnaryData<object>) => answer(null, new HeartbeatResponse().setStatus(OK)),
+    notifyClientTermination: (_: unknown, answer: sendUnaryData<object>) =>
+      answer(null, new NotifyClientTerminationResponse().setStatus(OK)),
+    telemetry() {},
+  });
+  const bind = promisify(server.bindAsync.bind(server));
+  const port = await bind('127.0.0.1:0', ServerCredentials.createInsecure());
+  return { endpoint: `127.0.0.1:${port}`, sends, close: () => server.forceShutdown() };
+}
+
+function endpoints(port: number): Endpoints {
+  const address = new Address().setHost('127.0.0.1').setPort(port);
+  return new Endpoints().setScheme(AddressScheme.IPV4).setAddressesList([address]);
+}
