@@ -1,5 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, SecretValue, Stack } from 'aws-cdk-lib';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import fc from 'fast-check';
+import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseOptions, type Resolved } from '../../lambdas/core/spec.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
@@ -9,11 +18,16 @@ import type { Message } from '../../lambdas/deliver/rocketmq/remoting/message.ts
 import type { RocketMqRequest } from '../../lambdas/deliver/rocketmq/render.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
+import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqSink } from '../../lib/index.ts';
+import { readAssembly } from '../../localstack/one-process/assembly.ts';
+import { run } from '../../localstack/one-process/run.ts';
 import { makeCertificates } from '../../localstack/servers/rocketmq/certificates.ts';
 import { isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
-import { rocketMqHome as home } from '../../scripts/setup.mjs';
+import { rocketMqHome as home, node24 } from '../../scripts/setup.mjs';
 import { minute, sinkContract } from '../contract/sink.ts';
+import { envelope, sqsEvent } from '../support/messages.ts';
+import { isMissing } from '../support/setup-parts.ts';
 
 const START_TIMEOUT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };
@@ -38,6 +52,12 @@ const options = (over: object) =>
     syncTimeoutMs: TIMEOUT_MS,
     ...over,
   }) as Resolved<RocketMqOptions>;
+
+/** Where the client would write by itself. */
+function logsOfClient(): string[] {
+  const folder = join(homedir(), 'logs/rocketmq');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
 
 // One server for all of it, which lets in one user, by TLS only, to some topics.
 describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: START_TIMEOUT_MS }, () => {
@@ -234,6 +254,89 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     two.close();
   });
 
+  it('MQTT client → rule → queue → worker → proxy, in one process, with no file of logs', async () => {
+    const before = logsOfClient();
+    const stack = new Stack(new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-')) }), 'Tasks');
+    const value = SecretValue.unsafePlainText('not in any template');
+    const connector = new RocketMqConnector(stack, 'Mq', {
+      endpoints: [mq.endpoints!],
+      credentials: new Secret(stack, 'Credentials', { secretStringValue: value }),
+      certificateAuthority: ca,
+    });
+    new OutflowTask(stack, 'Orders', {
+      source: new IotTopicSource('orders/#'),
+      sink: new RocketMqSink(connector, {
+        topic: 'Groups',
+        payload: '${payload}',
+        key: '${topic}',
+        messageGroup: 'one',
+      }),
+    });
+    const errors: Error[] = [];
+    const running = await run(readAssembly((stack.node.root as App).synth().directory), {
+      onError: (error) => errors.push(error),
+      secret: async () => JSON.stringify(USER),
+    });
+    const client = await mqtt.connectAsync(running.broker.url, { protocolVersion: 5 });
+    await client.publishAsync('orders/1', '{ "order": 1 }', { qos: 1 });
+    await Promise.all(running.tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.settle())));
+    const [task] = running.tasks;
+    expect(await task!.control!.testConnectivity()).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining('Groups'),
+    });
+    await client.endAsync();
+    await running.close();
+    const stored = (await mq.consume('Groups')).filter(({ keys }) => keys === 'orders/1');
+    expect(stored.map(({ body }) => `${body}`)).toEqual(['{ "order": 1 }']);
+    expect(errors).toEqual([]);
+    expect(logsOfClient()).toEqual(before);
+  });
+
+  it.skipIf(isMissing('node24'))('the deployed bundle delivers under Lambda’s Node 24', async () => {
+    const asset = mkdtempSync(join(tmpdir(), 'outflow-'));
+    cpSync('dist/bundles/rocketmq', asset, { recursive: true });
+    const sink = { type: 'rocketmq', endpoints: { $env: 'SINK_ENDPOINTS' }, ca, topic: 'Other', payload: '${payload}' };
+    const source = { type: 'iot-core', filters: ['orders/#'] };
+    writeFileSync(join(asset, 'spec.json'), JSON.stringify({ v: 1, task: 'Warm', source, sink }));
+    const secrets = createServer((_request, response) =>
+      response.end(JSON.stringify({ SecretString: JSON.stringify(USER) })),
+    );
+    await once(secrets.listen(0, '127.0.0.1'), 'listening');
+    const child = spawn(node24, ['test/support/invoke.mjs', join(asset, 'index.mjs')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: {
+        HOME: asset,
+        AWS_REGION: 'us-east-1',
+        AWS_ACCESS_KEY_ID: 'local',
+        AWS_SECRET_ACCESS_KEY: 'local',
+        AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://127.0.0.1:${(secrets.address() as AddressInfo).port}`,
+        CREDENTIALS_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:mq',
+        SINK_ENDPOINTS: mq.endpoints,
+        DEAD_LETTER_QUEUE_URL: 'http://127.0.0.1:1/000000000000/dead',
+        RULE_ARNS: 'arn:aws:iot:us-east-1:000000000000:rule/r',
+        TARGET_ARN: `rocketmq://${mq.endpoints}/Other`,
+      },
+    });
+    child.stdin.end(JSON.stringify(sqsEvent(['from node 24'].map((payload) => JSON.stringify(envelope(payload))))));
+    let printed = '';
+    for await (const chunk of child.stdout) {
+      printed += chunk;
+      // Lambda freezes a sandbox after its answer; the client's timers would keep the process.
+      if (printed.includes('"answer"')) child.kill();
+    }
+    secrets.close();
+    const lines = printed
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.at(-1)).toMatchObject({ node: expect.stringMatching(/^v24\./), answer: { batchItemFailures: [] } });
+    expect(lines).toContainEqual(expect.objectContaining({ task: 'Warm', received: 1, delivered: 1 }));
+    expect((await mq.consume('Other')).map(({ body }) => `${body}`)).toContain('from node 24');
+    expect(readdirSync(asset)).not.toContain('logs');
+    rmSync(asset, { recursive: true });
+  });
+
   it('loses nothing it said was delivered when the proxy dies, and goes on when it is back', async () => {
     const producer = open({ timeoutMs: 2_000 });
     const delivered = new Set<string>();
@@ -249,7 +352,6 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
         );
         outcomes.forEach(({ status }, i) => {
           seen.add(status);
-          if (status === 'stop') console.log(outcomes[i]);
           if (status === 'delivered') delivered.add(bodies[i]!);
         });
         await new Promise((resolve) => setTimeout(resolve, 10));

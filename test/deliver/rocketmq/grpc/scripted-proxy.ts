@@ -26,7 +26,7 @@ import {
 /** A message as it came, and who sent it. */
 export interface Asked {
   readonly body: string;
-  readonly group: string;
+  readonly group: string | undefined;
   readonly clientId: string;
   /** Of the signature, where there is one. */
   readonly accessKey: string | undefined;
