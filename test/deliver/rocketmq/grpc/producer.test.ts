@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
@@ -192,6 +194,24 @@ describe('the client of a proxy', () => {
     expect(new Set(ids).size).toBe(2);
     // Version, then the address, of which there is none to be found in a sandbox.
     for (const id of ids) expect(id).toMatch(/^01(?!0{12})[0-9A-F]{32}$/);
+  });
+
+  it('leaves nothing behind that would keep a process, whether its proxy lives, is mute or away', async () => {
+    const mute = await proxy(() => NEVER);
+    const alive = await proxy(() => OK);
+    const code = `import { openGrpcProducer } from './lambdas/deliver/rocketmq/grpc/producer.ts';
+      for (const endpoint of ['${mute.endpoint}', '${alive.endpoint}', '127.0.0.1:1']) {
+        const producer = openGrpcProducer({ endpoints: [endpoint], timeoutMs: 300 });
+        const [{ status }] = await producer.send('T', [{ body: Buffer.from('x') }]);
+        console.log(status);
+        producer.close();
+      }`;
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '--eval', code],
+      { timeout: 25_000 },
+    );
+    expect([stdout, stderr]).toEqual(['retry\ndelivered\nretry\n', '']);
   });
 
   it('takes no address that it would misread', () => {
