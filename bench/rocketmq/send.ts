@@ -1,0 +1,82 @@
+import type { Message } from '../../lambdas/deliver/rocketmq/remoting/message.ts';
+
+/** The half of the RocketMQ benchmark that is measured; bundled as deployed code is. Its arguments are those of `Job`, as JSON. */
+export type Job = ColdJob | RatesJob;
+
+export interface ColdJob {
+  readonly do: 'cold';
+  readonly way: Way;
+}
+
+export interface RatesJob {
+  readonly do: 'rates';
+  readonly rounds: number;
+  readonly cases: readonly { readonly name: string; readonly way: Way; readonly count: number }[];
+}
+
+export interface Way {
+  readonly protocol: 'remoting' | 'grpc';
+  /** 'host:port' of a name server, or a proxy. */
+  readonly server: string;
+  readonly topic: string;
+  readonly inFlight: number;
+  /** By remoting only. */
+  readonly batch: number;
+}
+
+/** Milliseconds of each round by the names of cases. */
+export type Rates = Readonly<Record<string, readonly number[]>>;
+
+const BODY_BYTES = 256;
+
+const job = JSON.parse(process.argv[2]!) as Job;
+const result = job.do === 'cold' ? await cold(job.way) : await rates(job);
+// The client of proxies may keep a process for a second more.
+process.stdout.write(JSON.stringify(result), () => process.exit());
+
+/** Milliseconds from before the protocol is loaded until its first message is stored. */
+async function cold(way: Way): Promise<number> {
+  const [message] = messages(1, `cold-${process.pid}`);
+  const startedAt = performance.now();
+  const producer = await open(way);
+  await send(producer, way.topic, [message!]);
+  return performance.now() - startedAt;
+}
+
+async function rates({ rounds, cases }: RatesJob): Promise<Rates> {
+  const producers = await Promise.all(cases.map(({ way }) => open(way)));
+  const times: Record<string, number[]> = Object.fromEntries(cases.map(({ name }) => [name, []]));
+  // The first round only warms up, on both sides.
+  for (let round = -1; round < rounds; round++) {
+    for (let turn = 0; turn < cases.length; turn++) {
+      const i = (turn + round + 1) % cases.length;
+      const { name, way, count } = cases[i]!;
+      const all = messages(count, `${round}`);
+      const startedAt = performance.now();
+      await send(producers[i]!, way.topic, all);
+      if (round >= 0) times[name]!.push(performance.now() - startedAt);
+    }
+  }
+  return times;
+}
+
+async function open({ protocol, server, inFlight, batch }: Way) {
+  const timeoutMs = 30_000;
+  if (protocol === 'grpc') {
+    const { openGrpcProducer } = await import('../../lambdas/deliver/rocketmq/grpc/producer.ts');
+    return openGrpcProducer({ endpoints: [server], maxInFlight: inFlight, timeoutMs });
+  }
+  const { openProducer } = await import('../../lambdas/deliver/rocketmq/remoting/producer.ts');
+  return openProducer({ nameServers: [server], maxInFlight: inFlight, maxBatchMessages: batch, timeoutMs });
+}
+
+async function send(producer: Awaited<ReturnType<typeof open>>, topic: string, all: readonly Message[]): Promise<void> {
+  const outcomes = await producer.send(topic, all);
+  const lost = outcomes.find(({ status }) => status !== 'delivered');
+  if (lost !== undefined) throw new Error(`${topic}: ${'error' in lost ? lost.error.message : lost.status}`);
+}
+
+function messages(count: number, prefix: string): Message[] {
+  const body = Buffer.alloc(BODY_BYTES, 'x');
+  return Array.from({ length: count }, (_, i) => ({ body, keys: [`${prefix}-${i}`] }));
+}
