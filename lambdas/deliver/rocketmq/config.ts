@@ -14,6 +14,9 @@ export const CA_SECRET_ARN = 'CA_SECRET_ARN';
 /** Below the 4 MiB of a broker, for consumers that take no more with all that comes with a message. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 64 * 1024;
 export const MAX_DELAY_LEVEL = 18;
+/** Unless told otherwise: messages of a send by name servers, and sends under way at a time by proxies. */
+export const BATCH_SIZE = 100;
+export const IN_FLIGHT_BY_PROXIES = 64;
 /** Of a topic's name, namespace included (RocketMQ, class Validators). */
 const MAX_TOPIC_CHARACTERS = 127;
 const TOPIC = /^[%|a-zA-Z0-9_-]{1,127}$/;

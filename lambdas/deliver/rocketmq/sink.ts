@@ -2,15 +2,17 @@ import { InvalidOptionError, StopTask } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
 import type { Resolved } from '../../core/spec.ts';
 import type { DeliverContext, Outcome, Sink, SinkEnvironment } from '../sink.ts';
-import { CA_SECRET_ARN, CREDENTIALS_SECRET_ARN, type RocketMqOptions } from './config.ts';
+import {
+  BATCH_SIZE,
+  CA_SECRET_ARN,
+  CREDENTIALS_SECRET_ARN,
+  IN_FLIGHT_BY_PROXIES,
+  type RocketMqOptions,
+} from './config.ts';
 import type { SinkProducer } from './producer.ts';
 import { type Connectivity, openProducer, type ProducerOptions } from './remoting/producer.ts';
 import type { RocketMqRequest } from './render.ts';
 import { parseCredentials, secretReader } from './secrets.ts';
-
-/** Messages of a send by name servers, and sends under way at a time by proxies. */
-const BATCH_SIZE = 100;
-const MAX_IN_FLIGHT = 64;
 
 /** Delivers to RocketMQ: by name servers in batches of a topic, by proxies message by message. One producer serves all topics for as long as the sandbox lives. */
 export function openRocketMq(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Sink<RocketMqRequest> {
@@ -25,7 +27,7 @@ export function rocketMqSink(
   const isTypeRendered = options.messageGroup !== undefined || options.deliverAt !== undefined;
   const isByProxies = options.endpoints !== undefined;
   const batchSize = options.batchSize ?? BATCH_SIZE;
-  const inFlight = options.inflightWindow ?? MAX_IN_FLIGHT;
+  const inFlight = options.inflightWindow ?? IN_FLIGHT_BY_PROXIES;
   let connecting: Promise<SinkProducer> | undefined;
 
   function producer(): Promise<SinkProducer> {
@@ -111,7 +113,7 @@ async function connect(options: Resolved<RocketMqOptions>, environment: SinkEnvi
     return openGrpcProducer({
       ...both,
       endpoints: endpoints.split(';'),
-      maxInFlight: options.inflightWindow ?? MAX_IN_FLIGHT,
+      maxInFlight: options.inflightWindow ?? IN_FLIGHT_BY_PROXIES,
     });
   } catch (cause) {
     // An address that only the deployment knew.

@@ -15,6 +15,8 @@ const options = (over: object = {}) => {
   return parseOptions(rocketMqOptions, given) as Resolved<RocketMqOptions>;
 };
 
+const BY_PROXY = { nameServers: undefined, endpoints: '127.0.0.1:1' };
+
 describe('RocketMQ rendering', () => {
   const event = {
     id: 'id-1',
@@ -97,6 +99,11 @@ describe('RocketMQ options', () => {
     [/topic: .*wanted 1 to 62 letters/, { topic: 'x'.repeat(63), namespace: 'n'.repeat(64) }],
     [/nameServers: .* wanted host:port/, { nameServers: '10.0.0.5' }],
     [/nameServers: .* wanted host:port/, { nameServers: '10.0.0.5:9876;' }],
+    [/nameServers: got undefined; wanted .* or endpoints/, { nameServers: undefined }],
+    [/endpoints: .* wanted none beside nameServers/, { endpoints: '10.0.0.5:8081' }],
+    [/endpoints: .* wanted .*no IPv6/, { nameServers: undefined, endpoints: '10.0.0.5:8081;[::1]:8081' }],
+    [/batchSize: got 1; wanted inflightWindow/, { ...BY_PROXY, batchSize: 1 }],
+    [/deliverAt: .*none beside messageGroup/, { ...BY_PROXY, messageGroup: 'g', deliverAt: '${t}' }],
     [/tag: .*no JSONPath/, { tag: '$.a[' }],
     [/properties/, { properties: { UNIQ_KEY: 'x' } }],
     [/delayLevel/, { delayLevel: 19 }],
@@ -186,6 +193,17 @@ describe('RocketMQ sink, by a scripted producer', () => {
     expect(found).toEqual(['retry', 'delivered', 'unsent', 'delivered', 'delivered']);
   });
 
+  it('by proxies: as many as may be under way when relaxed, one at a time of a topic when strict', async () => {
+    const sendsOf = async (order: 'relaxed' | 'strict') => {
+      const { sink, sends } = scripted((text) => text === '3', { ...BY_PROXY, topic: '${t}', inflightWindow: 2 });
+      const requests = ['0', '1', '2', '3', '4', '5'].map((text) => request(text, text === '1' ? 'b' : 'a'));
+      await sink.deliver(requests, { ...hurry, order });
+      return sends.map(({ texts }) => texts.join(' ')).sort();
+    };
+    expect(await sendsOf('relaxed')).toEqual(['0', '1', '2 3']);
+    expect(await sendsOf('strict')).toEqual(['0', '1', '2', '3']);
+  });
+
   it('connects anew after it could not', async () => {
     let tries = 0;
     const sink = rocketMqSink(options(), async () => {
@@ -226,7 +244,9 @@ describe('RocketMQ secrets', () => {
   });
 
   it('stop the task for an address that only the deployment knew, and that is none', async () => {
-    const sink = openRocketMq({ ...options(), nameServers: 'nowhere' }, { env: {} });
-    await expect(sink.deliver([], minute)).rejects.toThrow(StopTask);
+    for (const servers of [{ nameServers: 'nowhere' }, { nameServers: undefined, endpoints: 'nowhere' }]) {
+      const sink = openRocketMq({ ...options(), ...servers }, { env: {} });
+      await expect(sink.deliver([], minute)).rejects.toThrow(StopTask);
+    }
   });
 });

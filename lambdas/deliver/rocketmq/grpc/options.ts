@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../../../core/errors.ts';
-import { MAX_MESSAGE_BYTES } from '../config.ts';
+import { IN_FLIGHT_BY_PROXIES, MAX_MESSAGE_BYTES } from '../config.ts';
 import { parseProxyAddress } from '../proxy-address.ts';
 import { type Clock, systemClock } from '../remoting/clock.ts';
 import type { CredentialsSource } from '../remoting/credentials.ts';
@@ -23,14 +23,12 @@ export interface GrpcProducerOptions {
   readonly clock?: Clock;
 }
 
-export const MAX_IN_FLIGHT = 64;
-
 /** The options with all defaults. @throws InvalidOptionError */
 export function withDefaults(options: GrpcProducerOptions) {
   const all = {
     tls: false as const,
     timeoutMs: 3_000,
-    maxInFlight: MAX_IN_FLIGHT,
+    maxInFlight: IN_FLIGHT_BY_PROXIES,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     clock: systemClock,
     ...options,

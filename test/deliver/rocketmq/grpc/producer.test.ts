@@ -113,7 +113,8 @@ describe('sends by a proxy', () => {
 
   it('that are not answered in time are tried again, and may be stored', async () => {
     const { endpoint } = await proxy(() => NEVER);
-    const [outcome] = await producer([endpoint]).send('T', [message('a')], { remainingMs: () => 300 });
+    const opened = producer([endpoint], { timeoutMs: 60_000 });
+    const [outcome] = await opened.send('T', [message('a')], { remainingMs: () => 300 });
     expect(outcome).toMatchObject({
       status: 'retry',
       error: { kind: 'timeout', message: expect.stringContaining('(it may be stored)') },
@@ -162,6 +163,7 @@ describe('the client of a proxy', () => {
     expect([await idle(61_000), await idle(240_000)]).toEqual([2, 3]);
     answer(OK);
     expect(verdicts(await waiting)).toEqual(['delivered']);
+    expect(new Set(server.sends.map(({ peer }) => peer)).size).toBe(3);
   });
 
   it('is replaced when a refused secret has been rotated, which is read once for all that are under way', async () => {

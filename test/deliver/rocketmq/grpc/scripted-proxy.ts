@@ -28,6 +28,8 @@ export interface Asked {
   readonly body: string;
   readonly group: string | undefined;
   readonly clientId: string;
+  /** Address of the connection's other end. */
+  readonly peer: string;
   /** Of the signature, where there is one. */
   readonly accessKey: string | undefined;
 }
@@ -62,6 +64,7 @@ export async function scriptedProxy(react: (asked: Asked) => number | Promise<nu
         body: Buffer.from(message!.getBody_asU8()).toString(),
         group: system.getMessageGroup(),
         clientId: String(call.metadata.get('x-mq-client-id')[0]),
+        peer: call.getPeer(),
         accessKey: /Credential=([^,]*)/.exec(String(call.metadata.get('authorization')[0]))?.[1],
       };
       sends.push(asked);
