@@ -62,12 +62,9 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
       localStack = await startLocalStack({ home: localStackHome, node: node24 });
       const { endpointUrl } = localStack;
       const clients = clientsOf(endpointUrl);
-      await bootstrap({ endpointUrl, folder: app });
-      await cdk(['deploy', '--require-approval', 'never', '--method', 'direct'], {
-        endpointUrl,
-        folder: app,
-        env: { TARGETS: JSON.stringify(targets) },
-      });
+      const options = { endpointUrl, folder: app, env: { TARGETS: JSON.stringify(targets) } };
+      await bootstrap(options);
+      await cdk(['deploy', '--require-approval', 'never', '--method', 'direct'], options);
       outputs = await outputsOf(clients, STACK);
       // Six minutes are right for a function that may take one; here nobody waits so long.
       for (const name of NAMES)
@@ -79,7 +76,7 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
       attached = await attach({ endpointUrl, stackNames: [STACK], onError: (error) => errors.push(error) });
       device = await mqtt.connectAsync(attached.broker.url, { clientId: 'd1', protocolVersion: 5 });
       cloud = awsCloud({ stackNames: [STACK], onNote: (note) => errors.push(new Error(note)) });
-    }, 480_000);
+    }, 600_000);
     afterAll(async () => {
       await device?.endAsync();
       await attached?.close();
