@@ -285,6 +285,10 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
           await sleep(20);
         }
       })();
+      test.onTestFinished(async () => {
+        isOver = true;
+        await traffic;
+      });
       const more = async (of: 'outgoing' | 'retried', count: number) => {
         const before = task.counters[of];
         await vi.waitUntil(() => task.counters[of] >= before + count, PATIENCE);

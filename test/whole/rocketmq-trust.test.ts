@@ -135,6 +135,10 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
           await sleep(50);
         }
       })();
+      test.onTestFinished(async () => {
+        isOver = true;
+        await traffic;
+      });
       const more = async (of: 'outgoing' | 'parked', count: number) => {
         const before = task.counters[of];
         await vi.waitUntil(() => task.counters[of] >= before + count, PATIENCE);
