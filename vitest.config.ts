@@ -13,6 +13,9 @@ export default defineConfig({
           exclude: REAL_SERVERS,
           // The first synth of a process validates its templates for some seconds on a busy machine.
           testTimeout: 30_000,
+          // Files that share a process load aws-cdk-lib once; none of them changes what others see.
+          isolate: false,
+          maxWorkers: '100%',
           globalSetup: ['test/support/bundles.ts'],
         },
       },

@@ -195,8 +195,11 @@ export function assembleWorker<Request>(
 const NEVER_STOPPED: StoppedTime = { within: async () => 0 };
 const NO_OUTCOME: Outcome = { status: 'retry', error: new RetryLater('the sink gave no outcome') };
 
+const FIRST = [0] as const;
+
 // A configuration that changed may make other children of the same envelope: then all of them are owed once more.
-function owed({ children }: BufferMessage, count: number): number[] {
+function owed({ children }: BufferMessage, count: number): readonly number[] {
+  if (count === 1) return FIRST;
   const isKnown = children?.every((child) => child < count) ?? false;
   return isKnown ? [...children!] : Array.from({ length: count }, (_, child) => child);
 }

@@ -131,7 +131,12 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       const queue = task('hooks').queue!;
       await forward(
         { awslogs: { data: gzipSync(JSON.stringify(recorded)).toString('base64') } },
-        { api: sendsTo(queue), queueUrl: queue.url, topicFilters: ['#'], log: (entry) => expect.unreachable(JSON.stringify(entry)) },
+        {
+          api: sendsTo(queue),
+          queueUrl: queue.url,
+          topicFilters: ['#'],
+          log: (entry) => expect.unreachable(JSON.stringify(entry)),
+        },
       );
       await through('hooks', before + 5);
 
