@@ -23,6 +23,8 @@ export default defineConfig({
         test: {
           name: 'whole',
           include: REAL_SERVERS,
+          // Mostly they wait.
+          maxWorkers: 2,
           globalSetup: ['test/support/bundles.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
