@@ -8,6 +8,9 @@ import { processTerminal } from './commands/terminal.ts';
 import { topologyCommand } from './commands/topology.ts';
 import { tryCommand } from './commands/try.ts';
 
+// On Node 20 the AWS SDK prints a page about its own future.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
 const program = new Command('outflow')
   .description('MQTT messages out of AWS IoT Core into Kinesis, RocketMQ and MQTT brokers')
   .version(version())

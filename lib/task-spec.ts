@@ -45,12 +45,20 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
 }
 
 function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {
+  if (Token.isUnresolved(maxConcurrency))
+    throw new InvalidOptionError(
+      `${task}.maxConcurrency`,
+      'a CDK token',
+      'a whole number from 2 to 1,000, known at synth',
+    );
   if (
     maxConcurrency !== undefined &&
     !(Number.isInteger(maxConcurrency) && maxConcurrency >= 2 && maxConcurrency <= 1000)
   )
     throw new InvalidOptionError(`${task}.maxConcurrency`, maxConcurrency, 'a whole number from 2 to 1,000');
   if (rateLimit === undefined) return undefined;
+  if (Token.isUnresolved(rateLimit))
+    throw new InvalidOptionError(`${task}.rateLimit`, 'a CDK token', 'a number known at synth');
   if (!(rateLimit > 0 && rateLimit < Infinity))
     throw new InvalidOptionError(`${task}.rateLimit`, rateLimit, 'a number above 0');
   if (maxConcurrency === undefined)

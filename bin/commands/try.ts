@@ -29,7 +29,10 @@ export function tryCommand(): Command {
     .option('-f, --payload-file <file>', 'payload, from a file; - for standard input')
     .option('-i, --client-id <id>', 'client id of the publisher')
     .option('-D, --user-property <key=value>', 'MQTT 5 user property; may be given several times', asPair, [])
-    .option('--message <file>', 'the whole message as JSON: topic, payload, clientid, userProperties …')
+    .option(
+      '--message <file>',
+      'the whole message as JSON (topic, payload, clientid, userProperties …), or the body of a dead letter',
+    )
     .option('--assembly <folder>', 'a synthesized cloud assembly (default: the app in this folder is synthesized)')
     .option('--spec <file>', "the task's spec, in place of an assembly")
     .addOption(
@@ -60,6 +63,12 @@ async function findSpec(
 function readMessage(options: TryCommandOptions): SampleMessage {
   const { topic, payload, payloadFile, clientId, userProperty } = options;
   const given = options.message === undefined ? {} : JSON.parse(readFileSync(options.message, 'utf8'));
+  const isBuffered = Object.hasOwn(Object(given), 'v') || Object.hasOwn(Object(given), 'base64OriginalPayload');
+  const others = [topic, payload, payloadFile, clientId, ...userProperty];
+  if (isBuffered && others.some((other) => other !== undefined))
+    throw new Error(
+      `${options.message} is what a buffer or a dead-letter queue holds, whole; wanted no -t, -m, -f, -i or -D beside it`,
+    );
   return {
     ...given,
     ...(topic !== undefined && { topic }),

@@ -13,15 +13,15 @@ export function jsonProblem(text: string): string {
 }
 
 /** What kind of character stands there, without saying which one. */
-export function characterKind(text: string, at: number): string {
+function characterKind(text: string, at: number): string {
   const character = String.fromCodePoint(text.codePointAt(at)!);
   return KINDS.find(([pattern]) => pattern.test(character))![1];
 }
 
 /** A text as an error may tell of it without repeating it: its length, and the kind of the first character that is refused. */
-export function outline(text: string, refused: RegExp): string {
+export function outline(text: string, refused: RegExp | undefined): string {
   if (text === '') return 'nothing';
-  const at = text.search(refused);
+  const at = refused === undefined ? -1 : text.search(refused);
   const where = at < 0 ? '' : ` with a ${characterKind(text, at)} at position ${at}`;
   return `${text.length} characters${where}`;
 }

@@ -99,7 +99,7 @@ export class StreamBuffer implements IBuffer {
     const hours = Token.isUnresolved(retentionPeriod) ? 168 : retentionPeriod.toHours({ integral: false });
     if (!(hours >= 24 && hours <= 8760))
       throw new InvalidOptionError(`${option}.buffer.retentionPeriod`, `${hours} hours`, '1 to 365 days');
-    return new Stream(scope, 'Stream', {
+    const stream = new Stream(scope, 'Stream', {
       streamMode: StreamMode.ON_DEMAND,
       retentionPeriod,
       ...(encryptionKey === undefined
@@ -107,6 +107,12 @@ export class StreamBuffer implements IBuffer {
         : { encryption: StreamEncryption.KMS, encryptionKey }),
       removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
     });
+    if (encryptionKey !== undefined)
+      Validations.of(stream).acknowledge({
+        id: 'AwsSolutions::AwsSolutions-KDS3',
+        reason: 'The task was given a key of its own.',
+      });
+    return stream;
   }
 }
 

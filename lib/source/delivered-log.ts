@@ -1,7 +1,6 @@
 import { Annotations, Duration, Token } from 'aws-cdk-lib';
 import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import { FilterPattern, type ILogGroup, LogGroup, RetentionDays, SubscriptionFilter } from 'aws-cdk-lib/aws-logs';
 import { LambdaDestination } from 'aws-cdk-lib/aws-logs-destinations';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
@@ -46,7 +45,13 @@ export class DeliveredLog extends Construct {
       logGroup: own,
       maxEventAge: Duration.hours(6),
       retryAttempts: 2,
-      onFailure: new SqsDestination(deadLetterQueue),
+      onFailure: {
+        // CDK's own destination would also let it read the queue's attributes.
+        bind(_, fn) {
+          grantSend(deadLetterQueue, fn);
+          return { destination: deadLetterQueue.queueArn };
+        },
+      },
     });
     grantSend(queue, reader);
     new SubscriptionFilter(this, 'Entries', {

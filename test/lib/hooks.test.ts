@@ -1,8 +1,7 @@
-import { App, Stack, Validations } from 'aws-cdk-lib';
+import { App, Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { renderIotTemplate } from '../../lambdas/core/sql/aws/engine.ts';
 import {
@@ -84,16 +83,6 @@ describe('RocketMqHooks', () => {
     });
     const command = `aws iot set-v2-logging-options --event-configurations.*Publish-Out.*/aws/iot/publish-out`;
     Annotations.fromStack(stack).hasInfo('*', Match.stringLikeRegexp(command));
-  });
-
-  it('is clean under cdk-nag AwsSolutions (S02)', () => {
-    const { stack } = declare(
-      { ...all, 'message.delivered': [{ topic: 'D' }] },
-      { deliveredLog: LogGroup.fromLogGroupName(new Stack(), 'Log', 'publish-out') },
-    );
-    const app = stack.node.root as App;
-    Validations.of(app).addPlugins(new AwsSolutionsChecks());
-    expect(() => app.synth()).not.toThrow();
   });
 
   it.each<[string, Hooks, RegExp]>([

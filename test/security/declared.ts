@@ -3,9 +3,24 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { app as examples } from '../../bin/app.ts';
-import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask, QueueBuffer, RetryPolicy } from '../../lib/index.ts';
+import {
+  ClientEventsSource,
+  IotTopicSource,
+  KinesisSink,
+  NoBuffer,
+  OutflowTask,
+  QueueBuffer,
+  RetryPolicy,
+  RocketMqConnector,
+  RocketMqHooks,
+  RocketMqMapping,
+  RocketMqSink,
+  StreamBuffer,
+} from '../../lib/index.ts';
 
 export interface Resource {
   readonly Type: string;
@@ -98,7 +113,40 @@ export function everyOption(): { app: App; stack: Stack } {
     sink: sink(),
     buffer: new NoBuffer({ payload: 'reserialised' }),
   });
+  new OutflowTask(stack, 'Ordered', {
+    source: new ClientEventsSource(),
+    sink: sink(),
+    buffer: new StreamBuffer({ order: 'strict' }),
+    encryptionKey: key,
+    alarmTopic: new Topic(stack, 'Alarms', { enforceSSL: true }),
+  });
+  const connector = new RocketMqConnector(stack, 'Mq', {
+    nameServers: ['10.0.0.5:9876'],
+    credentials: secret(stack, 'Credentials'),
+    certificateAuthority: secret(stack, 'Authority'),
+    namespace: 'plant',
+  });
+  new OutflowTask(stack, 'Mapped', {
+    source: source('mapped'),
+    sink: new RocketMqSink(connector, { topic: 'Orders', ...RocketMqMapping.apsaraMq() }),
+    route: { routes: [{ topicFilter: 'mapped', sink: { tag: 'new' } }], otherwise: 'drop' },
+  });
+  new RocketMqHooks(stack, 'Hooks', {
+    connector: new RocketMqConnector(stack, 'Proxies', { endpoints: ['mq.example:8081'] }),
+    hooks: { 'message.delivered': [{ topic: 'MessageDeliver' }], 'client.connected': [{ topic: 'ClientConnected' }] },
+    deliveredLog: new LogGroup(stack, 'PublishOut', { retention: RetentionDays.ONE_WEEK }),
+    encryptionKey: key,
+  });
   return { app, stack };
+}
+
+function secret(stack: Stack, id: string): Secret {
+  const made = new Secret(stack, id);
+  Validations.of(made).acknowledge({
+    id: 'AwsSolutions::AwsSolutions-SMG4',
+    reason: 'RocketMQ keeps the other half of it; whoever changes one changes both.',
+  });
+  return made;
 }
 
 /** Resources by logical id, of the example app's stacks and of {@link everyOption}. */
@@ -116,7 +164,7 @@ export function ofType(resources: Resources, type: string): [string, Resource][]
 }
 
 export interface Statement {
-  /** Logical id of the resource that carries it. */
+  /** Logical id of the resource that it is about: a role, whichever of its policies says it. */
   readonly on: string;
   readonly Effect: 'Allow' | 'Deny';
   readonly Action: readonly string[];
@@ -129,7 +177,7 @@ export interface Statement {
 export function identityStatements(resources: Resources): Statement[] {
   return Object.entries(resources).flatMap(([on, { Type, Properties }]) => {
     if (Type === 'AWS::IAM::Policy' || Type === 'AWS::IAM::ManagedPolicy')
-      return statementsOf(on, Properties.PolicyDocument);
+      return statementsOf(referred(Properties.Roles?.[0]) ?? on, Properties.PolicyDocument);
     if (Type !== 'AWS::IAM::Role') return [];
     return (Properties.Policies ?? []).flatMap((inline: Resource['Properties']) =>
       statementsOf(on, inline.PolicyDocument),

@@ -10,7 +10,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   'kinesis:PutRecords': ['kms:GenerateDataKey'],
 };
 
-const keyOf = ({ Properties }: Resource) =>
+const keyOf = ({ Properties = {} }: Resource) =>
   referred(Properties.KmsMasterKeyId ?? Properties.StreamEncryption?.KeyId) ?? 'managed by the service';
 
 const retentionOf = ({ Properties }: Resource): number => Properties.MessageRetentionPeriod ?? 345_600;

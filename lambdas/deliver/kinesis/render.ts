@@ -1,5 +1,5 @@
 import { NeverRetry, show } from '../../core/errors.ts';
-import { characterKind } from '../../core/json-problem.ts';
+import { outline } from '../../core/json-problem.ts';
 import type { Resolved } from '../../core/spec.ts';
 import { compileTemplate, type MissingVariable, type Template } from '../../core/template/template.ts';
 import type { Render } from '../sink.ts';
@@ -76,13 +76,7 @@ function rendered(option: keyof typeof RULES, template: Template, scope: object)
   const { wanted, isMet, refused }: Rule = RULES[option];
   const text = template.renderText(scope);
   if (isMet(text)) return text;
-  const given = template.paths.length === 0 ? show(text) : described(text, refused);
+  // What was rendered is a publisher's; only what the task itself says is repeated word for word.
+  const given = template.paths.length === 0 ? show(text) : outline(text, refused);
   throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; wanted ${wanted}`);
-}
-
-// What was rendered is a publisher's; only what the task itself says is repeated word for word.
-function described(text: string, refused: RegExp | undefined): string {
-  const length = text === '' ? 'nothing' : `${text.length} characters`;
-  const at = refused === undefined ? -1 : text.search(refused);
-  return at < 0 ? length : `${length} with a ${characterKind(text, at)} at position ${at}`;
 }

@@ -1,6 +1,6 @@
 import { NeverRetry } from '../../core/errors.ts';
 import { ExactNumber } from '../../core/json.ts';
-import { characterKind } from '../../core/json-problem.ts';
+import { outline } from '../../core/json-problem.ts';
 import { compileExpression, type Expression } from '../../core/jsonpath/expression.ts';
 import { compileObject } from '../../core/jsonpath/object.ts';
 import type { Resolved } from '../../core/spec.ts';
@@ -134,8 +134,6 @@ function wholeNumber(option: string, text = '', max: number): number {
 
 // What was rendered is a publisher's, and is not repeated word for word.
 function invalid(option: string, text: string, wanted: string, refused: RegExp): NeverRetry {
-  const at = text.search(refused);
-  const where = at < 0 ? '' : ` with a ${characterKind(text, at)} at position ${at}`;
-  const given = text === '' ? 'nothing' : `${text.length} characters${where}`;
+  const given = outline(text, refused);
   return new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; wanted ${wanted}`);
 }
