@@ -80,7 +80,7 @@ const later: Outcome = { status: 'retry', error: new RetryLater('later') };
 const stop: Outcome = { status: 'stop', error: new StopTask('stop') };
 
 describe('the worker', () => {
-  it('loses nothing: every message has one end, whatever fails', async () => {
+  it('loses nothing: every message has one end, and is told of once at most, whatever fails (F37)', async () => {
     const outcomes: Record<string, Outcome> = { deliver: delivered, later, never, stop, unsent: { status: 'unsent' } };
     const message = fc.record({
       does: fc.constantFrom(...Object.keys(outcomes), 'none'),
@@ -154,6 +154,14 @@ describe('the worker', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('gives a batch that comes twice the same ids both times (F18)', async () => {
+    const task = taskWith({ deliver: () => delivered, payload: '${id}' });
+    const event = sqsEvent(['a', 'b'].map((id) => JSON.stringify(envelope('x', { id }))));
+    await task.handler(event);
+    await task.handler(event);
+    expect(task.delivered.map(String)).toEqual(['a', 'b', 'a', 'b']);
   });
 
   it('sends a message that failed to come again, with what it has been through', async () => {
@@ -269,7 +277,7 @@ describe('the worker', () => {
     expect(alone.removed.map(({ body }) => body)).toEqual([bodies[0], bodies[2], bodies[3]]);
   });
 
-  it('dead-letters with all ten attributes, and the body as it came', async () => {
+  it('dead-letters with all ten attributes, and the body as it came (F10)', async () => {
     const body = JSON.stringify(envelope('x', { topic: 'a/b' }));
     const task = taskWith({ deliver: () => never });
     await task.handler(sqsEvent([body]));

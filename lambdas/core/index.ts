@@ -9,8 +9,8 @@ export {
   type Stage,
   StopTask,
 } from './errors.ts';
-export type { DataFormat, EventData, MqttEvent, PublisherDefaults } from './event.ts';
+export type { ClientEventData, DataFormat, EventData, MqttEvent, PublisherDefaults } from './event.ts';
 export { ExactNumber } from './json.ts';
 export { compilePattern, type Pattern } from './pattern/pattern.ts';
-export type { RuleOutput } from './rule-output.ts';
+export type { ClientRuleOutput, RuleOutput } from './rule-output.ts';
 export { compileTemplate, type MissingVariable, type Template, type TemplateOptions } from './template/template.ts';

@@ -56,7 +56,7 @@ describe('a client event', () => {
     });
   });
 
-  it('that AWS IoT Core repeats has the same id, and any other has another (D17)', () => {
+  it('that AWS IoT Core repeats has the same id, and any other has another (F18, F38)', () => {
     const ids = (event: object, id: string) => open(event, id).records.map(({ envelope: { id } }) => id);
     for (const event of [connected, subscribed]) expect(ids(event, 'a')).toEqual(ids(event, 'b'));
     const others = [

@@ -90,7 +90,7 @@ describe('templates', () => {
     expect(Object.hasOwn(Object.prototype, 'x')).toBe(false);
   });
 
-  it('refuses a message that lacks a value, or whose payload cannot be read for it (E17)', () => {
+  it('refuses a message that lacks a value, or whose payload cannot be read for it (E17, F12)', () => {
     expect(codeOf(() => compileTemplate('${nope}').renderText(scopeOf('{}')))).toBe('TEMPLATE_VARIABLE_MISSING');
     expect(codeOf(() => compileTemplate('${payload.x}').renderText(scopeOf('not JSON')))).toBe('INVALID_PAYLOAD');
     expect(codeOf(() => compileTemplate('${payload.x}').renderText(scopeOf(new Uint8Array([0xff]))))).toBe(

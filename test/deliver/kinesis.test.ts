@@ -120,6 +120,27 @@ describe('Kinesis sink, by a scripted client', () => {
   });
 });
 
+describe('Kinesis sink, when a whole call fails (F07)', () => {
+  it.each([
+    ['ProvisionedThroughputExceededException', 400, 'throttled'],
+    ['ThrottlingException', 400, 'throttled'],
+    ['InternalFailure', 500, 'unavailable'],
+    ['ServiceUnavailable', 503, 'unavailable'],
+    ['TimeoutError', undefined, 'timeout'],
+  ])('of %s, tries all of its records again, as what it is', async (name, httpStatusCode, kind) => {
+    const client = {
+      send: () => Promise.reject(Object.assign(new Error('no'), { name, $metadata: { httpStatusCode } })),
+      destroy() {},
+    };
+    const sink = kinesisSink(options(), () => client as unknown as PutRecords);
+    const outcomes = await sink.deliver(
+      ['a', 'b'].map((text) => request(text)),
+      minute,
+    );
+    expect(outcomes).toEqual([0, 1].map(() => ({ status: 'retry', error: expect.objectContaining({ kind }) })));
+  });
+});
+
 describe('Kinesis chunks (F08)', () => {
   const sizes = fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 400 }), stream: fc.constantFrom('a', 'b') }), {
     maxLength: 60,

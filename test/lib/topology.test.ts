@@ -54,7 +54,7 @@ describe('the picture', () => {
 });
 
 describe('tasks whose messages come back for ever', () => {
-  it('are refused at synth, with tasks and topics named, across stacks', () => {
+  it('are refused at synth, with tasks and topics named, across stacks (F35)', () => {
     const app = tasks(new App(), {
       One: { There: ['a/#', publishing('b/${topic}')] },
       Two: { Back: ['b/#', publishing('a/x')] },

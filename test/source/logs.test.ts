@@ -77,4 +77,9 @@ describe('the log of what AWS IoT Core sends to clients (B16)', () => {
     expect(ended).toBe('1 of 12 messages could not be put into the queue');
     expect((await forwarded({ awslogs: { data: 'AAAA' } })).ended).toBeDefined();
   });
+
+  it('is unpacked no further than it can be (S12)', async () => {
+    const bomb = { messageType: 'DATA_MESSAGE', logEvents: [], more: ' '.repeat(64 * 1024 * 1024) };
+    expect((await forwarded(zipped(bomb))).ended).toMatch(/larger than/);
+  });
 });

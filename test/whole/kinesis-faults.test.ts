@@ -169,7 +169,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
       expect((await way.arrived()).sort()).toEqual([...before, ...after].sort());
     }));
 
-  it.each(['upstream', 'downstream'] as const)('owes what resets %s keep from it (F05)', (direction) =>
+  it.each(['upstream', 'downstream'] as const)('owes what resets %s keep from it (F05, F07)', (direction) =>
     withWay({}, async (way) => {
       await way.link.add({ type: 'reset_peer', timeoutMs: 0, direction });
       const texts = way.texts(20);
