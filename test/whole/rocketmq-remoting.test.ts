@@ -139,6 +139,8 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       await expect(producer.testConnectivity('Fresh')).resolves.toMatchObject({ away: [] });
       await expect(mq.count('Fresh')).rejects.toThrow();
       expect(verdicts(await producer.send('Fresh', [text('a'), text('b')]))).toEqual(['delivered', 'delivered']);
+      // The broker has the topic before its name server hears of it.
+      await expect.poll(() => mq.count('Fresh').catch(() => 'not there yet'), { timeout: 60_000 }).toBe(2);
       expect((await mq.consume('Fresh', { count: 2 })).length).toBe(2);
       strict.close();
     });
