@@ -16,7 +16,6 @@ export function readSqsEvent({ Records }: SQSEvent): LentMessage[] {
   return Records.map(readRecord);
 }
 
-// Once per record, so without a spread: that alone costs more than all the rest of it.
 // Once per record, and so without a spread, which costs more than all the rest of it.
 function readRecord({ messageId, body, receiptHandle, attributes, messageAttributes }: SQSRecord): LentMessage {
   const sentAt = Number(attributes.SentTimestamp);
