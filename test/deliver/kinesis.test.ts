@@ -22,7 +22,7 @@ const options = (over: object = {}) => {
 };
 const request = (text: string, over: Partial<KinesisRequest> = {}): KinesisRequest => {
   const data = Buffer.from(text);
-  return { stream: 'telemetry', partitionKey: 'k', data, bytes: data.length + 1, ...over };
+  return { stream: 'telemetry', isStreamRendered: false, partitionKey: 'k', data, bytes: data.length + 1, ...over };
 };
 
 let server: LocalKinesis;
@@ -44,14 +44,16 @@ sinkContract({
 
 describe('Kinesis sink, on a server', () => {
   it('a stream that does not exist stops the task; one that a template named is the message’s fault', async () => {
-    const statusOf = async (stream: string) => {
-      const sink = openKinesis(options({ stream }), { env: {}, endpointUrl: server.endpointUrl });
-      const outcomes = await sink.deliver([request('a', { stream: 'missing' }), request('b')], minute);
-      await sink.close();
-      return outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
-    };
-    expect(await statusOf('missing')).toEqual(['stop', 'delivered']);
-    expect(await statusOf('${topic}')).toEqual(['INVALID_TARGET', 'delivered']);
+    const sink = openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl });
+    const missing = (over: object) => request('a', { stream: 'missing', ...over });
+    const requests = [missing({}), missing({ isStreamRendered: true }), request('b')];
+    const outcomes = await sink.deliver(requests, minute);
+    expect(outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status))).toEqual([
+      'stop',
+      'INVALID_TARGET',
+      'delivered',
+    ]);
+    await sink.close();
   });
 
   it('a record that the server refuses does not take its call along', async () => {

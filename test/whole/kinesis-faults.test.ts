@@ -37,7 +37,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
     const deliver = async (texts: readonly string[], context = minute) => {
       const requests = texts.map((text) => {
         const data = Buffer.from(text);
-        return { stream, partitionKey: 'k', data, bytes: data.length + 1 };
+        return { stream, isStreamRendered: false, partitionKey: 'k', data, bytes: data.length + 1 };
       });
       const outcomes = await sink.deliver(requests, context);
       const withStatus = (...wanted: string[]) => texts.filter((_, i) => wanted.includes(outcomes[i]!.status));

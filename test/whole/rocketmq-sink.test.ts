@@ -30,6 +30,8 @@ const options = (over: object) =>
   }) as Resolved<RocketMqOptions>;
 const request = (text: string, over: Partial<RocketMqRequest> = {}): RocketMqRequest => ({
   topic: 'Contract',
+  isTopicRendered: false,
+  isTypeRendered: false,
   message: { body: Buffer.from(text) },
   ...over,
 });
@@ -58,23 +60,28 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
     });
 
     it('a topic that does not exist stops the task; one that a template named is the message’s fault', async () => {
-      const requests = [request('a', { topic: 'Missing' }), request('b', { topic: 'Other' })];
-      const statusOf = async (topic: string) => {
-        const sink = open({ topic });
-        const outcomes = await sink.deliver(requests, minute);
-        await sink.close();
-        return outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
-      };
-      expect(await statusOf('Missing')).toEqual(['stop', 'delivered']);
-      expect(await statusOf('${topic}')).toEqual(['INVALID_TARGET', 'delivered']);
+      const sink = open();
+      const statuses = async (...requests: RocketMqRequest[]) =>
+        (await sink.deliver(requests, minute)).map((outcome) =>
+          outcome.status === 'never' ? outcome.error.code : outcome.status,
+        );
+      const missing = (over: object = {}) => request('a', { topic: 'Missing', ...over });
+      expect(await statuses(missing(), request('b', { topic: 'Other' }))).toEqual(['stop', 'delivered']);
+      const rendered = missing({ isTopicRendered: true });
+      expect(await statuses(rendered, request('b', { topic: 'Other' }))).toEqual(['INVALID_TARGET', 'delivered']);
+      // The task is stopped by the one, and the other waits with it.
+      expect(await statuses(rendered, missing())).toEqual(['stop', 'stop']);
+      await sink.close();
     });
 
     it('strict order: what has a group is stored in order, whatever else is under way (E5)', async () => {
       const sink = open({ topic: 'Ordered', produce: 'async', batchSize: 7 });
-      const requests = Array.from({ length: 120 }, (_, i) => ({
-        topic: 'Ordered',
-        message: { body: Buffer.from(`${i}`), ...(i % 3 > 0 && { group: `g${i % 3}` }) },
-      }));
+      const requests = Array.from({ length: 120 }, (_, i) =>
+        request('', {
+          topic: 'Ordered',
+          message: { body: Buffer.from(`${i}`), ...(i % 3 > 0 && { group: `g${i % 3}` }) },
+        }),
+      );
       const outcomes = await sink.deliver(requests, { ...minute, order: 'strict' });
       await sink.close();
       expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['delivered']));

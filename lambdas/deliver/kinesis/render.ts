@@ -7,6 +7,8 @@ import type { KinesisOptions } from './config.ts';
 
 export interface KinesisRequest {
   readonly stream: string;
+  /** Whether a template named it: what is wrong with it is then the message's fault, not the task's. */
+  readonly isStreamRendered: boolean;
   readonly partitionKey: string;
   readonly explicitHashKey?: string;
   readonly data: Uint8Array;
@@ -51,6 +53,7 @@ export function compileKinesis(
 ): Render<KinesisRequest> {
   const asTarget = { missingVariable, nullIsMissing: true };
   const stream = compileTemplate(options.stream, asTarget);
+  const isStreamRendered = stream.paths.length > 0;
   const partitionKey = compileTemplate(options.partitionKey, asTarget);
   const explicitHashKey =
     options.explicitHashKey === undefined ? undefined : compileTemplate(options.explicitHashKey, asTarget);
@@ -66,7 +69,8 @@ export function compileKinesis(
         `the record has ${bytes} bytes with its key; the stream takes ${options.maxRecordBytes}`,
       );
     }
-    const request = { stream: rendered('stream', stream, scope), partitionKey: key, data, bytes };
+    const name = rendered('stream', stream, scope);
+    const request = { stream: name, isStreamRendered, partitionKey: key, data, bytes };
     if (explicitHashKey === undefined) return request;
     return { ...request, explicitHashKey: rendered('explicitHashKey', explicitHashKey, scope) };
   };

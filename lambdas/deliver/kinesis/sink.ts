@@ -72,14 +72,15 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
       );
       entries = answer.Records ?? [];
     } catch (error) {
-      const verdict = classifyCall(error, { name: stream, isRendered });
+      const verdictOn = (i: number) => classifyCall(error, { name: stream, isRendered: requests[i]!.isStreamRendered });
+      const verdict = verdictOn(indices[0]!);
       // Kinesis refuses a call for one bad record: halves find it, so that it alone is dead-lettered.
       if (verdict instanceof NeverRetry && verdict.code === 'REJECTED' && indices.length > 1) {
         const half = indices.length >> 1;
         await send({ stream, indices: indices.slice(0, half) }, requests, outcomes);
         return send({ stream, indices: indices.slice(half) }, requests, outcomes);
       }
-      for (const i of indices) outcomes[i] = toOutcome(verdict);
+      for (const i of indices) outcomes[i] = toOutcome(verdictOn(i));
       return;
     }
     indices.forEach((i, n) => {

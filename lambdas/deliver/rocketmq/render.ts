@@ -1,7 +1,7 @@
 import { NeverRetry } from '../../core/errors.ts';
 import { ExactNumber } from '../../core/json.ts';
 import { outline } from '../../core/json-problem.ts';
-import { compileExpression, type Expression } from '../../core/jsonpath/expression.ts';
+import { compileExpression, type Expression, isRendered } from '../../core/jsonpath/expression.ts';
 import { compileObject } from '../../core/jsonpath/object.ts';
 import type { Resolved } from '../../core/spec.ts';
 import type { MissingVariable } from '../../core/template/template.ts';
@@ -14,6 +14,10 @@ import { checkUserProperty } from './remoting/properties.ts';
 export interface RocketMqRequest {
   /** Without its namespace. */
   readonly topic: string;
+  /** Whether a template named it: what is wrong with it is then the message's fault, not the task's. */
+  readonly isTopicRendered: boolean;
+  /** Whether messages decide if they have a group or a time. */
+  readonly isTypeRendered: boolean;
   readonly message: Message;
 }
 
@@ -29,6 +33,8 @@ export function compileRocketMq(
 ): Render<RocketMqRequest> {
   const compile = (text: string) => compileExpression(text, missingVariable);
   const topic = compile(options.topic);
+  const isTopicRendered = isRendered(options.topic);
+  const isTypeRendered = options.messageGroup !== undefined || options.deliverAt !== undefined;
   const payload =
     typeof options.payload === 'string'
       ? compile(options.payload === '' ? '${.}' : options.payload)
@@ -55,7 +61,8 @@ export function compileRocketMq(
     const name = topic.text(scope, event) ?? '';
     if (name === '' || name.length > longest || /[^%|a-zA-Z0-9_-]/.test(name))
       throw invalid('topic', name, `1 to ${longest} letters, digits, _, -, % and |`, /[^%|a-zA-Z0-9_-]/);
-    return { topic: name, message: Object.assign({ body }, ...optional.map((read) => read(scope, event))) };
+    const message = Object.assign({ body }, ...optional.map((read) => read(scope, event)));
+    return { topic: name, isTopicRendered, isTypeRendered, message };
   };
 }
 

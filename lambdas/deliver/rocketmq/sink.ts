@@ -23,8 +23,6 @@ export function rocketMqSink(
   options: Resolved<RocketMqOptions>,
   connect: () => Promise<SinkProducer>,
 ): Sink<RocketMqRequest> {
-  const isTopicRendered = isRendered(options.topic);
-  const isTypeRendered = options.messageGroup !== undefined || options.deliverAt !== undefined;
   const isByProxies = options.endpoints !== undefined;
   const batchSize = options.batchSize ?? BATCH_SIZE;
   const inFlight = options.inflightWindow ?? IN_FLIGHT_BY_PROXIES;
@@ -49,6 +47,9 @@ export function rocketMqSink(
         await Promise.all(
           byTopic(requests, indices).map(async ([topic, own]) => {
             const messages = own.map((i) => requests[i]!.message);
+            // With routes, some may have it from a template and some from the task itself, which then stops the task for all.
+            const isTopicRendered = own.every((i) => requests[i]!.isTopicRendered);
+            const isTypeRendered = own.every((i) => requests[i]!.isTypeRendered);
             const sent = await send(topic, messages, { remainingMs, isTopicRendered, isTypeRendered });
             own.forEach((i, n) => {
               outcomes[i] = sent[n]!;
@@ -83,7 +84,7 @@ export function rocketMqSink(
     },
     async testConnectivity() {
       const { testConnectivity } = await producer();
-      const topic = isTopicRendered ? undefined : options.topic;
+      const topic = isRendered(options.topic) ? undefined : options.topic;
       return described(await testConnectivity(topic), topic ?? `topics named by ${options.topic}`);
     },
     async close() {

@@ -47,6 +47,8 @@ describe('RocketMQ rendering', () => {
     });
     expect(mapped).toEqual({
       topic: 'T-a',
+      isTopicRendered: true,
+      isTypeRendered: true,
       message: {
         body: Buffer.from('hot'),
         keys: ['a', 'b', 'c'],
@@ -142,6 +144,8 @@ describe('RocketMQ sink, by a scripted producer', () => {
   });
   const request = (text: string, topic = 'T', group?: string): RocketMqRequest => ({
     topic,
+    isTopicRendered: true,
+    isTypeRendered: false,
     message: { body: Buffer.from(text), ...(group !== undefined && { group }) } satisfies Message,
   });
 

@@ -108,7 +108,8 @@ export function openCalls({ tls, metadata }: CallsOptions): Calls {
   };
 }
 
-function leftOf(timeoutMs: number): number {
+/** What is left of the deadline that holds, and no more than the timeout. */
+export function leftOf(timeoutMs: number): number {
   return Math.min(timeoutMs, within.getStore()?.leftMs() ?? timeoutMs);
 }
 

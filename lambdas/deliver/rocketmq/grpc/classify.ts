@@ -32,7 +32,7 @@ const BY_CODE: Readonly<Record<number, Class>> = {
   40001: 'stop',
   40002: 'target',
   40014: 'type',
-  40015: 'stop',
+  40015: 'retry',
   40017: 'stop',
   401: 'credentials',
   402: 'stop',

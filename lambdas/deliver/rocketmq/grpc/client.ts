@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Endpoints,
   MessageIdFactory,
@@ -8,8 +9,8 @@ import {
   type TopicRouteData,
 } from 'rocketmq-client-nodejs';
 import type { Credentials } from '../remoting/credentials.ts';
-import { type CallsOptions, openCalls } from './calls.ts';
-import { NoAnswerError } from './errors.ts';
+import { type CallsOptions, leftOf, openCalls } from './calls.ts';
+import { CLIENT_NOT_KNOWN, NoAnswerError } from './errors.ts';
 import { log } from './log.ts';
 
 /** One producer's client of a proxy, as it was opened: it keeps credentials and routes for as long as it lives. */
@@ -43,6 +44,7 @@ export interface ClientOptions extends Pick<CallsOptions, 'tls'> {
 
 /** The client takes no less, and asks us what is left of a deadline before each call. */
 const LEAST_TIMEOUT_MS = 1_000;
+const KNOWN_AFTER_MS = 50;
 
 /** Opens a client without asking the server for anything: its first send finds out where to. */
 export async function openClient(options: ClientOptions): Promise<Client> {
@@ -107,8 +109,19 @@ class OneProxyProducer extends Producer {
   }
 
   async beat(to: Endpoints): Promise<void> {
-    const answer = await this.rpcClientManager.heartbeat(to, this.wrapHeartbeatRequest(), this.requestTimeout);
-    StatusChecker.check(answer.getStatus()?.toObject());
+    // A server knows us by what a stream of its own says, which a heartbeat may overtake.
+    this.getTelemetrySession(to).syncSettings();
+    for (;;) {
+      const answer = await this.rpcClientManager.heartbeat(
+        to,
+        this.wrapHeartbeatRequest(),
+        leftOf(this.requestTimeout),
+      );
+      const status = answer.getStatus()?.toObject();
+      if (status?.code !== CLIENT_NOT_KNOWN || leftOf(this.requestTimeout) <= KNOWN_AFTER_MS)
+        return StatusChecker.check(status);
+      await sleep(KNOWN_AFTER_MS);
+    }
   }
 
   /** Its own shutdown does half of it when the server is away. */

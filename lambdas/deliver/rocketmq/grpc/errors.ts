@@ -10,6 +10,9 @@ export const grpcCodes = {
   unauthenticated: 16,
 } as const;
 
+/** What a proxy says to a heartbeat of whom it knows nothing yet (UNRECOGNIZED_CLIENT_TYPE of apache.rocketmq.v2). */
+export const CLIENT_NOT_KNOWN = 40_015;
+
 export type CallName = 'queryRoute' | 'sendMessage' | 'heartbeat';
 
 /** A call ended without an answer of a proxy. */

@@ -24,6 +24,7 @@ describe('what a proxy answers', () => {
     ['REJECTED', 40_007],
     ['REJECTED', 40_012],
     ['stop', 40_014],
+    ['retry: unavailable', 40_015, 'cannot find client settings for this client'],
     ['stop', 40_100, 'User:x is not found.'],
     ['stop', 40_100, 'User:x has no permission to access Topic:T from 10.0.0.9, no matched policies.'],
     ['stop', 40_200],
