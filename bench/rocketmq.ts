@@ -5,7 +5,7 @@ import type { ColdJob, Job, Rates, RatesJob, Way } from './rocketmq/send.ts';
 import { median, table } from './table.ts';
 
 /** RocketMQ by name servers and by proxies, on real servers of this machine: `node --import tsx bench/rocketmq.ts`. */
-const ROUNDS = 3;
+const ROUNDS = 5;
 const PROCESSES = 10;
 const BUNDLE = '.cache/bench/rocketmq';
 const COUNT = { batches: 30_000, singles: 10_000 };
@@ -17,7 +17,7 @@ await onServer(4);
 
 async function onServer(version: 4 | 5): Promise<void> {
   const names = ['batches-1', 'batches-16', 'singles', 'proxy', 'cold'];
-  const mq = await startRocketMq({ home, version, topics: names.map((name) => ({ name })) });
+  const mq = await startRocketMq({ home, version, topics: names.map((name) => ({ name })), isOptimized: true });
   try {
     const rows = measureRates(mq);
     console.log(`\nRocketMQ ${version === 5 ? '5.5.0' : '4.9.4'}, 256-byte bodies, median of ${ROUNDS} rounds\n`);

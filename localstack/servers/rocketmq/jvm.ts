@@ -20,6 +20,12 @@ export interface JvmOptions {
   readonly main: readonly string[];
   readonly heapMb: number;
   readonly directMb?: number;
+  /**
+   * Whether what it does often is compiled as well as it can be: faster in the long run, slower until then.
+   *
+   * @default false
+   */
+  readonly isOptimized?: boolean;
   /** System properties. */
   readonly properties?: Record<string, string>;
   /** Takes what it writes, line by line; otherwise that goes to the log. */
@@ -53,7 +59,7 @@ export async function startJvm(options: JvmOptions): Promise<Jvm> {
     jdk('java'),
     [
       '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
+      ...(options.isOptimized ? [] : ['-XX:TieredStopAtLevel=1']),
       '-XX:-UsePerfData',
       `-Xms${heapMb}m`,
       `-Xmx${heapMb}m`,

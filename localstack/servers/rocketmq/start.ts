@@ -63,6 +63,12 @@ export interface RocketMqOptions {
    */
   readonly tls?: boolean;
   /**
+   * Whether the broker gets as fast as it would be in production; it needs some ten thousand messages to get there.
+   *
+   * @default false - it starts sooner
+   */
+  readonly isOptimized?: boolean;
+  /**
    * Takes a line now and then while it starts.
    *
    * @default - silence
@@ -112,7 +118,7 @@ export async function startRocketMq(options: RocketMqOptions): Promise<RocketMq>
   async function startBroker(): Promise<void> {
     await running.broker?.kill();
     writeFiles(layout);
-    running.broker = await startJvm(brokerJvm(home, layout));
+    running.broker = await startJvm({ ...brokerJvm(home, layout), isOptimized: options.isOptimized ?? false });
     await registered();
   }
 
