@@ -8,16 +8,20 @@ export interface StoppedTime {
 }
 
 /** Tells messages whose time is over (row C38); undefined where a task gives them all the time there is. */
-export type Expired = (message: BufferMessage, envelope: Envelope, now: number) => Promise<boolean>;
+export type Expired = (firstSeenAt: number, now: number) => Promise<boolean>;
 
 /**
- * Age counts from when the rules engine saw the message; a clock there that runs ahead of the buffer's is not believed. What
- * the task was stopped for is asked only of messages that look too old.
+ * When a message's time began, and its retries': when the rules engine saw it, or when it was redriven. A clock that runs ahead
+ * of the buffer's is not believed.
  */
+export function firstSeenAt({ firstSeen, sentAt }: BufferMessage, envelope: Envelope | undefined): number {
+  return firstSeen ?? Math.min(envelope?.redriven ?? envelope?.timestamp ?? sentAt, sentAt);
+}
+
+/** What the task was stopped for is asked only of messages that look too old. */
 export function compileExpiry(ttlSeconds: number | undefined, stopped: StoppedTime): Expired | undefined {
   if (ttlSeconds === undefined) return undefined;
-  return async ({ firstSeen }, { timestamp }, now) => {
-    const since = Math.min(timestamp, firstSeen);
+  return async (since, now) => {
     const excessMs = now - since - ttlSeconds * 1000;
     return excessMs > 0 && excessMs > (await stopped.within(since, now));
   };

@@ -2,6 +2,8 @@ import { NeverRetry, RetryLater } from './core/errors.ts';
 import { compileBlockingRetries, compileRetries, type ExhaustedRetryCondition } from './core/retry.ts';
 import type { TaskSpec } from './core/spec.ts';
 import type { Outcome } from './deliver/sink.ts';
+import { firstSeenAt } from './expiry.ts';
+import type { Parcel } from './settle.ts';
 import type { BufferMessage } from './worker.ts';
 
 /** Seconds, from and to, that a record waits that was not tried: the deadline came first. */
@@ -20,12 +22,14 @@ export type Fate =
 export type Undelivered = Exclude<Outcome, { status: 'delivered' }>;
 
 export interface Fates {
-  of(outcome: Undelivered, message: BufferMessage, now: number): Fate;
+  of(outcome: Undelivered, parcel: Pick<Parcel<unknown>, 'message' | 'at'>, now: number): Fate;
   /** A record that is to be dead-lettered whatever the sink would say; where faults are prohibited it blocks instead. */
   ofDead(error: NeverRetry, exhausted?: ExhaustedRetryCondition): Fate;
   /** A record whose dead letter could not be stored. */
   ofUnstored(): Fate;
-  /** Undefined unless the message has had more retries than the policy gives; then it is not tried. */
+  /** A record that waits behind one that blocks the way. */
+  ofHeld(): Fate;
+  /** Undefined unless the message has had more retries than the policy gives; then it is not tried, unless it would block. */
   ofSpent(message: BufferMessage): Fate | undefined;
 }
 
@@ -55,21 +59,24 @@ export function compileFates(
 
   return {
     ofDead,
+    ofHeld: () => park(STOPPED_WAITS, 'one before it blocks the way'),
     ofUnstored: () => park(STOPPED_WAITS, 'its dead letter could not be stored'),
     ofSpent({ attempt }) {
-      if (blocking !== undefined || attempt <= retries.atMost) return undefined;
+      // One that blocked is tried whenever its operator says so, however often that is.
+      if (blocking !== undefined || spec.faultTolerance === 'prohibited' || attempt <= retries.atMost) return undefined;
       const reason = `it has had ${attempt} retries; the policy gives ${retries.atMost}`;
       return ofDead(new NeverRetry('RETRIES_EXHAUSTED', reason), 'MaximumRetryAttempts');
     },
-    of(outcome, { attempt, firstSeen, failingSince }, now) {
+    of(outcome, { message, at }, now) {
       if (outcome.status === 'unsent') return park(UNSENT_WAITS, 'the function’s time was over');
       if (outcome.status === 'stop') return park(STOPPED_WAITS, outcome.error.message);
       if (outcome.status === 'never') return ofDead(outcome.error);
       const { error } = outcome;
       const { kind } = error;
-      const ageSeconds = (now - firstSeen) / 1000;
+      const { attempt, failingMs = 0 } = message;
+      const ageSeconds = (now - firstSeenAt(message, at.envelope)) / 1000;
       const verdict =
-        blocking?.next({ kind, ageSeconds, failingSeconds: (now - (failingSince ?? now)) / 1000 }) ??
+        blocking?.next({ kind, attempt, ageSeconds, failingSeconds: failingMs / 1000 }) ??
         retries.next({ kind, attempt, ageSeconds }, random);
       if (verdict.again)
         return { to: 'retry', attempt: attempt + 1, delaySeconds: verdict.delaySeconds, reason: error.message };

@@ -1,3 +1,5 @@
+import type { OwedChildren } from './children.ts';
+
 /** A message that is to come again: the body is what the buffer held. */
 export interface Requeued {
   /** The id that it came by. */
@@ -8,7 +10,7 @@ export interface Requeued {
   /** Milliseconds since 1970. */
   readonly firstSeen: number;
   /** Which of its children are still owed; all when absent. */
-  readonly children?: readonly number[] | undefined;
+  readonly children?: OwedChildren | undefined;
   /** It may have killed the function, and is to be processed alone. */
   readonly isSuspect?: boolean;
   /** 0 to 900. */

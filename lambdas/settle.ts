@@ -3,6 +3,7 @@ import type { ExhaustedRetryCondition } from './core/retry.ts';
 import type { TaskSpec } from './core/spec.ts';
 import { matchesTopicFilter } from './core/topic-filter.ts';
 import type { DeadLetter, DeadLetters } from './dead-letter.ts';
+import { firstSeenAt } from './expiry.ts';
 import type { Fate, Fates } from './fate.ts';
 import type { Requeued, RetryQueue } from './retry-queue.ts';
 import type { Progress } from './stages.ts';
@@ -14,6 +15,8 @@ export interface Parcel<Request> {
   readonly at: Progress<Request>;
   /** Its number among the message's requests; undefined for a message that never became any. */
   readonly child?: number;
+  /** It may have killed the function, and is to come alone if it comes again. */
+  readonly isSuspect?: boolean;
   /** Undefined once it is delivered. */
   fate?: Fate;
 }
@@ -27,6 +30,8 @@ export type Settle<Request> = (
 
 export interface SettlementParts<Request> {
   readonly fates: Fates;
+  /** What makes the task's children. */
+  readonly by: string;
   readonly deadLetters: DeadLetters;
   readonly retries: RetryQueue;
   /** In the order of the source's filters. */
@@ -39,7 +44,7 @@ const REASONS_AT_MOST = 3;
 
 export function settlement<Request>(
   { source }: Pick<TaskSpec, 'source'>,
-  { fates, deadLetters, retries, ruleArns, target }: SettlementParts<Request>,
+  { fates, by, deadLetters, retries, ruleArns, target }: SettlementParts<Request>,
 ): Settle<Request> {
   function letterOf(
     { message, at, child }: Parcel<Request>,
@@ -49,13 +54,12 @@ export function settlement<Request>(
     const { envelope, requests } = at;
     const topic = envelope?.topic;
     const rule = topic === undefined ? 0 : source.filters.findIndex((filter) => matchesTopicFilter(filter, topic));
-    const id = envelope?.id ?? message.id;
     return {
       body: message.body,
       error,
       stage: at.stage,
-      messageId: requests !== undefined && requests.length > 1 && child !== undefined ? `${id}#${child}` : id,
-      firstSeen: message.firstSeen,
+      messageId: (child === undefined ? envelope?.id : idOf(at, child)) ?? message.id,
+      firstSeen: firstSeenAt(message, envelope),
       retryAttempts: message.attempt,
       exhausted,
       ruleArn: ruleArns[rule] ?? ruleArns[0]!,
@@ -104,11 +108,12 @@ export function settlement<Request>(
     const kept = await sendAll(
       retries,
       groups.map(({ message, all, attempt, delaySeconds }): Requeued => {
-        const [{ at, child }] = all as [Parcel<Request>];
+        const [{ at, child, isSuspect = false }] = all as [Parcel<Request>];
         const isWhole = child === undefined || all.length === at.requests!.length;
-        const children = isWhole ? undefined : all.map((parcel) => parcel.child!);
-        const { id, body, firstSeen } = message;
-        return { id, body, firstSeen, attempt, children, delaySeconds };
+        const children = isWhole ? undefined : { by, numbers: all.map((parcel) => parcel.child!) };
+        const { id, body } = message;
+        const firstSeen = firstSeenAt(message, at.envelope);
+        return { id, body, firstSeen, attempt, children, isSuspect, delaySeconds };
       }),
     );
     groups.forEach(({ message, all }, i) => {
@@ -121,6 +126,14 @@ export function settlement<Request>(
     else if (stop !== undefined) halt = { kind: 'stopped', cause: stop };
     return { ...counts, ...ends, failed: [...failed], reasons: [...reasons], halt };
   };
+}
+
+/** Of the record that a child was made of; with its place among the ways that the record took, where these are several. */
+function idOf<Request>({ records = [] }: Progress<Request>, child: number): string | undefined {
+  const record = records[child];
+  const first = records.indexOf(record!);
+  const isOnly = records.lastIndexOf(record!) === first;
+  return isOnly ? record?.envelope.id : `${record!.envelope.id}#${child - first}`;
 }
 
 async function sendAll<Item>(

@@ -1,9 +1,10 @@
 import type * as z from 'zod';
+import { childrenMadeBy, type OwedChildren, stillOwed } from './children.ts';
 import { NeverRetry, RetryLater, type Stage, StopTask } from './core/errors.ts';
 import { type RouteTo, resolveDeployTime, routedOptions, type TaskSpec } from './core/spec.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import type { DeliverContext, Outcome, Sink, SinkDefinition, SinkEnvironment } from './deliver/sink.ts';
-import { compileExpiry, type StoppedTime } from './expiry.ts';
+import { compileExpiry, firstSeenAt, type StoppedTime } from './expiry.ts';
 import { asPassing, compileFates } from './fate.ts';
 import { paced } from './pace.ts';
 import type { RetryQueue } from './retry-queue.ts';
@@ -20,12 +21,12 @@ export interface BufferMessage {
   readonly sentAt: number;
   /** Retries that it has had. */
   readonly attempt: number;
-  /** When the task saw it first: milliseconds since 1970. */
-  readonly firstSeen: number;
+  /** When the task saw it first, where that was told: milliseconds since 1970. Else see {@link firstSeenAt}. */
+  readonly firstSeen?: number | undefined;
   /** Which of its children are still owed; all when absent. */
-  readonly children?: readonly number[] | undefined;
-  /** Since when it is known to fail, where the buffer repeats it by itself: milliseconds since 1970. */
-  readonly failingSince?: number | undefined;
+  readonly children?: OwedChildren | undefined;
+  /** How long it is known to fail, where the buffer repeats it by itself. */
+  readonly failingMs?: number | undefined;
 }
 
 /** What became of a batch: messages in `received`, `filtered` and `failed`, else records, of which a message is one or more. */
@@ -59,7 +60,7 @@ export interface Halt {
 export interface Worker {
   /** Takes a batch through decode → filter → render → deliver. It never throws. */
   process(messages: readonly BufferMessage[], context: DeliverContext): Promise<BatchReport>;
-  /** Dead-letters a message that kills the function. @returns whether it left the buffer. */
+  /** Dead-letters a message that kills the function, or has it block the way where the task wants that. */
   giveUp(message: BufferMessage): Promise<BatchReport>;
   /** @throws StopTask, RetryLater when the sink cannot be reached or used. */
   testConnectivity(): Promise<string>;
@@ -121,8 +122,11 @@ export function assembleWorker<Request>(
   const isExpired = compileExpiry(spec.requestTtlSeconds, stopped);
   const order = spec.buffer.type === 'stream' ? spec.buffer.order : undefined;
 
+  const by = childrenMadeBy(spec);
+
   const settle = settlement(spec, {
     fates,
+    by,
     deadLetters,
     retries,
     ruleArns: (env['RULE_ARNS'] ?? '').split(','),
@@ -142,15 +146,16 @@ export function assembleWorker<Request>(
             continue;
           }
           at.stage = 'deliver';
-          const parcelsOfMessage = owed(message, at.requests!.length).map(
+          const parcelsOfMessage = stillOwed(message.children, by, at.requests!.length).map(
             (child): Parcel<Request> => ({ message, at, child }),
           );
-          if (isExpired !== undefined && (await isExpired(message, at.envelope!, now()))) {
+          const seenAt = firstSeenAt(message, at.envelope);
+          if (isExpired !== undefined && (await isExpired(seenAt, now()))) {
             if (spec.onExpired === 'drop') {
               expired += parcelsOfMessage.length;
               continue;
             }
-            const age = Math.round((now() - message.firstSeen) / 1000);
+            const age = Math.round((now() - seenAt) / 1000);
             const error = new NeverRetry('EXPIRED', `it is ${age} s old; its time is ${spec.requestTtlSeconds} s`);
             // Waiting longer would not make it younger, so this letter never blocks.
             for (const parcel of parcelsOfMessage) parcel.fate = { to: 'deadLetter', error, exhausted: 'None' };
@@ -163,20 +168,24 @@ export function assembleWorker<Request>(
         }
       }
 
+      // What blocks an ordered way blocks it for all that come behind.
+      const blocking = order === undefined ? -1 : parcels.findIndex(({ fate }) => fate?.to === 'park' && fate.blocks);
+      if (blocking !== -1) for (const parcel of parcels.slice(blocking)) parcel.fate ??= fates.ofHeld();
       const sent = parcels.filter(({ fate }) => fate === undefined);
       const outcomes = await attempt(
         sink,
         sent.map(({ at, child }) => at.requests![child!]!),
         { remainingMs: () => context.remainingMs() - RESERVE_MS, order },
       );
-      const tried = outcomes.filter(({ status }) => status !== 'unsent');
+      // What can never be delivered says nothing about the rest: many a reason is found before anybody is asked.
+      const tried = outcomes.filter(({ status }) => status !== 'unsent' && status !== 'never');
       const stops = tried.filter((outcome) => outcome.status === 'stop');
       const isStopped = stops.length > 0 && stops.length === tried.length;
       let delivered = 0;
       sent.forEach((parcel, i) => {
         const outcome = isStopped ? outcomes[i]! : asPassing(outcomes[i]!);
         if (outcome.status === 'delivered') delivered++;
-        else parcel.fate = fates.of(outcome, parcel.message, now());
+        else parcel.fate = fates.of(outcome, parcel, now());
       });
       const stop = isStopped ? stops[0]!.error.message : undefined;
       return settle(parcels, { received: messages.length, filtered, delivered, expired }, stop);
@@ -184,7 +193,7 @@ export function assembleWorker<Request>(
     giveUp(message) {
       const at: Progress<Request> = { stage: 'decode' };
       const error = new NeverRetry('CRASHED', 'the function stopped each time it took this message alone');
-      const parcel: Parcel<Request> = { message, at, fate: { to: 'deadLetter', error, exhausted: 'None' } };
+      const parcel: Parcel<Request> = { message, at, fate: fates.ofDead(error), isSuspect: true };
       return settle([parcel], { received: 1, filtered: 0, delivered: 0, expired: 0 }, undefined);
     },
     testConnectivity: () => sink.testConnectivity(),
@@ -194,15 +203,6 @@ export function assembleWorker<Request>(
 
 const NEVER_STOPPED: StoppedTime = { within: async () => 0 };
 const NO_OUTCOME: Outcome = { status: 'retry', error: new RetryLater('the sink gave no outcome') };
-
-const FIRST = [0] as const;
-
-// A configuration that changed may make other children of the same envelope: then all of them are owed once more.
-function owed({ children }: BufferMessage, count: number): readonly number[] {
-  if (count === 1) return FIRST;
-  const isKnown = children?.every((child) => child < count) ?? false;
-  return isKnown ? [...children!] : Array.from({ length: count }, (_, child) => child);
-}
 
 async function attempt<Request>(
   sink: Sink<Request>,

@@ -169,7 +169,7 @@ describe('the worker', () => {
     const task = taskWith({ deliver: () => later });
     expect(await task.handler(sqsEvent([body]))).toEqual({ batchItemFailures: [] });
     const [first] = task.requeued;
-    expect(first).toMatchObject({ body, attempt: 1, firstSeen: 1_795_251_600_100 });
+    expect(first).toMatchObject({ body, attempt: 1, firstSeen: 1_795_251_600_000 });
     expect(first!.delaySeconds).toBeGreaterThanOrEqual(10);
     const again = sqsEvent([body]);
     again.Records[0]!.messageAttributes = attributes({ ATTEMPT: 3, FIRST_SEEN: 1_795_251_000_000 });
@@ -266,15 +266,31 @@ describe('the worker', () => {
     expect(task.requeued).toMatchObject([{ body: bodies[1], isSuspect: true, attempt: 0 }]);
 
     const again = sqsEvent(bodies);
-    for (const i of [1, 2, 3]) again.Records[i]!.messageAttributes = attributes({ SUSPECT: 1 });
+    for (const i of [1, 2]) again.Records[i]!.messageAttributes = attributes({ SUSPECT: 1 });
     again.Records[3]!.attributes.ApproximateReceiveCount = '3';
     const alone = taskWith({ deliver: () => delivered });
     await alone.handler(again);
-    expect(alone.batches.map((batch) => batch.join())).toEqual(['a', 'b']);
-    expect(alone.requeued).toMatchObject([{ body: bodies[2], isSuspect: true }]);
-    expect(alone.letters).toMatchObject([{ body: bodies[3], error: { code: 'CRASHED' } }]);
-    // What is settled is gone before the suspect is tried.
+    expect(alone.batches.map((batch) => batch.join())).toEqual(['b']);
+    expect(alone.requeued.map(({ body, isSuspect }) => [body, isSuspect])).toEqual([
+      [bodies[0], false],
+      [bodies[2], true],
+      [bodies[3], true],
+    ]);
+    // What came with the suspect has left before that is tried, and does not share in what it does.
     expect(alone.removed.map(({ body }) => body)).toEqual([bodies[0], bodies[2], bodies[3]]);
+
+    const last = sqsEvent([bodies[1]!]);
+    last.Records[0]!.messageAttributes = attributes({ SUSPECT: 1 });
+    last.Records[0]!.attributes.ApproximateReceiveCount = '3';
+    const givenUp = taskWith({ deliver: () => delivered });
+    await givenUp.handler(last);
+    expect(givenUp.letters).toMatchObject([{ body: bodies[1], error: { code: 'CRASHED' } }]);
+    // Where faults are prohibited, it blocks the way, and is still a suspect.
+    const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
+    await blocked.handler(last);
+    expect(blocked.letters).toEqual([]);
+    expect(blocked.requeued).toMatchObject([{ body: bodies[1], isSuspect: true }]);
+    expect(blocked.reports).toMatchObject([{ halt: { kind: 'blocked' } }]);
   });
 
   it('dead-letters with all ten attributes, and the body as it came (F10)', async () => {
@@ -296,7 +312,7 @@ describe('the worker', () => {
       STAGE: 'deliver',
       TASK: 'Telemetry',
       MESSAGE_ID: envelope().id,
-      FIRST_SEEN: '1795251600100',
+      FIRST_SEEN: '1795251600000',
     });
   });
 

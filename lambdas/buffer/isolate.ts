@@ -14,8 +14,8 @@ export interface Isolation {
 }
 
 /**
- * Processes a batch, and takes care of what may have crashed the function: a suspect goes to the retry queue by itself, is
- * processed there when nothing else can be hurt, and is dead-lettered as CRASHED once it has crashed there too.
+ * Processes a batch, and takes care of what may have crashed the function: a suspect goes to the retry queue, is processed
+ * there alone, and is dead-lettered as CRASHED once it has crashed there too. What came with it waits for another batch.
  */
 export async function processIsolated(
   messages: readonly LentMessage[],
@@ -23,28 +23,29 @@ export async function processIsolated(
   { worker, retries, remove }: Isolation,
 ): Promise<BatchReport> {
   const isOften = ({ receiveCount }: LentMessage) => receiveCount >= SUSPECT_AFTER_RECEIVES;
-  const plain = messages.filter((message) => !message.isSuspect && !isOften(message));
-  const reports = [await worker.process(plain, context)];
-  if (plain.length === messages.length) return reports[0]!;
+  const chosen = messages.find(({ isSuspect }) => isSuspect);
+  // What is not tried now leaves first: what stops the function here must not be held against it.
+  const others = messages.filter((message) => message !== chosen && (chosen !== undefined || isOften(message)));
+  if (others.length === 0) return take(messages);
+  const sent = await sendAway(others);
+  const away = new Set(others);
+  return together(sent, await take(messages.filter((message) => !away.has(message))));
 
-  const [chosen, ...others] = messages.filter((message) => message.isSuspect && !isOften(message));
-  for (const message of messages) if (message.isSuspect && isOften(message)) reports.push(await worker.giveUp(message));
-  reports.push(await sendAlone([...messages.filter((message) => !message.isSuspect && isOften(message)), ...others]));
-  if (chosen !== undefined) {
-    const failed = new Set(reports.flatMap((report) => report.failed));
-    await remove(messages.filter((message) => message !== chosen && !failed.has(message.id)));
-    reports.push(await worker.process([chosen], context));
+  async function take(some: readonly LentMessage[]): Promise<BatchReport> {
+    return chosen !== undefined && isOften(chosen) ? worker.giveUp(chosen) : worker.process(some, context);
   }
-  return reports.reduce(together);
 
-  async function sendAlone(suspects: readonly LentMessage[]): Promise<BatchReport> {
+  async function sendAway(all: readonly LentMessage[]): Promise<BatchReport> {
     const stored = await retries.send(
-      suspects.map(({ id, body, attempt, firstSeen, children }) => {
-        return { id, body, attempt, firstSeen, children, isSuspect: true, delaySeconds: 0 };
+      all.map((message) => {
+        const { id, body, attempt, firstSeen, sentAt, children } = message;
+        const isSuspect = message.isSuspect || isOften(message);
+        return { id, body, attempt, firstSeen: firstSeen ?? sentAt, children, isSuspect, delaySeconds: 0 };
       }),
     );
-    const failed = suspects.filter((_, i) => !stored[i]).map(({ id }) => id);
-    return { ...NOTHING, received: suspects.length, parked: suspects.length - failed.length, failed };
+    await remove(all.filter((_, i) => stored[i]));
+    const failed = all.filter((_, i) => !stored[i]).map(({ id }) => id);
+    return { ...NOTHING, received: all.length, parked: all.length - failed.length, failed };
   }
 }
 

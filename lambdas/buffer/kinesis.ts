@@ -22,9 +22,9 @@ export function kinesisIntake(worker: Worker, memory: StreamMemory): Middleware 
           id: eventID,
           body: Buffer.from(kinesis.data, 'base64').toString('utf8'),
           sentAt,
-          firstSeen: sentAt,
           attempt: failures?.count ?? 0,
-          failingSince: failures?.since,
+          failingMs: failures?.failingMs,
+          children: failures?.children,
         };
       });
       request.event = {

@@ -1,3 +1,4 @@
+import { writeChildren } from '../children.ts';
 import { ATTEMPT, CHILDREN, FIRST_SEEN, type Requeued, type RetryQueue, SUSPECT } from '../retry-queue.ts';
 import type { QueueOptions } from './dead-letter-queue.ts';
 import { type Entry, sendAll } from './send-batch.ts';
@@ -14,7 +15,7 @@ function toEntry({ body, attempt, firstSeen, children, isSuspect, delaySeconds }
     MessageAttributes: {
       [ATTEMPT]: { DataType: 'Number', StringValue: String(attempt) },
       [FIRST_SEEN]: { DataType: 'Number', StringValue: String(firstSeen) },
-      ...(children !== undefined && { [CHILDREN]: { DataType: 'String', StringValue: children.join(',') } }),
+      ...(children !== undefined && { [CHILDREN]: { DataType: 'String', StringValue: writeChildren(children) } }),
       ...(isSuspect && { [SUSPECT]: { DataType: 'Number', StringValue: '1' } }),
     },
   };

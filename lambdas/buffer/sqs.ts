@@ -1,4 +1,5 @@
 import type { SQSEvent, SQSMessageAttribute, SQSMessageAttributes, SQSRecord } from 'aws-lambda';
+import { readChildren } from '../children.ts';
 import { ATTEMPT, CHILDREN, FIRST_SEEN, SUSPECT } from '../retry-queue.ts';
 import type { BufferMessage } from '../worker.ts';
 
@@ -28,7 +29,7 @@ function readRecord({ messageId, body, receiptHandle, attributes, messageAttribu
     receiveCount: Number(attributes.ApproximateReceiveCount),
     sentAt,
     attempt: wholeNumber(told[ATTEMPT]) ?? 0,
-    firstSeen: wholeNumber(told[FIRST_SEEN]) ?? sentAt,
+    firstSeen: told === NOTHING_TOLD ? sentAt : wholeNumber(told[FIRST_SEEN]),
     children: readChildren(told[CHILDREN]?.stringValue),
     isSuspect: told[SUSPECT] !== undefined,
   };
@@ -40,8 +41,4 @@ function wholeNumber(attribute: SQSMessageAttribute | undefined): number | undef
   if (attribute === undefined) return undefined;
   const value = Number(attribute.stringValue);
   return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-}
-
-function readChildren(text: string | undefined): number[] | undefined {
-  return text !== undefined && /^\d{1,9}(,\d{1,9})*$/.test(text) ? text.split(',').map(Number) : undefined;
 }

@@ -5,6 +5,7 @@ import {
   type ControlMessage,
   isToRun,
   observed,
+  stillStopped,
   type TaskState,
 } from '../core/control.ts';
 
@@ -47,8 +48,16 @@ export async function control(message: ControlMessage, task: TaskPorts, now: () 
 /** A stopped task goes on by itself once its sink answers, and takes one message first. A blocked one waits for its operator. */
 async function probed(state: TaskState, task: TaskPorts, now: () => number): Promise<TaskState> {
   if (state.desired !== 'Running' || state.halt?.why !== 'stopped') return state;
-  const { ok, detail } = await task.testConnectivity();
-  const cause = ok ? await task.tryOne() : detail;
-  if (cause === undefined) return afterRecovery(state, now());
-  return cause === state.halt.cause ? state : { ...state, halt: { why: 'stopped', cause } };
+  const cause = await whyNot(task);
+  return cause === undefined ? afterRecovery(state, now()) : stillStopped(state, cause);
+}
+
+async function whyNot(task: TaskPorts): Promise<string | undefined> {
+  try {
+    const { ok, detail } = await task.testConnectivity();
+    return ok ? await task.tryOne() : detail;
+  } catch (error) {
+    // A function that fails at this is no reason to leave what its operator asks for undone.
+    return `the probe failed: ${(error as Error).message}`;
+  }
 }

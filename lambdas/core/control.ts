@@ -81,6 +81,12 @@ export function afterRecovery(state: TaskState, now: number): TaskState {
   return timed({ ...state, halt: undefined }, now);
 }
 
+/** The state of a stopped task whose probe went wrong. */
+export function stillStopped(state: TaskState, cause: string): TaskState {
+  const halt = { why: 'stopped' as const, cause: cause.slice(0, CAUSE_CHARACTERS) };
+  return halt.cause === state.halt?.cause ? state : { ...state, halt };
+}
+
 /** What its mappings say makes the status, in the words of ApsaraMQ's console. */
 export function observed(state: TaskState, mappings: readonly string[], now: number): TaskState {
   const status = statusOf(state, mappings);

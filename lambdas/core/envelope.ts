@@ -37,6 +37,8 @@ export interface Envelope {
   readonly qos?: number;
   readonly retain?: boolean;
   readonly dup?: boolean;
+  /** When it was put back from the dead-letter queue, where nothing but the body can tell: milliseconds since 1970. */
+  readonly redriven?: number;
 }
 
 /** What the buffer says of a message beside its body; `sentAt` in milliseconds since 1970. */

@@ -90,18 +90,20 @@ export function compileRetries(policy: RetryPolicySpec): Retries {
 }
 
 /**
- * The same policy where the buffer repeats a failing record at a pace of its own: the retries are over once the time is that
- * they could have taken, which is never too early.
+ * The same policy where the buffer repeats a failing record at a pace of its own: the retries are over once there were as many
+ * and the time is that they could have taken, which is never too early.
  */
 export function compileBlockingRetries(policy: RetryPolicySpec): {
-  next(failure: Omit<Failure, 'attempt'> & { readonly failingSeconds: number }): RetryVerdict;
+  next(failure: Failure & { readonly failingSeconds: number }): RetryVerdict;
 } {
   const { steps, on, maximumAgeSeconds = Infinity } = typeof policy === 'string' ? NAMED[policy] : policy;
+  const atMost = retriesOf(steps);
   const totalSeconds = steps.reduce((sum, { times, maxSeconds }) => sum + times * maxSeconds, 0);
   return {
-    next({ kind, ageSeconds, failingSeconds }) {
+    next({ kind, attempt, ageSeconds, failingSeconds }) {
       if (!on.includes(kind)) return { again: false, condition: 'None' };
-      if (failingSeconds >= totalSeconds) return { again: false, condition: 'MaximumRetryAttempts' };
+      if (attempt >= atMost && failingSeconds >= totalSeconds)
+        return { again: false, condition: 'MaximumRetryAttempts' };
       if (ageSeconds > maximumAgeSeconds) return { again: false, condition: 'MaximumEventAgeInSeconds' };
       return { again: true, delaySeconds: 0 };
     },
