@@ -1,11 +1,13 @@
 import type { PutRecordsCommand } from '@aws-sdk/client-kinesis';
-import type { Context, KinesisStreamEvent } from 'aws-lambda';
+import type { Context } from 'aws-lambda';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RetryLater } from '../lambdas/core/errors.ts';
 import { kinesis } from '../lambdas/deliver/kinesis/kinesis.ts';
 import { kinesisSink, type PutRecords } from '../lambdas/deliver/kinesis/sink.ts';
 import { createHandler, type Handler } from '../lambdas/handler.ts';
-import { envelope } from './support/messages.ts';
+import { envelope, kinesisEvent } from './support/messages.ts';
+import { taskWith } from './support/scripted-task.ts';
 import { scriptedQueues } from './support/task-queues.ts';
 
 // Retries of this policy are over after twenty seconds.
@@ -61,22 +63,9 @@ async function drain(
         report: () => {},
       },
     );
-  const records = messages.map(({ client: clientid }, n): KinesisStreamEvent['Records'][number] => ({
-    eventID: `shardId-000000000000:${n}`,
-    eventSource: 'aws:kinesis',
-    eventVersion: '1.0',
-    eventName: 'aws:kinesis:record',
-    eventSourceARN: 'arn:aws:kinesis:us-east-1:000000000000:stream/s',
-    awsRegion: 'us-east-1',
-    invokeIdentityArn: '',
-    kinesis: {
-      kinesisSchemaVersion: '1.0',
-      partitionKey: clientid,
-      sequenceNumber: `${n}`,
-      data: Buffer.from(JSON.stringify(envelope(`${n}`, { clientid }))).toString('base64'),
-      approximateArrivalTimestamp: now / 1000,
-    },
-  }));
+  const { Records: records } = kinesisEvent(
+    messages.map(({ client: clientid }, n) => JSON.stringify(envelope(`${n}`, { clientid }))),
+  );
   let handler = start();
   let from = 0;
   for (let invocation = 1; from < records.length; invocation++) {
@@ -142,6 +131,27 @@ describe('a stream as buffer (E5)', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('counts as failing what it was tried for, and not what the task was paused for (D18)', async () => {
+    let now = 1_795_251_600_000;
+    const error = new RetryLater('later');
+    const task = taskWith({
+      buffer: { type: 'stream' },
+      retryPolicy,
+      deliver: () => ({ status: 'retry', error }),
+      now: () => now,
+    });
+    const event = kinesisEvent([JSON.stringify(envelope('x'))]);
+    const after = async (ms: number) => {
+      now += ms;
+      await task.handler(event);
+      return task.letters.length;
+    };
+    expect(await after(0)).toBe(0);
+    expect(await after(3_600_000)).toBe(0);
+    // The policy gives two retries: three tries, and as long as they take.
+    expect(await after(TOTAL_MS)).toBe(1);
   });
 
   it('relaxed: nothing is started after a batch of which something is left over', async () => {

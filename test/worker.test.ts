@@ -1,77 +1,11 @@
-import type { SQSEvent } from 'aws-lambda';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as z from 'zod';
 import { NeverRetry, RetryLater, StopTask } from '../lambdas/core/errors.ts';
-import { compileTemplate } from '../lambdas/core/template/template.ts';
 import { deadLetterAttributes } from '../lambdas/dead-letter.ts';
-import type { Outcome, SinkDefinition } from '../lambdas/deliver/sink.ts';
-import { createHandler } from '../lambdas/handler.ts';
-import type { BatchReport } from '../lambdas/worker.ts';
-import { attributes, context, envelope, sqsEvent } from './support/messages.ts';
-import { type QueueScript, scriptedQueues } from './support/task-queues.ts';
-
-type Script = (payload: Buffer) => Outcome;
-
-/** A task whose sink and queues do as they are told, and remember. */
-function taskWith({
-  deliver,
-  throws,
-  stores,
-  keeps,
-  now = () => 1_795_251_601_000,
-  ...spec
-}: {
-  deliver: Script;
-  throws?: Error;
-  now?: () => number;
-  payload?: string;
-  filter?: object;
-  [option: string]: unknown;
-} & QueueScript) {
-  const { payload = '${payload}', ...rest } = spec;
-  const delivered: Buffer[] = [];
-  const batches: Buffer[][] = [];
-  const reports: BatchReport[] = [];
-  const queues = scriptedQueues({ ...(stores && { stores }), ...(keeps && { keeps }) });
-  const definition: SinkDefinition<z.ZodType<{ type: 'script'; payload: string }>, Buffer> = {
-    type: 'script',
-    options: z.strictObject({ type: z.literal('script'), payload: z.string() }),
-    compile: (options, missingVariable) => {
-      const template = compileTemplate(options.payload, { missingVariable });
-      return (scope) => Buffer.from(template.render(scope));
-    },
-    open: () => ({
-      async deliver(requests) {
-        if (throws !== undefined) throw throws;
-        batches.push([...requests]);
-        return requests.map((request) => {
-          const outcome = deliver(request);
-          if (outcome?.status === 'delivered') delivered.push(request);
-          return outcome;
-        });
-      },
-      testConnectivity: async () => 'it answers',
-      close() {},
-    }),
-    target: () => 'arn:aws:script:::target',
-    show: (request) => ({ request }),
-  };
-  const handler = createHandler(definition, {
-    spec: {
-      v: 1,
-      task: 'Telemetry',
-      source: { type: 'iot-core', filters: ['t/+', '#'] },
-      sink: { type: 'script', payload },
-      ...rest,
-    },
-    env: { RULE_ARNS: 'arn:rule/1,arn:rule/2' },
-    queues,
-    now,
-    report: (report) => reports.push(report),
-  });
-  return { handler: (event: SQSEvent) => handler(event, context), delivered, batches, reports, ...queues };
-}
+import type { Outcome } from '../lambdas/deliver/sink.ts';
+import type { Requeued } from '../lambdas/retry-queue.ts';
+import { attributes, envelope, kinesisEvent, sqsEvent } from './support/messages.ts';
+import { taskWith } from './support/scripted-task.ts';
 
 const delivered: Outcome = { status: 'delivered' };
 const never: Outcome = { status: 'never', error: new NeverRetry('REJECTED', 'no') };
@@ -192,6 +126,10 @@ describe('the worker', () => {
     await task.handler(event);
     expect(task.batches).toEqual([]);
     expect(task.letters).toMatchObject([{ error: { code: 'RETRIES_EXHAUSTED' }, retryAttempts: 4 }]);
+    // Unless it blocks: then its operator has seen to it, and wants it tried.
+    const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
+    await blocked.handler(event);
+    expect(blocked.delivered).toHaveLength(1);
   });
 
   it('lets a redriven dead letter start afresh (F29)', async () => {
@@ -207,6 +145,59 @@ describe('the worker', () => {
     expect(task.requeued).toMatchObject([{ attempt: 1, firstSeen: 1_795_251_600_100 }]);
   });
 
+  it('gives a redriven message its whole time, also when it is retried, and in a stream (C38, F29)', async () => {
+    const redrivenAt = 1_795_251_600_000;
+    const old = { timestamp: redrivenAt - 3_600_000 };
+    let now = redrivenAt + 30_000;
+    const task = (over: object = {}) =>
+      taskWith({ deliver: () => later, requestTtlSeconds: 45, now: () => now, ...over });
+    const first = task();
+    const event = sqsEvent([JSON.stringify(envelope('x', old))]);
+    event.Records[0]!.messageAttributes = attributes({ ERROR_CODE: 'RETRIES_EXHAUSTED', FIRST_SEEN: 1 });
+    await first.handler(event);
+    const [{ attempt, firstSeen }] = first.requeued as [Requeued];
+    event.Records[0]!.messageAttributes = attributes({ ATTEMPT: attempt, FIRST_SEEN: firstSeen });
+    const second = task();
+    await second.handler(event);
+    expect(second.requeued).toMatchObject([{ attempt: 2 }]);
+    now += 15_101;
+    await second.handler(event);
+    expect(second.letters).toMatchObject([{ error: { code: 'EXPIRED', message: 'it is 45 s old; its time is 45 s' } }]);
+
+    const inStream = task({ buffer: { type: 'stream' } });
+    now = redrivenAt + 30_000;
+    const body = envelope('x', old);
+    await inStream.handler(kinesisEvent([JSON.stringify(body), JSON.stringify({ ...body, redriven: redrivenAt })]));
+    expect(inStream.letters.map(({ body: letter }) => JSON.parse(letter).redriven)).toEqual([undefined]);
+    expect(inStream.batches.flat()).toHaveLength(1);
+  });
+
+  it('asks of every payload that it is of the data format, where the task says so', async () => {
+    const wanted = {
+      json: ['REJECTED', 'INVALID_PAYLOAD'],
+      text: ['REJECTED', 'REJECTED'],
+      binary: ['REJECTED', 'REJECTED'],
+    };
+    for (const [dataFormat, codes] of Object.entries(wanted)) {
+      const source = { type: 'iot-core', filters: ['#'], dataFormat };
+      const task = taskWith({ deliver: () => never, source, validatePayload: true });
+      await task.handler(sqsEvent(['{}', 'plain'].map((payload) => JSON.stringify(envelope(payload)))));
+      expect(task.letters.map(({ error }) => error.code).sort()).toEqual([...codes].sort());
+    }
+  });
+
+  it('sends nothing past what blocks an ordered way (E5, F33)', async () => {
+    const task = taskWith({
+      buffer: { type: 'stream', order: 'strict' },
+      faultTolerance: 'prohibited',
+      payload: '${payload.n}',
+      deliver: () => delivered,
+    });
+    await task.handler(kinesisEvent(['{"n":1}', '{}', '{"n":3}'].map((text) => JSON.stringify(envelope(text)))));
+    expect(task.delivered.map(String)).toEqual(['1']);
+    expect(task.halts).toMatchObject([{ kind: 'blocked' }]);
+  });
+
   it('counts neither what was not tried nor what stopped the task as an attempt', async () => {
     const event = sqsEvent([JSON.stringify(envelope('a')), JSON.stringify(envelope('b'))]);
     for (const outcome of [{ status: 'unsent' } as const, stop]) {
@@ -219,6 +210,11 @@ describe('the worker', () => {
     await mixed.handler(event);
     expect(mixed.requeued.map(({ attempt }) => attempt)).toEqual([1]);
     expect(mixed.halts).toEqual([]);
+    // One that can never be delivered says nothing of the sink, and a publisher can send it in every batch (F24).
+    const hopeless = taskWith({ deliver: (payload) => (payload.toString() === 'a' ? stop : never) });
+    await hopeless.handler(event);
+    expect(hopeless.requeued.map(({ attempt }) => attempt)).toEqual([0]);
+    expect(hopeless.halts).toMatchObject([{ kind: 'stopped' }]);
   });
 
   it('keeps what may not leave, where faults are prohibited, and says that it blocks (F33)', async () => {

@@ -27,7 +27,7 @@ export function intoStream(
       new PutRecordsCommand({
         StreamName: streamName,
         Records: letters.map((letter) => ({
-          Data: Buffer.from(letter.body),
+          Data: Buffer.from(redriven(letter, Date.now())),
           PartitionKey: readLetter(letter).envelope?.clientid ?? randomUUID(),
         })),
       }),
@@ -36,6 +36,12 @@ export function intoStream(
       if (ErrorCode !== undefined) onNote(`letter not stored: ${ErrorCode}: ${ErrorMessage}`);
     return letters.map((_, i) => Records[i]?.SequenceNumber !== undefined);
   };
+}
+
+/** A stream keeps no attributes, so that the envelope tells when the message's time begins anew. What is no envelope stays as it is. */
+function redriven(letter: StoredMessage, now: number): string {
+  if (readLetter(letter).envelope === undefined) return letter.body;
+  return letter.body.replace(/(,"redriven":\d+)?\}\s*$/, `,"redriven":${now}}`);
 }
 
 /** For a task that keeps nothing. */

@@ -87,6 +87,7 @@ function checkTypes(envelope: Envelope): void {
   check('qos', envelope.qos, 'number');
   check('retain', envelope.retain, 'boolean');
   check('dup', envelope.dup, 'boolean');
+  check('redriven', envelope.redriven, 'number');
 }
 
 function check(key: keyof Envelope, given: unknown, type: 'string' | 'number' | 'boolean', isRequired = false): void {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeleteStreamCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis';
-import { App, Stack } from 'aws-cdk-lib';
+import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -37,6 +37,7 @@ describe('the tasks of this process', () => {
     new OutflowTask(stack, 'Ordered', {
       source: new IotTopicSource('ordered'),
       buffer: new StreamBuffer(),
+      requestTtl: Duration.minutes(1),
       sink: new KinesisSink(new Stream(stack, 'Second', { streamName: 'Second' }), {
         partitionKey: '${clientid}',
         payload: '${payload}',
@@ -83,7 +84,7 @@ describe('the tasks of this process', () => {
 
   cloudContract(() => under, { patience: PATIENCE, isPatient: false });
 
-  it('puts dead letters back into a stream where that is the buffer', async () => {
+  it('puts dead letters back into a stream where that is the buffer, with their whole time to live (F29)', async () => {
     const { deadLetterQueue } = running.tasks.find(({ name }) => name === 'Ordered')!;
     const attributes = { ERROR_CODE: { dataType: 'String', stringValue: 'RETRIES_EXHAUSTED' } };
     deadLetterQueue!.send({ body: JSON.stringify(envelope('once more', { topic: 'ordered' })), attributes });

@@ -1,4 +1,4 @@
-import type { Context, SQSEvent, SQSMessageAttributes } from 'aws-lambda';
+import type { Context, KinesisStreamEvent, SQSEvent, SQSMessageAttributes } from 'aws-lambda';
 import type { Envelope } from '../../lambdas/core/envelope.ts';
 
 /** An envelope as the rules write it, with the payload given as text or bytes. */
@@ -37,6 +37,28 @@ export function sqsEvent(bodies: readonly string[]): SQSEvent {
       eventSource: 'aws:sqs',
       eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:telemetry',
       awsRegion: 'us-east-1',
+    })),
+  };
+}
+
+/** A batch of one shard as Lambda hands it to a worker; each body's place in the shard is its number. */
+export function kinesisEvent(bodies: readonly string[], from = 0): KinesisStreamEvent {
+  return {
+    Records: bodies.map((body, i) => ({
+      eventID: `shardId-000000000000:${from + i}`,
+      eventSource: 'aws:kinesis',
+      eventVersion: '1.0',
+      eventName: 'aws:kinesis:record',
+      eventSourceARN: 'arn:aws:kinesis:us-east-1:000000000000:stream/s',
+      awsRegion: 'us-east-1',
+      invokeIdentityArn: '',
+      kinesis: {
+        kinesisSchemaVersion: '1.0',
+        partitionKey: 'k',
+        sequenceNumber: `${from + i}`,
+        data: Buffer.from(body).toString('base64'),
+        approximateArrivalTimestamp: 1_795_251_600.1,
+      },
     })),
   };
 }

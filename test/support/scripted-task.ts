@@ -1,0 +1,76 @@
+import type { KinesisStreamEvent, SQSEvent } from 'aws-lambda';
+import * as z from 'zod';
+import { compileTemplate } from '../../lambdas/core/template/template.ts';
+import type { Outcome, SinkDefinition } from '../../lambdas/deliver/sink.ts';
+import { createHandler } from '../../lambdas/handler.ts';
+import type { BatchReport } from '../../lambdas/worker.ts';
+import { context } from './messages.ts';
+import { type QueueScript, scriptedQueues } from './task-queues.ts';
+
+export type Script = (payload: Buffer) => Outcome;
+
+/** A task whose sink and queues do as they are told, and remember. */
+export function taskWith({
+  deliver,
+  throws,
+  stores,
+  keeps,
+  now = () => 1_795_251_601_000,
+  ...spec
+}: {
+  deliver: Script;
+  throws?: Error;
+  now?: () => number;
+  payload?: string;
+  filter?: object;
+  [option: string]: unknown;
+} & QueueScript) {
+  const { payload = '${payload}', ...rest } = spec;
+  const delivered: Buffer[] = [];
+  const batches: Buffer[][] = [];
+  const reports: BatchReport[] = [];
+  const queues = scriptedQueues({ ...(stores && { stores }), ...(keeps && { keeps }) });
+  const definition: SinkDefinition<z.ZodType<{ type: 'script'; payload: string }>, Buffer> = {
+    type: 'script',
+    options: z.strictObject({ type: z.literal('script'), payload: z.string() }),
+    compile: (options, missingVariable) => {
+      const template = compileTemplate(options.payload, { missingVariable });
+      return (scope) => Buffer.from(template.render(scope));
+    },
+    open: () => ({
+      async deliver(requests) {
+        if (throws !== undefined) throw throws;
+        batches.push([...requests]);
+        return requests.map((request) => {
+          const outcome = deliver(request);
+          if (outcome?.status === 'delivered') delivered.push(request);
+          return outcome;
+        });
+      },
+      testConnectivity: async () => 'it answers',
+      close() {},
+    }),
+    target: () => 'arn:aws:script:::target',
+    show: (request) => ({ request }),
+  };
+  const handler = createHandler(definition, {
+    spec: {
+      v: 1,
+      task: 'Telemetry',
+      source: { type: 'iot-core', filters: ['t/+', '#'] },
+      sink: { type: 'script', payload },
+      ...rest,
+    },
+    env: { RULE_ARNS: 'arn:rule/1,arn:rule/2' },
+    queues,
+    now,
+    report: (report) => reports.push(report),
+  });
+  return {
+    handler: (event: SQSEvent | KinesisStreamEvent) => handler(event, context),
+    delivered,
+    batches,
+    reports,
+    ...queues,
+  };
+}
