@@ -46,7 +46,7 @@ export function connectKinesis(endpointUrl: string): LocalKinesis {
     credentials: LOCAL_CREDENTIALS,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: 2_000,
-      requestTimeout: 8_000,
+      requestTimeout: 30_000,
       throwOnRequestTimeout: true,
     }),
   });
