@@ -70,10 +70,12 @@ export function openClients({ endpoints, credentials, open, clock }: ClientsOpti
     return { client, credentials: known, openedAtMs: now, usedAtMs: now, users: 0, failures: 0, isReplaced: false };
   }
 
+  /** Nobody else gets it; whoever releases it last comes here once more. */
   function replace(entry: Entry): void {
-    if (entry.isReplaced) return;
-    entry.isReplaced = true;
-    current = undefined;
+    if (!entry.isReplaced) {
+      entry.isReplaced = true;
+      current = undefined;
+    }
     if (entry.users === 0) entry.client.close();
   }
 
@@ -85,15 +87,14 @@ export function openClients({ endpoints, credentials, open, clock }: ClientsOpti
       async renew() {
         const refused = JSON.stringify(entry.credentials);
         if (!(await kept?.renew((known) => JSON.stringify(known) === refused))) return false;
-        replace(entry);
+        if (!entry.isReplaced) replace(entry);
         return true;
       },
       release(error) {
         entry.users--;
         entry.usedAtMs = clock.wallMs();
         entry.failures = isConnectionFailure(error) ? entry.failures + 1 : 0;
-        if (error !== undefined && isSpent(entry, error)) replace(entry);
-        else if (entry.isReplaced && entry.users === 0) entry.client.close();
+        if (entry.isReplaced || (error !== undefined && isSpent(entry, error))) replace(entry);
       },
     };
   }
@@ -113,7 +114,7 @@ export function openClients({ endpoints, credentials, open, clock }: ClientsOpti
     async acquire() {
       let entry = await opened();
       while (entry.isReplaced || isOld(entry)) {
-        replace(entry);
+        if (!entry.isReplaced) replace(entry);
         entry = await opened();
       }
       return hold(entry);
