@@ -43,6 +43,8 @@ export function rocketMqSink(
     async deliver(requests, { remainingMs, order }: DeliverContext) {
       const outcomes: Outcome[] = new Array(requests.length);
       const { send } = await producer();
+      // What is a batch here may become several requests, by its bytes and for delayed messages.
+      const isOrdered = order !== undefined;
       const sendAll = async (indices: readonly number[]) => {
         await Promise.all(
           byTopic(requests, indices).map(async ([topic, own]) => {
@@ -50,7 +52,7 @@ export function rocketMqSink(
             // With routes, some may have it from a template and some from the task itself, which then stops the task for all.
             const isTopicRendered = own.every((i) => requests[i]!.isTopicRendered);
             const isTypeRendered = own.every((i) => requests[i]!.isTypeRendered);
-            const sent = await send(topic, messages, { remainingMs, isTopicRendered, isTypeRendered });
+            const sent = await send(topic, messages, { remainingMs, isTopicRendered, isTypeRendered, isOrdered });
             own.forEach((i, n) => {
               outcomes[i] = sent[n]!;
             });

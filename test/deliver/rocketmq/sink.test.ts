@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, type NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
 import { parseOptions, type Resolved } from '../../../lambdas/core/spec.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
-import type { Message, Producer, SendOutcome } from '../../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import type {
+  Message,
+  Producer,
+  SendOptions,
+  SendOutcome,
+} from '../../../lambdas/deliver/rocketmq/remoting/producer.ts';
 import { compileRocketMq, type RocketMqRequest } from '../../../lambdas/deliver/rocketmq/render.ts';
 import { parseCredentials, secretReader } from '../../../lambdas/deliver/rocketmq/secrets.ts';
 import { openRocketMq, rocketMqSink } from '../../../lambdas/deliver/rocketmq/sink.ts';
@@ -121,11 +126,11 @@ describe('RocketMQ options', () => {
 // Failures of single messages among others, in an order of our own: no server gives them on demand.
 describe('RocketMQ sink, by a scripted producer', () => {
   const scripted = (fails: (text: string) => boolean, over: object = {}) => {
-    const sends: { topic: string; texts: string[]; isTopicRendered: boolean | undefined }[] = [];
+    const sends: (Pick<SendOptions, 'isTopicRendered' | 'isOrdered'> & { topic: string; texts: string[] })[] = [];
     const producer: Producer = {
-      async send(topic, messages, { isTopicRendered } = {}) {
+      async send(topic, messages, { isTopicRendered, isOrdered } = {}) {
         const texts = messages.map(({ body }) => `${Buffer.from(body)}`);
-        sends.push({ topic, texts, isTopicRendered });
+        sends.push({ topic, texts, isTopicRendered, isOrdered });
         const error = new RetryLater('slow down');
         return texts.map((text) => (fails(text) ? { status: 'retry', error } : stored(text)));
       },
@@ -195,6 +200,19 @@ describe('RocketMQ sink, by a scripted producer', () => {
     ];
     const { statuses: found } = await statuses({ ...hurry, order: 'strict' }, requests);
     expect(found).toEqual(['retry', 'delivered', 'unsent', 'delivered', 'delivered']);
+  });
+
+  it('tells the producer whether a send that it splits has an order', async () => {
+    const isOrdered = async (order: DeliverContext['order']) => {
+      const { sink, sends } = scripted(() => false);
+      await sink.deliver([request('0')], { ...hurry, order });
+      return sends[0]!.isOrdered;
+    };
+    expect([await isOrdered(undefined), await isOrdered('relaxed'), await isOrdered('strict')]).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 
   it('by proxies: as many as may be under way when relaxed, one at a time of a topic when strict', async () => {

@@ -16,6 +16,8 @@ export interface Limits {
 export interface DeliveryOptions {
   readonly topic: string;
   readonly isTopicRendered: boolean;
+  /** Whether messages without a group follow each other, too. */
+  readonly isOrdered: boolean;
   readonly sender: Sender;
   /** Lowered when a broker takes less. */
   readonly limits: Limits;
@@ -29,14 +31,18 @@ type Outcomes = Map<PreparedMessage, SendOutcome>;
 
 const LIMIT_IN_REMARK = /body length limit (\d+)B/;
 
+/** What messages without a group are in line as. */
+const UNGROUPED = Symbol('ungrouped');
+
 /** Sends messages of one topic in batches, as many at once as may be; each has an outcome in the end. */
 export async function deliver(messages: readonly PreparedMessage[], options: DeliveryOptions): Promise<Outcomes> {
-  const { topic, isTopicRendered, sender, limits, lane, within } = options;
+  const { topic, isTopicRendered, isOrdered, sender, limits, lane, within } = options;
   const outcomes: Outcomes = new Map();
-  const unordered = messages.filter(({ group }) => group === undefined);
-  const ordered = messages.filter(({ group }) => group !== undefined);
-  const tasks = splitBatches(unordered, limits).map((batch) => () => sendBatch(batch, undefined));
-  if (ordered.length > 0) tasks.push(...(await inQueues(ordered)));
+  const ungrouped = messages.filter(({ group }) => group === undefined);
+  const grouped = messages.filter(({ group }) => group !== undefined);
+  const parallel = isOrdered ? [ungrouped] : splitBatches(ungrouped, limits);
+  const tasks = parallel.map((part) => () => sendInTurn(part, undefined, limits));
+  if (grouped.length > 0) tasks.push(...(await inQueues(grouped)));
   await Promise.all(tasks.map(lane));
   return outcomes;
 
@@ -52,7 +58,7 @@ export async function deliver(messages: readonly PreparedMessage[], options: Del
       learn(batch, result.error.remark);
       // Smaller every time, whatever a server says.
       const maxMessages = Math.ceil(batch.length / 2);
-      for (const part of splitBatches(batch, { ...limits, maxMessages })) await sendBatch(part, queue);
+      await sendInTurn(batch, queue, { ...limits, maxMessages });
     } else fail(batch, result);
   }
 
@@ -82,7 +88,7 @@ export async function deliver(messages: readonly PreparedMessage[], options: Del
       return [...byQueue(all, (group) => queueOfGroup(route, group))].map(
         ([queue, messages]) =>
           () =>
-            sendInOrder(messages, queue),
+            sendInTurn(messages, queue, limits),
       );
     } catch (error) {
       fail(all, { error, isMaybeStored: false });
@@ -90,18 +96,25 @@ export async function deliver(messages: readonly PreparedMessage[], options: Del
     }
   }
 
-  /** One batch after the other; behind a message that failed, the rest of its group waits. */
-  async function sendInOrder(all: readonly PreparedMessage[], queue: Queue): Promise<void> {
-    const held = new Set<string>();
-    for (const batch of splitBatches(all, limits)) {
-      leave(batch.filter(({ group }) => held.has(group!)));
-      const free = batch.filter(({ group }) => !held.has(group!));
+  /** One batch after the other; behind a message that is still owed, the rest of its line waits. */
+  async function sendInTurn(all: readonly PreparedMessage[], queue: Queue | undefined, size: Limits): Promise<void> {
+    const held = new Set<string | symbol | undefined>();
+    const isHeld = (message: PreparedMessage) => held.has(lineOf(message));
+    for (const batch of splitBatches(all, size)) {
+      leave(batch.filter((message) => isHeld(message)));
+      const free = batch.filter((message) => !isHeld(message));
       if (free.length > 0) await sendBatch(free, queue);
       for (const message of free) {
+        const line = lineOf(message);
         const { status } = outcomes.get(message)!;
-        if (status !== 'delivered' && status !== 'never') held.add(message.group!);
+        if (line !== undefined && status !== 'delivered' && status !== 'never') held.add(line);
       }
     }
+  }
+
+  /** Messages of a line are stored in their order; those without one in any. */
+  function lineOf({ group }: PreparedMessage): string | symbol | undefined {
+    return group ?? (isOrdered ? UNGROUPED : undefined);
   }
 }
 

@@ -28,6 +28,11 @@ export interface SendOptions {
   readonly isTopicRendered?: boolean;
   /** Whether messages decide if they have a group or a time: a topic may then refuse some. By proxies only. @default false */
   readonly isTypeRendered?: boolean;
+  /**
+   * Whether messages without a group are stored in their order, too: behind one that failed, the others are left unsent. By
+   * name servers only: a proxy's caller gives it as many as may be under way at once. @default false
+   */
+  readonly isOrdered?: boolean;
 }
 
 /** Sends messages to RocketMQ 4 and 5 by the remoting protocol: through name servers, to brokers. */
@@ -64,7 +69,7 @@ export function openProducer(options: ProducerOptions): Producer {
   const lane = openLane(maxInFlight);
 
   return {
-    async send(name, messages, { remainingMs, isTopicRendered = false } = {}) {
+    async send(name, messages, { remainingMs, isTopicRendered = false, isOrdered = false } = {}) {
       const topic = inNamespace(name, namespace);
       const prepared = messages.map((message) => prepare(topic, message, nextId(), maxMessageBytes));
       const outcomes = await deliver(
@@ -72,6 +77,7 @@ export function openProducer(options: ProducerOptions): Producer {
         {
           topic,
           isTopicRendered,
+          isOrdered,
           sender,
           limits,
           lane,

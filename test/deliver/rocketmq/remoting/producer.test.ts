@@ -57,6 +57,7 @@ async function one(react: (asked: Asked) => Reaction | Promise<Reaction>, over: 
   return { broker, nameServer, producer: producer({ nameServers: [nameServer.address], ...over }) };
 }
 
+const byNumber = (a: number, b: number) => a - b;
 const message = (text: string, over: Partial<Message> = {}): Message => ({ body: Buffer.from(text), ...over });
 const verdicts = (outcomes: readonly SendOutcome[]) =>
   outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
@@ -178,6 +179,49 @@ describe('batches', () => {
     ]);
     expect(verdicts(outcomes)).toEqual(['delivered', 'retry', 'delivered', 'unsent']);
     expect(broker.asked.map(({ body }) => `${body}`)).not.toContain('3');
+  });
+
+  it('of a group, or of a topic in order, store nothing behind a message that is owed, whatever they are split into', async () => {
+    const kinds = fc.record({
+      text: fc.constantFrom('stored', 'stored', 'stored', 'refused'),
+      group: fc.constantFrom(undefined, 'g', 'h'),
+      delayLevel: fc.constantFrom(undefined, undefined, undefined, 1),
+    });
+    const given = fc.array(kinds, { maxLength: 20 });
+    let stored: number[] = [];
+    let maxTaken = 1;
+    const { producer: shared, nameServer } = await one(({ body }) => {
+      const messages = [...`${body}`.matchAll(/#(\d+) (stored|refused)/g)];
+      if (messages.length > maxTaken) return { code: 13, remark: 'the message is illegal' };
+      if (messages.some(([, , text]) => text === 'refused')) return { code: 16, remark: 'User:x is not found.' };
+      stored.push(...messages.map(([, place]) => Number(place)));
+      return STORED;
+    });
+    shared.close();
+    await fc.assert(
+      fc.asyncProperty(given, fc.boolean(), fc.integer({ min: 1, max: 9 }), async (messages, isOrdered, taken) => {
+        stored = [];
+        maxTaken = taken;
+        const producer = openProducer({ nameServers: [nameServer.address], maxBatchBytes: taken * 150 });
+        const outcomes = verdicts(
+          await producer.send(
+            'T',
+            messages.map(({ text, group, delayLevel }, i) => message(`#${i} ${text}`, { group, delayLevel })),
+            { isOrdered },
+          ),
+        );
+        producer.close();
+        expect(outcomes.flatMap((status, i) => (status === 'delivered' ? [i] : []))).toEqual(stored.toSorted(byNumber));
+        for (const line of isOrdered ? ['g', 'h', undefined] : ['g', 'h']) {
+          const isIn = (i: number) => messages[i]!.group === line;
+          const found = outcomes.filter((_, i) => isIn(i));
+          const first = found.findIndex((status) => status !== 'delivered');
+          expect(first < 0 ? [] : found.slice(first)).not.toContain('delivered');
+          expect(stored.filter(isIn)).toEqual(stored.filter(isIn).toSorted(byNumber));
+        }
+      }),
+      { numRuns: 50 },
+    );
   });
 });
 
