@@ -70,6 +70,11 @@ export function isCredentialsRefusal(error: unknown): boolean {
   return classOf(error) === 'credentials';
 }
 
+/** Whether the two sides do not agree on TLS: the certificate, its authority, its name, or that there is TLS at all. */
+export function isTlsFailure(error: unknown): boolean {
+  return error instanceof NoAnswerError && TLS.test(error.reason);
+}
+
 /** Whether there was no answer at all: a client of which several calls in a row end so has to be replaced. */
 export function isConnectionFailure(error: unknown): boolean {
   return error instanceof NoAnswerError;
@@ -145,7 +150,8 @@ function isMissing(error: unknown): boolean {
 }
 
 function classOf(error: unknown): Class {
-  if (error instanceof NoAnswerError) return TLS.test(error.message) ? 'stop' : (BY_GRPC_CODE[error.code] ?? 'retry');
+  if (isTlsFailure(error)) return 'stop';
+  if (error instanceof NoAnswerError) return BY_GRPC_CODE[error.code] ?? 'retry';
   const code = codeOf(error);
   const byText = BY_TEXT.find(([of, text]) => of === code && text.test((error as Error).message))?.[2];
   return byText ?? BY_CODE[code] ?? BY_CODE[Math.floor(code / 100)] ?? 'retry';

@@ -22,15 +22,18 @@ export class NoAnswerError extends Error {
   readonly address: string;
   /** One of gRPC's. */
   readonly code: number;
+  /** What gRPC says, without the host: that may be named after anything. */
+  readonly reason: string;
   constructor(call: CallName, address: string, cause: ServiceError) {
     super(`${address}: ${cause.message}`, { cause });
     this.call = call;
     this.address = address;
     this.code = cause.code;
+    this.reason = cause.message.replaceAll(address.replace(/:\d+$/, ''), '');
   }
 
   /** Whether there was no connection that it could have left by. */
   get isUnsent(): boolean {
-    return this.code === grpcCodes.unavailable && /no connection established/i.test(this.message);
+    return this.code === grpcCodes.unavailable && /no connection established/i.test(this.reason);
   }
 }

@@ -40,6 +40,8 @@ const RULES: readonly Rule[] = [
   { code: messageIllegal, is: 'too large' },
   // A broker that was taken out of service.
   { code: noPermission, remark: /the broker\b.*forbidden/is, is: 'retry' },
+  // Users may be named after topics.
+  { code: noPermission, remark: /^\s*User:.* is not found/is, is: 'stop' },
   { code: noPermission, remark: /topic/i, is: 'target' },
   { code: noPermission, is: 'stop' },
   { code: resultCodes.topicNotExist, is: 'target' },

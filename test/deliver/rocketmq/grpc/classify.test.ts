@@ -77,6 +77,18 @@ describe('no answer of a proxy', () => {
     ['stop', 14, 'Last error: Error: 0:error:0A00010B:SSL routines::wrong version number'],
   ])('is %s for %i %s', (wanted, code, message) => expect(short(noAnswer(code, message))).toBe(wanted));
 
+  it('is no matter of TLS because of what a server is called', () => {
+    const address = 'tls.certificate.example:8081';
+    for (const [wanted, message] of [
+      ['retry: unavailable', 'No connection established. Last error: connect ECONNREFUSED 10.0.0.5:8081'],
+      ['retry: unavailable', `Name resolution failed for target dns:${address}`],
+      ['stop', 'No connection established. Last error: Error: unable to get local issuer certificate'],
+    ] as const) {
+      const cause = Object.assign(new Error(`14 UNAVAILABLE: ${message}`), { code: 14 }) as ServiceError;
+      expect(short(new NoAnswerError('sendMessage', address, cause))).toBe(wanted);
+    }
+  });
+
   it('leaves it open whether the message is stored, unless it never left', () => {
     const reason = (error: Error) => classify(error, { topic: 'T', isTopicRendered: false }).message;
     expect(reason(noAnswer(4, 'late'))).toBe('send to topic T: 10.0.0.5:8081: late (it may be stored)');

@@ -80,6 +80,7 @@ describe('what a broker answers', () => {
     ['stop', 3, ' request type 310 not supported'],
     ['stop', 1, 'org.apache.rocketmq.acl.common.AclException: Check signature failed for accessKey=x'],
     ['stop', 16, 'User:x is not found.'],
+    ['stop', 16, 'User:topic-writer is not found.'],
     ['INVALID_TARGET', 1, 'org.apache.rocketmq.acl.common.AclException: No default permission for topic:T'],
     ['INVALID_TARGET', 16, 'User:x has no permission to access Topic:T from 10.0.0.1, no matched policies.'],
     ['INVALID_TARGET', 16, 'Sending message to topic[T] is forbidden.'],
@@ -111,19 +112,21 @@ describe('what a broker answers', () => {
     expect(free.asked.length).toBe(6);
   });
 
-  it('brings new credentials once, when the old ones were rotated', async () => {
-    const react = ({ fields }: Asked) =>
-      fields['AccessKey'] === 'new' ? STORED : { code: 16, remark: 'check signature failed.' };
-    const asked: boolean[] = [];
-    const credentials = ({ refresh }: { refresh: boolean }) => {
-      asked.push(refresh);
-      return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
-    };
-    const { producer } = await one(react, { credentials, maxBatchMessages: 1 });
-    const outcomes = await producer.send('T', [message('a'), message('b'), message('c')]);
-    expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered']);
-    expect(asked).toEqual([false, true]);
-  });
+  it.each(['check signature failed.', 'User:topic-writer is not found.'])(
+    'brings new credentials once, when the old ones were rotated: %s',
+    async (remark) => {
+      const react = ({ fields }: Asked) => (fields['AccessKey'] === 'new' ? STORED : { code: 16, remark });
+      const asked: boolean[] = [];
+      const credentials = ({ refresh }: { refresh: boolean }) => {
+        asked.push(refresh);
+        return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
+      };
+      const { producer } = await one(react, { credentials, maxBatchMessages: 1 });
+      const outcomes = await producer.send('T', [message('a'), message('b'), message('c')]);
+      expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered']);
+      expect(asked).toEqual([false, true]);
+    },
+  );
 });
 
 describe('batches', () => {
