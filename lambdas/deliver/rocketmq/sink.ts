@@ -9,10 +9,13 @@ import {
   IN_FLIGHT_BY_PROXIES,
   type RocketMqOptions,
 } from './config.ts';
+import { isTlsFailure as isTlsFailureByProxy } from './grpc/classify.ts';
 import type { SinkProducer } from './producer.ts';
+import { isTlsFailure } from './remoting/errors.ts';
 import { type Connectivity, openProducer, type ProducerOptions } from './remoting/producer.ts';
 import type { RocketMqRequest } from './render.ts';
-import { parseCredentials, secretReader } from './secrets.ts';
+import { parseCredentials, type ReadSecret, secretReader } from './secrets.ts';
+import { openTrusting } from './trust.ts';
 
 /** Delivers to RocketMQ: by name servers in batches of a topic, by proxies message by message. One producer serves all topics for as long as the sandbox lives. */
 export function openRocketMq(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Sink<RocketMqRequest> {
@@ -97,10 +100,25 @@ export function rocketMqSink(
   };
 }
 
-async function connect(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Promise<SinkProducer> {
+function connect(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Promise<SinkProducer> {
   const readSecret = secretReader(environment);
-  const { [CREDENTIALS_SECRET_ARN]: secret, [CA_SECRET_ARN]: authority } = environment.env;
-  const ca = authority === undefined ? options.ca : await readSecret(authority);
+  const authority = environment.env[CA_SECRET_ARN];
+  const open = (ca: string | undefined) => openWith(ca, options, environment.env[CREDENTIALS_SECRET_ARN], readSecret);
+  if (authority === undefined) return open(options.ca);
+  return openTrusting({
+    readAuthority: () => readSecret(authority),
+    open,
+    isTlsFailure: options.endpoints === undefined ? isTlsFailure : isTlsFailureByProxy,
+  });
+}
+
+/** @param secret Where credentials are. */
+async function openWith(
+  ca: string | undefined,
+  options: Resolved<RocketMqOptions>,
+  secret: string | undefined,
+  readSecret: ReadSecret,
+): Promise<SinkProducer> {
   const { nameServers, endpoints, namespace, syncTimeoutMs: timeoutMs, maxMessageBytes } = options;
   const both = {
     tls: options.tls && (ca === undefined ? {} : { ca }),

@@ -22,6 +22,7 @@ import {
   SendMessageResponse,
   SendResultEntry,
 } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
+import { parseAddress } from '../../../../lambdas/deliver/rocketmq/remoting/address.ts';
 
 /** A message as it came, and who sent it. */
 export interface Asked {
@@ -42,8 +43,16 @@ export interface ScriptedProxy {
   close(): void;
 }
 
+export interface ProxyOptions {
+  /** 'host:port' that routes tell. @default - its own */
+  readonly advertised?: () => string;
+}
+
 /** A proxy of RocketMQ 5 that knows every topic, and answers each send as it is told. @param react A code of the protocol, or one to wait for. */
-export async function scriptedProxy(react: (asked: Asked) => number | Promise<number>): Promise<ScriptedProxy> {
+export async function scriptedProxy(
+  react: (asked: Asked) => number | Promise<number>,
+  { advertised }: ProxyOptions = {},
+): Promise<ScriptedProxy> {
   const server = new Server();
   const sends: Asked[] = [];
   const status = (code: number) => new Status().setCode(code as Code).setMessage(`code ${code}`);
@@ -53,7 +62,7 @@ export async function scriptedProxy(react: (asked: Asked) => number | Promise<nu
       const queue = new MessageQueue()
         .setTopic(new Resource().setName(request.getTopic()!.getName()))
         .setPermission(Permission.READ_WRITE)
-        .setBroker(new Broker().setName('broker-a').setEndpoints(endpoints(port)))
+        .setBroker(new Broker().setName('broker-a').setEndpoints(endpoints(advertised?.() ?? endpoint)))
         .setAcceptMessageTypesList([MessageType.NORMAL, MessageType.FIFO]);
       answer(null, new QueryRouteResponse().setStatus(OK).setMessageQueuesList([queue]));
     },
@@ -79,10 +88,12 @@ export async function scriptedProxy(react: (asked: Asked) => number | Promise<nu
   });
   const bind = promisify(server.bindAsync.bind(server));
   const port = await bind('127.0.0.1:0', ServerCredentials.createInsecure());
-  return { endpoint: `127.0.0.1:${port}`, sends, close: () => server.forceShutdown() };
+  const endpoint = `127.0.0.1:${port}`;
+  return { endpoint, sends, close: () => server.forceShutdown() };
 }
 
-function endpoints(port: number): Endpoints {
-  const address = new Address().setHost('127.0.0.1').setPort(port);
+function endpoints(hostAndPort: string): Endpoints {
+  const { host, port } = parseAddress(hostAndPort)!;
+  const address = new Address().setHost(host).setPort(port);
   return new Endpoints().setScheme(AddressScheme.IPV4).setAddressesList([address]);
 }
