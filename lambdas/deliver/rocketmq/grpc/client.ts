@@ -4,9 +4,10 @@ import {
   type Endpoints,
   MessageIdFactory,
   type MessageOptions,
+  type MessageQueue,
   Producer,
   StatusChecker,
-  type TopicRouteData,
+  TopicRouteData,
 } from 'rocketmq-client-nodejs';
 import type { Credentials } from '../remoting/credentials.ts';
 import { type CallsOptions, leftOf, openCalls } from './calls.ts';
@@ -45,6 +46,8 @@ export interface ClientOptions extends Pick<CallsOptions, 'tls'> {
 /** The client takes no less, and asks us what is left of a deadline before each call. */
 const LEAST_TIMEOUT_MS = 1_000;
 const KNOWN_AFTER_MS = 50;
+/** WRITE and READ_WRITE of enum Permission of apache.rocketmq.v2. */
+const WRITABLE: ReadonlySet<number> = new Set([3, 4]);
 
 /** Opens a client without asking the server for anything: its first send finds out where to. */
 export async function openClient(options: ClientOptions): Promise<Client> {
@@ -138,12 +141,27 @@ class OneProxyProducer extends Producer {
     return metadata;
   }
 
+  /** One queue of each broker that takes messages, as the first: the client looks at no other, and the proxy picks by itself. */
+  protected override async getRouteData(topic: string): Promise<TopicRouteData> {
+    const { messageQueues } = await super.getRouteData(topic);
+    const ofBrokers = new Map(messageQueues.filter(isWritable).map((queue) => [queue.broker.name, queue]));
+    if (ofBrokers.size === 0) {
+      this.topicRouteCache.delete(topic);
+      throw new Error(`no queue of topic ${topic} takes messages`);
+    }
+    return new TopicRouteData([...ofBrokers.values()].map((queue) => queue.toProtobuf().setId(0)));
+  }
+
   /** Sends never look at what it brings, and a topic that is missing would be asked for without end. */
   protected override async updateRoutes(): Promise<void> {}
 }
 
 function asSessionCredentials({ accessKey, secretKey, securityToken }: Credentials) {
   return { accessKey, accessSecret: secretKey, ...(securityToken !== undefined && { securityToken }) };
+}
+
+function isWritable({ permission }: MessageQueue): boolean {
+  return WRITABLE.has(permission);
 }
 
 function serversOf({ messageQueues }: TopicRouteData): Server[] {

@@ -8,7 +8,7 @@ import { type GrpcProducerOptions, openGrpcProducer } from '../../../../lambdas/
 import { systemClock } from '../../../../lambdas/deliver/rocketmq/remoting/clock.ts';
 import type { Message } from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
 import type { Outcome } from '../../../../lambdas/deliver/sink.ts';
-import { type Asked, type ScriptedProxy, scriptedProxy } from './scripted-proxy.ts';
+import { type Asked, type ProxyOptions, type ScriptedProxy, scriptedProxy } from './scripted-proxy.ts';
 
 const OK = 20_000;
 const BUSY = 42_900;
@@ -21,8 +21,8 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close();
 });
 
-async function proxy(react: (asked: Asked) => number | Promise<number>): Promise<ScriptedProxy> {
-  const started = await scriptedProxy(react);
+async function proxy(react: (asked: Asked) => number | Promise<number>, over?: ProxyOptions): Promise<ScriptedProxy> {
+  const started = await scriptedProxy(react, over);
   open.push(started);
   return started;
 }
@@ -119,6 +119,19 @@ describe('sends by a proxy', () => {
       status: 'retry',
       error: { kind: 'timeout', message: expect.stringContaining('(it may be stored)') },
     });
+  });
+
+  it('find a queue that takes messages, whichever it is, and wait while there is none', async () => {
+    let writable = [false, false];
+    const { endpoint } = await proxy(() => OK, { writable: () => writable });
+    const opened = producer([endpoint]);
+    const [outcome] = await opened.send('T', [message('a')]);
+    const none = /no queue of topic T takes messages/;
+    expect(outcome).toMatchObject({ status: 'retry', error: { message: expect.stringMatching(none) } });
+    await expect(opened.testConnectivity('T')).rejects.toThrow(none);
+    writable = [false, true];
+    expect(verdicts(await opened.send('T', [message('a'), message('b', 'g')]))).toEqual(['delivered', 'delivered']);
+    expect(await opened.testConnectivity('T')).toMatchObject({ brokers: [{ name: 'broker-a' }], away: [] });
   });
 
   it('that found no connection were not stored', async () => {

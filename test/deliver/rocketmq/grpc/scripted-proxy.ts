@@ -46,12 +46,14 @@ export interface ScriptedProxy {
 export interface ProxyOptions {
   /** 'host:port' that routes tell. @default - its own */
   readonly advertised?: () => string;
+  /** Whether each queue of a topic takes messages. @default - one that does */
+  readonly writable?: () => readonly boolean[];
 }
 
 /** A proxy of RocketMQ 5 that knows every topic, and answers each send as it is told. @param react A code of the protocol, or one to wait for. */
 export async function scriptedProxy(
   react: (asked: Asked) => number | Promise<number>,
-  { advertised }: ProxyOptions = {},
+  { advertised, writable = () => [true] }: ProxyOptions = {},
 ): Promise<ScriptedProxy> {
   const server = new Server();
   const sends: Asked[] = [];
@@ -59,12 +61,15 @@ export async function scriptedProxy(
   const OK = status(Code.OK);
   server.addService(MessagingServiceService as never, {
     queryRoute({ request }: ServerUnaryCall<QueryRouteRequest, QueryRouteResponse>, answer: sendUnaryData<object>) {
-      const queue = new MessageQueue()
-        .setTopic(new Resource().setName(request.getTopic()!.getName()))
-        .setPermission(Permission.READ_WRITE)
-        .setBroker(new Broker().setName('broker-a').setEndpoints(endpoints(advertised?.() ?? endpoint)))
-        .setAcceptMessageTypesList([MessageType.NORMAL, MessageType.FIFO]);
-      answer(null, new QueryRouteResponse().setStatus(OK).setMessageQueuesList([queue]));
+      const queues = writable().map((isWritable, id) =>
+        new MessageQueue()
+          .setId(id)
+          .setTopic(new Resource().setName(request.getTopic()!.getName()))
+          .setPermission(isWritable ? Permission.READ_WRITE : Permission.READ)
+          .setBroker(new Broker().setName('broker-a').setEndpoints(endpoints(advertised?.() ?? endpoint)))
+          .setAcceptMessageTypesList([MessageType.NORMAL, MessageType.FIFO]),
+      );
+      answer(null, new QueryRouteResponse().setStatus(OK).setMessageQueuesList(queues));
     },
     async sendMessage(call: ServerUnaryCall<SendMessageRequest, SendMessageResponse>, answer: sendUnaryData<object>) {
       const [message] = call.request.getMessagesList();
