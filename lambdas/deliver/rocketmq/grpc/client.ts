@@ -10,9 +10,10 @@ import {
   TopicRouteData,
 } from 'rocketmq-client-nodejs';
 import type { Credentials } from '../remoting/credentials.ts';
-import { type CallsOptions, leftOf, openCalls } from './calls.ts';
+import { type Calls, type CallsOptions, leftOf, openCalls } from './calls.ts';
 import { CLIENT_NOT_KNOWN, NoAnswerError } from './errors.ts';
 import { log } from './log.ts';
+import { asStored } from './stored.ts';
 
 /** One producer's client of a proxy, as it was opened: it keeps credentials and routes for as long as it lives. */
 export interface Client {
@@ -88,7 +89,9 @@ class OneProxyProducer extends Producer {
     });
     this.rpcClientManager.close();
     const calls = openCalls({ tls, metadata: () => this.getRequestMetadata() });
-    Object.defineProperty(this, 'rpcClientManager', { value: calls });
+    const sendMessage: Calls['sendMessage'] = async (to, request, timeoutMs) =>
+      asStored(request, await calls.sendMessage(to, request, timeoutMs));
+    Object.defineProperty(this, 'rpcClientManager', { value: { ...calls, sendMessage } });
   }
 
   async sendOnce(message: MessageOptions): Promise<string> {

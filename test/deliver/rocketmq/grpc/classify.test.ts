@@ -38,7 +38,7 @@ describe('what a proxy answers', () => {
     ['retry: unavailable', 50_001, 'a store that is in trouble'],
     ['MESSAGE_TOO_LARGE', 50_001, 'the message is illegal, maybe msg body or properties length not matched.'],
     ['stop', 50_100],
-    ['retry: timeout', 50_401],
+    ['retry: timeout', 50_400],
     ['stop', 50_500],
     ['retry: unavailable', 71_234, 'a code of the future'],
   ])('is %s for code %i: %s', (wanted, code, message) => expect(short(answer(code, message))).toBe(wanted));

@@ -134,6 +134,24 @@ describe('sends by a proxy', () => {
     expect(await opened.testConnectivity('T')).toMatchObject({ brokers: [{ name: 'broker-a' }], away: [] });
   });
 
+  it.each([
+    [50_002, 'HA_NOT_AVAILABLE'],
+    [50_401, 'MASTER_PERSISTENCE_TIMEOUT'],
+    [50_402, 'SLAVE_PERSISTENCE_TIMEOUT'],
+  ])('are delivered where the master has stored them, whatever else it could not do: %i, %s', async (code) => {
+    const { endpoint, sends } = await proxy(() => code);
+    const outcomes = await producer([endpoint]).send('T', texts(2));
+    const receipts = outcomes.map((outcome) => (outcome as { receipt?: string }).receipt);
+    expect(verdicts(outcomes)).toEqual(['delivered', 'delivered']);
+    expect(receipts.toSorted()).toEqual(sends.map(({ messageId }) => messageId).toSorted());
+    expect(receipts).not.toContain('');
+  });
+
+  it.each([50_001, 50_400, 50_403])('are owed after a failure that says nothing of the kind: %i', async (code) => {
+    const { endpoint } = await proxy(() => code);
+    expect(verdicts(await producer([endpoint]).send('T', [message('a')]))).toEqual(['retry']);
+  });
+
   it('that found no connection were not stored', async () => {
     const { endpoint, close } = await proxy(() => OK);
     close();

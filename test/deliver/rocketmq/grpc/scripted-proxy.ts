@@ -28,6 +28,7 @@ import { parseAddress } from '../../../../lambdas/deliver/rocketmq/remoting/addr
 export interface Asked {
   readonly body: string;
   readonly group: string | undefined;
+  readonly messageId: string;
   readonly clientId: string;
   /** Address of the connection's other end. */
   readonly peer: string;
@@ -77,13 +78,16 @@ export async function scriptedProxy(
       const asked: Asked = {
         body: Buffer.from(message!.getBody_asU8()).toString(),
         group: system.getMessageGroup(),
+        messageId: system.getMessageId(),
         clientId: String(call.metadata.get('x-mq-client-id')[0]),
         peer: call.getPeer(),
         accessKey: /Credential=([^,]*)/.exec(String(call.metadata.get('authorization')[0]))?.[1],
       };
       sends.push(asked);
       const code = status(await react(asked));
-      const entry = new SendResultEntry().setStatus(code).setMessageId(system.getMessageId());
+      // Of what failed in some way, a proxy tells no id.
+      const entry = new SendResultEntry().setStatus(code);
+      if (code.getCode() === Code.OK) entry.setMessageId(system.getMessageId());
       answer(null, new SendMessageResponse().setStatus(code).setEntriesList([entry]));
     },
     heartbeat: (_: unknown, answer: sendUnaryData<object>) => answer(null, new HeartbeatResponse().setStatus(OK)),
