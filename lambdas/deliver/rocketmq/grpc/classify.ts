@@ -51,13 +51,10 @@ const BY_CODE: Readonly<Record<number, Class>> = {
 /** By the text alone: the client keeps no code of OpenSSL's. */
 const TLS = /certificate|altnames|\bSSL\b|\bTLS\b|EPROTO|wrong version number/i;
 
-/** Enum MessageType of apache.rocketmq.v2. */
-const TYPES = ['UNSPECIFIED', 'NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'LITE', 'PRIORITY'];
 const MAX_CHARACTERS = 300;
 
 /** Codes that mean several things, as 5.5.0 has them; 0 is the client itself, before it has sent anything. */
 const BY_TEXT: readonly (readonly [code: number, text: RegExp, is: Class])[] = [
-  [0, /message type not match/i, 'type'],
   [0, /body size exceeds/i, 'too large'],
   // A user who may not, with the code of users that are not known.
   [40_100, /has no permission/i, 'target'],
@@ -83,7 +80,7 @@ export function isConnectionFailure(error: unknown): boolean {
 /** Whether it was said by a route that may be old: a client keeps the first that it was given. */
 export function isRouteAtFault(error: unknown): boolean {
   const kind = classOf(error);
-  return kind === 'type' || kind === 'target' || !('code' in (error as object));
+  return kind === 'target' || !('code' in (error as object));
 }
 
 /** What a failed call means for what the caller does next. The codes of servers are in the message, and in the cause. */
@@ -126,13 +123,9 @@ export function classify(
   }
 }
 
-/** In one line; the client tells types by their numbers. */
+/** In one line. */
 function reasonOf({ message }: Error): string {
-  const types = (numbers: string) => numbers.replace(/\d+/g, (number) => TYPES[Number(number)] ?? number);
-  const text = message
-    .replace(/\s+/g, ' ')
-    .replace(/actualMessageType=\d+, acceptMessageTypes=\[[\d,]*\]/, types)
-    .replace(/\[request-id=\w*, response-code=(\d+)\] /, 'code $1: ');
+  const text = message.replace(/\s+/g, ' ').replace(/\[request-id=\w*, response-code=(\d+)\] /, 'code $1: ');
   return text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text;
 }
 

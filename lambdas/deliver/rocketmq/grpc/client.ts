@@ -87,6 +87,8 @@ class OneProxyProducer extends Producer {
       logger: log,
       // No topics: with several, its startup may never end.
     });
+    // Which types a topic takes, and whether that matters, the proxy knows; the client would learn it amid its first sends.
+    Object.defineProperty(this.publishingSettings, 'isValidateMessageType', { value: () => false });
     this.rpcClientManager.close();
     const calls = openCalls({ tls, metadata: () => this.getRequestMetadata() });
     const sendMessage: Calls['sendMessage'] = async (to, request, timeoutMs) =>

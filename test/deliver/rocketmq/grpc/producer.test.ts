@@ -14,6 +14,7 @@ const OK = 20_000;
 const BUSY = 42_900;
 const UNAUTHORIZED = 40_100;
 const ILLEGAL = 40_007;
+const WRONG_TYPE = 40_014;
 const NEVER = new Promise<number>(() => {});
 
 const open: { close(): unknown }[] = [];
@@ -150,6 +151,13 @@ describe('sends by a proxy', () => {
   it.each([50_001, 50_400, 50_403])('are owed after a failure that says nothing of the kind: %i', async (code) => {
     const { endpoint } = await proxy(() => code);
     expect(verdicts(await producer([endpoint]).send('T', [message('a')]))).toEqual(['retry']);
+  });
+
+  it('leave it to the proxy which types a topic takes', async () => {
+    const { endpoint } = await proxy(({ group }) => (group === 'other' ? WRONG_TYPE : OK), { types: [] });
+    const given = [message('a'), message('b', 'g'), message('c', 'other')];
+    const outcomes = await producer([endpoint]).send('T', given);
+    expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'stop']);
   });
 
   it('that found no connection were not stored', async () => {

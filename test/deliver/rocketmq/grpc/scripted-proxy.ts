@@ -49,12 +49,14 @@ export interface ProxyOptions {
   readonly advertised?: () => string;
   /** Whether each queue of a topic takes messages. @default - one that does */
   readonly writable?: () => readonly boolean[];
+  /** What routes say that topics take. @default - messages with and without a group */
+  readonly types?: readonly MessageType[];
 }
 
 /** A proxy of RocketMQ 5 that knows every topic, and answers each send as it is told. @param react A code of the protocol, or one to wait for. */
 export async function scriptedProxy(
   react: (asked: Asked) => number | Promise<number>,
-  { advertised, writable = () => [true] }: ProxyOptions = {},
+  { advertised, writable = () => [true], types = [MessageType.NORMAL, MessageType.FIFO] }: ProxyOptions = {},
 ): Promise<ScriptedProxy> {
   const server = new Server();
   const sends: Asked[] = [];
@@ -68,7 +70,7 @@ export async function scriptedProxy(
           .setTopic(new Resource().setName(request.getTopic()!.getName()))
           .setPermission(isWritable ? Permission.READ_WRITE : Permission.READ)
           .setBroker(new Broker().setName('broker-a').setEndpoints(endpoints(advertised?.() ?? endpoint)))
-          .setAcceptMessageTypesList([MessageType.NORMAL, MessageType.FIFO]),
+          .setAcceptMessageTypesList([...types]),
       );
       answer(null, new QueryRouteResponse().setStatus(OK).setMessageQueuesList(queues));
     },
