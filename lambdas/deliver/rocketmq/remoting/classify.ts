@@ -24,11 +24,16 @@ interface Rule {
 
 const { systemError, messageIllegal, noPermission, invalidParameter } = resultCodes;
 
+/** Users and access keys may be named after anything, so that these are looked for before words that a name may hold. */
+const NOT_KNOWN_BY_4 = /AclException: (check signature failed|no acl config) for/i;
+const NOT_KNOWN_BY_5 = /^\s*User:.* is not found/is;
+
 /**
  * What a broker's answer means: the first rule that fits. 4.9 says almost everything by code 1 and a remark; what is not
  * known is tried again, which loses nothing. Observed on 4.9.4 and 5.5.0.
  */
 const RULES: readonly Rule[] = [
+  { code: systemError, remark: NOT_KNOWN_BY_4, is: 'stop' },
   { code: systemError, remark: /AclException.*(permission for (topic|group)|deny)/is, is: 'target' },
   { code: systemError, remark: /AclException/, is: 'stop' },
   { code: systemError, remark: /topic.*(illegal characters|longer than|is blank)/is, is: 'target' },
@@ -40,8 +45,7 @@ const RULES: readonly Rule[] = [
   { code: messageIllegal, is: 'too large' },
   // A broker that was taken out of service.
   { code: noPermission, remark: /the broker\b.*forbidden/is, is: 'retry' },
-  // Users may be named after topics.
-  { code: noPermission, remark: /^\s*User:.* is not found/is, is: 'stop' },
+  { code: noPermission, remark: NOT_KNOWN_BY_5, is: 'stop' },
   { code: noPermission, remark: /topic/i, is: 'target' },
   { code: noPermission, is: 'stop' },
   { code: resultCodes.topicNotExist, is: 'target' },
@@ -52,7 +56,8 @@ const RULES: readonly Rule[] = [
 ];
 
 const BUSY: ReadonlySet<number> = new Set([resultCodes.systemBusy, resultCodes.flowControl]);
-const CREDENTIALS = /AclException(?!.*(permission for (topic|group)|deny))|signature|is not found|cannot be null/is;
+const CREDENTIALS =
+  /AclException(?!.*(permission for (topic|group)|deny))|no acl config for|signature|is not found|cannot be null/is;
 
 /** Whether a server does not accept who we say we are: after a rotation, new credentials may help. */
 export function isCredentialsRefusal(error: unknown): error is RefusedError {

@@ -79,6 +79,7 @@ describe('what a broker answers', () => {
     ['retry', 16, 'the broker[10.0.0.5] sending message is forbidden'],
     ['stop', 3, ' request type 310 not supported'],
     ['stop', 1, 'org.apache.rocketmq.acl.common.AclException: Check signature failed for accessKey=x'],
+    ['stop', 1, 'org.apache.rocketmq.acl.common.AclException: Check signature failed for accessKey=denys'],
     ['stop', 16, 'User:x is not found.'],
     ['stop', 16, 'User:topic-writer is not found.'],
     ['INVALID_TARGET', 1, 'org.apache.rocketmq.acl.common.AclException: No default permission for topic:T'],
@@ -112,21 +113,22 @@ describe('what a broker answers', () => {
     expect(free.asked.length).toBe(6);
   });
 
-  it.each(['check signature failed.', 'User:topic-writer is not found.'])(
-    'brings new credentials once, when the old ones were rotated: %s',
-    async (remark) => {
-      const react = ({ fields }: Asked) => (fields['AccessKey'] === 'new' ? STORED : { code: 16, remark });
-      const asked: boolean[] = [];
-      const credentials = ({ refresh }: { refresh: boolean }) => {
-        asked.push(refresh);
-        return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
-      };
-      const { producer } = await one(react, { credentials, maxBatchMessages: 1 });
-      const outcomes = await producer.send('T', [message('a'), message('b'), message('c')]);
-      expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered']);
-      expect(asked).toEqual([false, true]);
-    },
-  );
+  it.each([
+    [16, 'check signature failed.'],
+    [16, 'User:topic-writer is not found.'],
+    [1, 'org.apache.rocketmq.acl.common.AclException: No acl config for denys'],
+  ])('brings new credentials once, when the old ones were rotated: %i %s', async (code, remark) => {
+    const react = ({ fields }: Asked) => (fields['AccessKey'] === 'new' ? STORED : { code, remark });
+    const asked: boolean[] = [];
+    const credentials = ({ refresh }: { refresh: boolean }) => {
+      asked.push(refresh);
+      return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
+    };
+    const { producer } = await one(react, { credentials, maxBatchMessages: 1 });
+    const outcomes = await producer.send('T', [message('a'), message('b'), message('c')]);
+    expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered']);
+    expect(asked).toEqual([false, true]);
+  });
 });
 
 describe('batches', () => {
