@@ -15,7 +15,7 @@ export interface TaskPorts {
   writeState(state: TaskState): Promise<void>;
   /** States of the task's mappings in AWS Lambda's words: Enabled, Enabling, Disabled … */
   mappingStates(): Promise<readonly string[]>;
-  /** Switches all of the task's mappings, always together. */
+  /** Switches all of the task's mappings, always together. One that is still changing is left to the next minute. */
   setMappings(enabled: boolean): Promise<void>;
   setRules(enabled: boolean): Promise<void>;
   testConnectivity(): Promise<Connectivity>;
@@ -31,14 +31,15 @@ export async function control(message: ControlMessage, task: TaskPorts, now: () 
   const known = await task.readState();
   let state = afterMessage(known, message, now());
   if (message.kind === 'reconcile') state = await probed(state, task, now);
-  // What is wanted is written down before it is done: if this stops half-way, the next minute does the rest.
+  // Only a state that says so gets rules switched: so they go on before it forgets that they are off.
+  if (known.intakeStopped && !state.intakeStopped) await task.setRules(true);
+  // What else is wanted is written down before it is done: if this stops half-way, the next minute does the rest.
   if (state !== known) await task.writeState(state);
 
   const wanted = isToRun(state);
   const isOtherwise = (mapping: string) => (wanted ? OFF : ON).has(mapping);
   if ((await task.mappingStates()).some(isOtherwise)) await task.setMappings(wanted);
   if (state.intakeStopped) await task.setRules(false);
-  else if (known.intakeStopped) await task.setRules(true);
 
   const seen = observed(state, await task.mappingStates(), now());
   if (seen !== state) await task.writeState(seen);

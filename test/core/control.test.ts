@@ -36,10 +36,54 @@ function taskAt(start: number) {
     testConnectivity: async () => (world.sink ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' }),
     tryOne: async () => undefined,
   };
-  return { world, tell: (message: ControlMessage) => control(message, ports, () => world.now) };
+  return { world, ports, tell: (message: ControlMessage) => control(message, ports, () => world.now) };
+}
+
+/** Ports of which one call fails: before it is done, or after. */
+function failing(ports: TaskPorts, failsAt: number, doneAnyway: boolean): TaskPorts {
+  let calls = 0;
+  return new Proxy(ports, {
+    get: (target, name: keyof TaskPorts) =>
+      async function call(...values: never[]) {
+        const fails = calls++ === failsAt;
+        const answer =
+          fails && !doneAnyway ? undefined : await (target[name] as (...values: never[]) => unknown)(...values);
+        if (fails) throw new Error(`${name} fails`);
+        return answer;
+      },
+  });
 }
 
 describe('control (D19–D23, F33)', () => {
+  it('has the task as its state says by the next look, wherever it failed before (D21)', async () => {
+    const steps = fc.array(
+      fc.record({
+        does: fc.constantFrom<ControlMessage>(
+          { kind: 'enable', task: 't' },
+          { kind: 'pause', task: 't', stopIntake: true },
+          { kind: 'pause', task: 't', stopIntake: false },
+          { kind: 'reconcile', task: 't' },
+          halt('blocked', 1_000),
+        ),
+        /** The call that fails, counted from the message's first. */
+        failsAt: fc.integer({ min: 0, max: 8 }),
+        doneAnyway: fc.boolean(),
+      }),
+      { maxLength: 20 },
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, async (all) => {
+        const { world, ports } = taskAt(0);
+        for (const { does, failsAt, doneAnyway } of all) {
+          world.now += 1_000;
+          await control(does, failing(ports, failsAt, doneAnyway), () => world.now).catch(() => {});
+          const { intakeStopped, ...state } = await control({ kind: 'reconcile', task: 't' }, ports, () => world.now);
+          expect(world).toMatchObject({ on: state.desired === 'Running' && !state.halt, rules: !intakeStopped });
+        }
+      }),
+    );
+  });
+
   it('runs exactly the tasks that are wanted and can, and remembers every moment that one did not', async () => {
     const step = fc.record({
       does: fc.constantFrom(
