@@ -33,7 +33,10 @@ export interface ControlledParts {
 }
 
 const ID = 'OutflowControl';
-const TIMEOUT = Duration.seconds(60);
+/** Enough for a probe that hangs and mappings that are still changing. */
+const TIMEOUT = Duration.seconds(90);
+/** A function that died is waited for no longer than Lambda wants; what fails is put back within seconds. */
+const VISIBILITY_TIMEOUT = Duration.seconds(100);
 
 /**
  * Pauses and resumes the tasks of a stack: for an operator (rows D19–D23), and when a sink cannot be used. One small
@@ -57,7 +60,7 @@ export class Control extends Construct {
       fifo: true,
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
-      visibilityTimeout: Duration.seconds(6 * TIMEOUT.toSeconds()),
+      visibilityTimeout: VISIBILITY_TIMEOUT,
       // What was not done within an hour is seen to each minute anyway, or was asked for by someone who has left.
       retentionPeriod: Duration.hours(1),
       removalPolicy: RemovalPolicy.DESTROY,
@@ -89,7 +92,8 @@ export class Control extends Construct {
     });
     this.#allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
     grantSend(this.queue, this.function);
-    this.function.addEventSource(new SqsEventSource(this.queue, { batchSize: 10, reportBatchItemFailures: true }));
+    // One at a time: a task whose probe hangs holds up no other.
+    this.function.addEventSource(new SqsEventSource(this.queue, { batchSize: 1, reportBatchItemFailures: true }));
     new Rule(this, 'EachMinute', {
       schedule: Schedule.rate(Duration.minutes(1)),
       targets: [new LambdaTarget(this.function, { retryAttempts: 0 })],

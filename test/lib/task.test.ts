@@ -204,6 +204,14 @@ describe('OutflowTask', () => {
     });
   });
 
+  it('is controlled with others, and held up by none of them (D20)', () => {
+    const { template } = synth();
+    template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^OutflowControlQueue'), 'Arn'] },
+      BatchSize: 1,
+    });
+  });
+
   it('starts paused when it is told to (D19)', () => {
     const { template } = synth({ enabled: false });
     template().resourcePropertiesCountIs('AWS::Lambda::EventSourceMapping', { Enabled: false }, 2);

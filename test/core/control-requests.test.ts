@@ -1,0 +1,77 @@
+import type { SQSRecord } from 'aws-lambda';
+import { describe, expect, it } from 'vitest';
+import { awsPorts, type Clients } from '../../lambdas/control/aws.ts';
+import { requests } from '../../lambdas/control/requests.ts';
+
+const NOW = 1_795_251_600_000;
+const STATE = JSON.stringify({ v: 1 });
+
+/** Clients of which each call is written down, and answered or refused by its name and input. */
+function clientsThat(answer: (call: string, input: Record<string, unknown>) => object) {
+  const calls: string[] = [];
+  const client = {
+    async send(command: { input: Record<string, unknown> }) {
+      const { input } = command;
+      const call = command.constructor.name.replace('Command', '');
+      calls.push(`${call} ${input['Name'] ?? input['ReceiptHandle'] ?? input['UUID']}`);
+      return answer(call, input);
+    },
+  };
+  return { calls, clients: { lambda: client, sqs: client, ssm: client, iot: client } as unknown as Clients };
+}
+
+function refused(name: string): never {
+  throw Object.assign(new Error(name), { name });
+}
+
+function record(messageId: string, message: object | string, sentAt = NOW): SQSRecord {
+  const body = typeof message === 'string' ? message : JSON.stringify(message);
+  return { messageId, receiptHandle: messageId, body, attributes: { SentTimestamp: String(sentAt) } } as SQSRecord;
+}
+
+/** A stack of two tasks, of which A cannot be read. */
+async function carriedOut(...Records: SQSRecord[]) {
+  const { calls, clients } = clientsThat((call, { Name }) => {
+    if (Name === 'PA') refused('ParameterNotFound');
+    if (call !== 'GetParameter') return {};
+    return { Parameter: { Value: Name === 'PB' ? JSON.stringify({ mappings: [], state: 'SB', rules: [] }) : STATE } };
+  });
+  const options = { tasks: { A: 'PA', B: 'PB' }, stack: 'S', queueUrl: 'q', clients, log: () => {}, now: () => NOW };
+  const { batchItemFailures } = await requests(options)({ Records });
+  return { failed: batchItemFailures.map(({ itemIdentifier }) => itemIdentifier), calls };
+}
+
+describe('what a stack’s control is asked for', () => {
+  it('waits for what failed before it only if it is of the same task, and comes again within seconds', async () => {
+    const { failed, calls } = await carriedOut(
+      record('1', { kind: 'enable', task: 'A' }),
+      record('2', { kind: 'pause', task: 'B' }),
+      record('3', { kind: 'pause', task: 'A' }),
+    );
+    expect(failed).toEqual(['1', '3']);
+    expect(calls.filter((call) => call.startsWith('ChangeMessageVisibility'))).toHaveLength(2);
+    expect(calls).toContain('PutParameter SB');
+    expect(calls.filter((call) => call.endsWith('PA'))).toHaveLength(1);
+  });
+
+  it('waits for no look that failed, nor for looks that are outdated, nor for what cannot be read', async () => {
+    const look = { kind: 'reconcile', task: 'B' };
+    expect(await carriedOut(record('1', { kind: 'reconcile', task: 'A' }))).toMatchObject({ failed: [] });
+    expect(await carriedOut(record('1', look, NOW - 60_001))).toEqual({ failed: [], calls: [] });
+    expect((await carriedOut(record('1', look, NOW - 60_000))).calls).toContain('GetParameter SB');
+    expect((await carriedOut(record('1', '{'), record('2', look))).failed).toEqual([]);
+  });
+});
+
+describe('mappings on AWS', () => {
+  const task = { mappings: ['m'], state: 's', rules: [], worker: 'w' };
+  const setMappings = (refusal: string) => {
+    const { clients } = clientsThat(() => refused(refusal));
+    return awsPorts(task, clients, async () => {}).setMappings(true);
+  };
+
+  it('are left to the next look while they are still changing', async () => {
+    await expect(setMappings('ResourceInUseException')).resolves.toBeUndefined();
+    await expect(setMappings('TooManyRequestsException')).rejects.toThrow('TooManyRequestsException');
+  });
+});
