@@ -30,6 +30,8 @@ export interface ControlledParts {
   readonly retryQueue: IQueue | undefined;
   /** The parameter that keeps the task's state. */
   readonly state: StringParameter;
+  /** Whether it runs as long as its state does not say. */
+  readonly enabled: boolean;
 }
 
 const ID = 'OutflowControl';
@@ -102,12 +104,13 @@ export class Control extends Construct {
 
   /** Puts a task under control. */
   add(scope: Construct, task: string, parts: ControlledParts): void {
-    const { mappings, rules, live, retryQueue, state } = parts;
+    const { mappings, rules, live, retryQueue, state, enabled } = parts;
     const configuration = new StringParameter(scope, 'Control', {
       description: `Parts of Outflow task ${task}`,
       stringValue: Stack.of(scope).toJsonString({
         mappings: mappings.map(({ eventSourceMappingId }) => eventSourceMappingId),
         state: state.parameterName,
+        ...(!enabled && { enabled }),
         rules: rules.map(({ ref }) => ref),
         worker: live.functionArn,
         ...(retryQueue !== undefined && { retryQueue: { url: retryQueue.queueUrl, arn: retryQueue.queueArn } }),

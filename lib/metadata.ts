@@ -15,6 +15,7 @@ export interface TaskParts {
   readonly worker?: IConstruct;
   readonly mappings?: readonly IConstruct[];
   readonly state?: IConstruct;
+  readonly enabled?: boolean;
   readonly controlQueue?: IConstruct;
   readonly controlFunction?: IConstruct;
 }
@@ -43,6 +44,7 @@ export function addTaskMetadata(
     ...optional('deadLetterQueue', logicalId(stack, parts.deadLetterQueue)),
     ...optional('worker', logicalId(stack, parts.worker)),
     mappings: (parts.mappings ?? []).map((mapping) => logicalId(stack, mapping)!),
+    ...(parts.enabled === false && { enabled: false }),
     ...optional('state', logicalId(stack, parts.state)),
     ...optional('controlQueue', logicalId(stack, parts.controlQueue)),
     ...optional('controlFunction', logicalId(stack, parts.controlFunction)),

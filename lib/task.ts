@@ -7,7 +7,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { INITIAL_STATE, type TaskState } from '../lambdas/core/control.ts';
+import { UNWRITTEN_STATE } from '../lambdas/core/control.ts';
 import type { MetricName } from '../lambdas/core/metrics.ts';
 import { workerCode } from './asset.ts';
 import type { BatchPush } from './buffer/buffer.ts';
@@ -25,6 +25,8 @@ import { parseSpecAtSynth } from './task-spec.ts';
 import type { DeployTimeEnvironment } from './tokens.ts';
 import { addTopology } from './topology.ts';
 import { WORKER_TIMEOUT, worker } from './worker.ts';
+
+const TASK_TAG = 'outflow:task';
 
 /**
  * Forwards MQTT messages from a source to a sink (ApsaraMQ for MQTT: outflow task; EMQX: rule and data bridge; rows D1–D24).
@@ -110,11 +112,14 @@ export class OutflowTask extends Construct {
       this.#operated = parts;
     } else {
       const control = Control.of(this);
+      // Written at the first deployment; from then on it is the control function's. CloudFormation writes a parameter anew
+      // whenever anything of it changes, so nothing of this one does.
       const state = new StringParameter(this, 'State', {
-        description: `State of Outflow task ${this.taskName}`,
-        // Written at the first deployment; from then on it is the control function's.
-        stringValue: JSON.stringify(initialState(props.enabled ?? true)),
+        description: 'State of an Outflow task',
+        stringValue: UNWRITTEN_STATE,
       });
+      Tags.of(state).remove(TASK_TAG);
+      const enabled = props.enabled ?? true;
       const { worker: fn, live } = worker(this, {
         code: workerCode(props.sink.type, spec),
         environment: {
@@ -143,9 +148,9 @@ export class OutflowTask extends Construct {
       if (props.requestTtl !== undefined)
         Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParameter'], resourceArns: [state.parameterArn] });
       const mappings = buffer.feed(live);
-      control.add(this, this.taskName, { mappings, rules, worker: fn, live, retryQueue, state });
+      control.add(this, this.taskName, { mappings, rules, worker: fn, live, retryQueue, state, enabled });
       this.#operated = { ...parts, controlled: { control, state, mappings, live } };
-      const controlled = { state, controlQueue: control.queue, controlFunction: control.function };
+      const controlled = { state, enabled, controlQueue: control.queue, controlFunction: control.function };
       addTaskMetadata(this, spec, filters, { ...parts, worker: fn, mappings, ...controlled });
     }
     this.alarms = addAlarms(this, id, props.alarms ?? {}, props.alarmTopic, {
@@ -154,7 +159,7 @@ export class OutflowTask extends Construct {
       worker: this.worker,
     });
     addTopology(this);
-    Tags.of(this).add('outflow:task', this.taskName);
+    Tags.of(this).add(TASK_TAG, this.taskName);
   }
 
   /** A metric of the task; a sum over 5 minutes unless the options say otherwise (row C8). Nothing is written while it is zero. */
@@ -230,8 +235,4 @@ export class OutflowTask extends Construct {
     );
     return { messages, interval: Duration.seconds(1) };
   }
-}
-
-function initialState(enabled: boolean): TaskState {
-  return { ...INITIAL_STATE, ...(!enabled && { desired: 'Paused' }) };
 }

@@ -127,7 +127,7 @@ function awsTask(
 
   async function readParameter(name: string) {
     const { Parameter } = await ssm.send(new GetParameterCommand({ Name: name }));
-    return readState(Parameter?.Value);
+    return readState(Parameter?.Value, metadata.enabled);
   }
 
   async function receive(QueueUrl: string): Promise<LentLetter[]> {

@@ -49,7 +49,7 @@ export interface TaskReport {
   /** Why it is Ready or Start Failed. */
   readonly cause: string | undefined;
   readonly since: number | undefined;
-  /** Since when it does not run, whether its operator or its sink is the reason. */
+  /** Since when it does not run, whether its operator or its sink is the reason; undefined also if it never ran. */
   readonly stoppedAt: number | undefined;
   /** Its rules are off too. */
   readonly intakeStopped: boolean;
@@ -101,7 +101,7 @@ export function reportOf(readings: TaskReadings, now: number): TaskReport {
     status: state?.status,
     cause: state?.cause,
     since: state?.since || undefined,
-    stoppedAt: to === null ? from : undefined,
+    stoppedAt: to === null ? from || undefined : undefined,
     intakeStopped: state?.intakeStopped ?? false,
     waiting: queue && queue.visible + queue.delayed,
     inFlight: (queue?.inFlight ?? 0) + (retryQueue?.inFlight ?? 0),

@@ -19,6 +19,8 @@ export interface ControlledTask {
   readonly mappings: readonly string[];
   /** Name of the parameter that keeps its state. */
   readonly state: string;
+  /** False of a task that is deployed not to run, until its state is written. @default true */
+  readonly enabled?: boolean;
   /** Names of its rules. */
   readonly rules: readonly string[];
   /** ARN of the worker's alias. */
@@ -79,7 +81,7 @@ export function awsPorts(
   return {
     async readState() {
       const { Parameter } = await ssm.send(new GetParameterCommand({ Name: task.state }));
-      return readState(Parameter?.Value);
+      return readState(Parameter?.Value, task.enabled);
     },
     async writeState(state) {
       await ssm.send(new PutParameterCommand({ Name: task.state, Value: JSON.stringify(state), Overwrite: true }));

@@ -41,20 +41,31 @@ export const taskState = z.object({
 });
 export type TaskState = z.output<typeof taskState>;
 
+/** A parameter's text until the control function writes it. It never changes, so that no deployment writes it again. */
+export const UNWRITTEN_STATE = '{"v":1}';
+
 /** A task's state before anything was ever told about it. */
 export const INITIAL_STATE: TaskState = taskState.parse({ v: 1 });
+
+/** The same of a task that is deployed with `enabled: false`: it never ran, so what it has collected does not age. */
+const INITIAL_PAUSE: TaskState = { ...INITIAL_STATE, desired: 'Paused', stops: [[0, null]] };
 
 /** A parameter holds 4 KB; so many spans leave room for the rest. */
 const SPANS_AT_MOST = 60;
 /** Causes come from servers' answers, and can be long. */
 const CAUSE_CHARACTERS = 500;
 
-/** Reads a parameter's text. What is no state any more, or not yet, is the initial one. */
-export function readState(text: string | undefined): TaskState {
+/**
+ * Reads a parameter's text. What is no state any more, or not yet, is the initial one.
+ *
+ * @param isEnabled Whether the task is deployed to run; what was written since counts for more.
+ */
+export function readState(text: string | undefined, isEnabled = true): TaskState {
+  const initial = isEnabled ? INITIAL_STATE : INITIAL_PAUSE;
   try {
-    return taskState.parse(JSON.parse(text ?? ''));
+    return taskState.parse({ ...initial, ...JSON.parse(text ?? '') });
   } catch {
-    return INITIAL_STATE;
+    return initial;
   }
 }
 

@@ -30,6 +30,8 @@ export interface TaskMetadata {
   readonly worker?: string;
   /** Event source mappings: first the batch push, then that of the retries. */
   readonly mappings: readonly string[];
+  /** False of a task that is deployed not to run, until it is told otherwise. @default true */
+  readonly enabled?: boolean;
   /** The parameter that keeps the task's state. */
   readonly state?: string;
   /** The stack's control: where it is asked, and its function. */

@@ -1,7 +1,13 @@
 import type { SQSEvent } from 'aws-lambda';
 import type { Connectivity, ControlRequest, ProbeResponse } from '../../lambdas/buffer/intake.ts';
 import { control, type TaskPorts } from '../../lambdas/control/control.ts';
-import { type ControlMessage, readState, stoppedWithin, type TaskState } from '../../lambdas/core/control.ts';
+import {
+  type ControlMessage,
+  readState,
+  stoppedWithin,
+  type TaskState,
+  UNWRITTEN_STATE,
+} from '../../lambdas/core/control.ts';
 import type { StoppedTime } from '../../lambdas/expiry.ts';
 import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
@@ -27,15 +33,15 @@ export interface LocalControlOptions {
   readonly switchedOff: Set<string>;
   /** Calls the worker's function. */
   readonly invoke: (event: never) => Promise<unknown>;
-  /** The state parameter's first value. */
-  readonly initial: string | undefined;
+  /** Whether it is deployed to run. */
+  readonly isEnabled: boolean;
   readonly onError: (error: Error) => void;
 }
 
 export function localControl(options: LocalControlOptions): LocalControl {
   const { mappings, retryQueue, rules, switchedOff, onError } = options;
   const invoke = options.invoke as (event: object) => Promise<unknown>;
-  let state = readState(options.initial);
+  let state = readState(UNWRITTEN_STATE, options.isEnabled);
   let last: Promise<unknown> = Promise.resolve();
 
   const ports: TaskPorts = {

@@ -89,7 +89,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     rules: metadata.rules.map((logicalId) => resolve({ Ref: logicalId }) as string),
     switchedOff: setup.switchedOff,
     invoke: (event) => handler(event, { getRemainingTimeInMillis: () => 60_000 } as Parameters<Handler>[1]),
-    initial: readParameter(stack, metadata.state),
+    isEnabled: metadata.enabled ?? true,
     onError: setup.onError,
   });
   const deployed = createHandler(sinkOf(metadata.sink), {
@@ -176,10 +176,6 @@ function count(counters: Counters, report: BatchReport): void {
   counters.dropped += report.dropped;
   counters.deadLettered += report.deadLettered;
   counters.failed += report.failed.length;
-}
-
-function readParameter({ template }: Stack, logicalId: string | undefined): string | undefined {
-  return logicalId === undefined ? undefined : (template.Resources![logicalId]!.Properties!['Value'] as string);
 }
 
 interface FunctionProperties {

@@ -7,6 +7,7 @@ import {
   readState,
   stoppedWithin,
   type TaskState,
+  UNWRITTEN_STATE,
 } from '../../lambdas/core/control.ts';
 
 const halt = (why: 'stopped' | 'blocked', at: number): ControlMessage => ({
@@ -120,6 +121,21 @@ describe('control (D19–D23, F33)', () => {
         if (state.stops.length < 60) expect(stoppedWithin(state, start, world.now)).toBe(stoppedMs);
       }),
     );
+  });
+
+  it('starts as it is deployed, and goes by what was written since; what it collects before it runs does not age', async () => {
+    const start = 1_795_251_600_000;
+    const { world, ports } = taskAt(start);
+    world.text = UNWRITTEN_STATE;
+    world.on = false;
+    const deployed = { ...ports, readState: async () => readState(world.text, false) };
+    const tell = (kind: 'reconcile' | 'enable') => control({ kind, task: 't' }, deployed, () => world.now);
+    expect(await tell('reconcile')).toMatchObject({ desired: 'Paused', status: 'Paused' });
+    world.now += 60_000;
+    const enabled = await tell('enable');
+    expect(enabled).toMatchObject({ desired: 'Running', status: 'Running' });
+    expect(stoppedWithin(enabled, start - 30_000, world.now)).toBe(90_000);
+    expect(readState(world.text, false)).toEqual(enabled);
   });
 
   it('says what an operator has to know: status, cause, since when', async () => {

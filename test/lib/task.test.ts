@@ -215,9 +215,19 @@ describe('OutflowTask', () => {
   it('starts paused when it is told to (D19)', () => {
     const { template } = synth({ enabled: false });
     template().resourcePropertiesCountIs('AWS::Lambda::EventSourceMapping', { Enabled: false }, 2);
+    expect(template().toJSON().Metadata['mqtt-outflow'].tasks[0]).toMatchObject({ enabled: false });
     template().hasResourceProperties('AWS::SSM::Parameter', {
-      Value: Match.stringLikeRegexp('"desired":"Paused"'),
+      Value: { 'Fn::Join': ['', Match.arrayWith([Match.stringLikeRegexp('"enabled":false')])] },
     });
+  });
+
+  it('keeps its state, whatever of it is deployed anew (D19)', () => {
+    const stateOf = (props: Partial<OutflowTaskProps>) => {
+      const parameters = synth(props).template().findResources('AWS::SSM::Parameter');
+      return Object.entries(parameters).find(([id]) => id.startsWith('TelemetryState'));
+    };
+    expect(stateOf({})).toBeDefined();
+    expect(stateOf({ enabled: false, taskName: 'other', description: 'other' })).toEqual(stateOf({}));
   });
 
   it('is clean under cdk-nag AwsSolutions (S02)', () => {
