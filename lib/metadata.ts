@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type CfnElement, Stack } from 'aws-cdk-lib';
 import type { Construct, IConstruct } from 'constructs';
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
 import { METADATA_KEY, METADATA_VERSION, type TaskMetadata, type TemplateMetadata } from '../lambdas/core/metadata.ts';
 
 /** What a task is made of, as constructs. */
@@ -20,7 +21,11 @@ export interface TaskParts {
   readonly controlFunction?: IConstruct;
 }
 
-/** Lists the task in its template's metadata, for the command, the local runner and the topology. */
+/**
+ * Lists the task in its template's metadata, for the command, the local runner and the topology.
+ *
+ * @throws InvalidOptionError for a name that another task of the stack has: its metrics, alarms and control go by it.
+ */
 export function addTaskMetadata(
   scope: Construct,
   spec: { task: string; sink: { type: string } },
@@ -30,6 +35,13 @@ export function addTaskMetadata(
   const stack = Stack.of(scope);
   const { metadata = {} } = stack.templateOptions;
   const known = (metadata[METADATA_KEY] ?? { v: METADATA_VERSION, tasks: [] }) as TemplateMetadata;
+  const namesake = known.tasks.find(({ task }) => task === spec.task);
+  if (namesake !== undefined)
+    throw new InvalidOptionError(
+      `${scope.node.path}.taskName`,
+      spec.task,
+      `a name that no other task of the stack has; ${namesake.path} has this one (without taskName, it is the construct's id)`,
+    );
   const task: TaskMetadata = {
     task: spec.task,
     path: scope.node.path,

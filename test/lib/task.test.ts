@@ -4,6 +4,7 @@ import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { Construct } from 'constructs';
 import { describe, expect, it } from 'vitest';
 import { compileIotSql, renderIotTemplate } from '../../lambdas/core/sql/aws/engine.ts';
 import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
@@ -202,6 +203,20 @@ describe('OutflowTask', () => {
       Description: 'Outflow task Telemetry',
       RecursiveLoop: 'Allow',
     });
+  });
+
+  it('shares its name with no other of its stack: metrics, alarms and control go by it (C8)', () => {
+    const stack = new Stack(new App(), 'Test');
+    const declare = (line: string, taskName?: string) => {
+      const sink = new KinesisSink('stream', { partitionKey: 'k' });
+      const props = { source: new IotTopicSource(`${line}/#`), sink, ...(taskName !== undefined && { taskName }) };
+      return new OutflowTask(new Construct(stack, line), 'Telemetry', props);
+    };
+    declare('LineA');
+    expect(() => declare('LineB')).toThrow(
+      /Test\/LineB\/Telemetry.taskName: got 'Telemetry'; wanted .* Test\/LineA\/Telemetry has/,
+    );
+    expect(() => declare('LineC', 'LineC')).not.toThrow();
   });
 
   it('is controlled with others, and held up by none of them (D20)', () => {
