@@ -31,7 +31,7 @@ export interface Letter {
   readonly stage: string | undefined;
   /** The task that gave it up, where it says. */
   readonly task: string | undefined;
-  /** The rule that gave it up, of a rule's error action. */
+  /** Name of the rule that took its message, or that gave it up. */
   readonly rule: string | undefined;
   /** Retries that it has had. */
   readonly attempts: number;
@@ -58,7 +58,7 @@ export function readLetter({ messageId, body, attributes, sentAt }: StoredMessag
     error: text('ERROR_MESSAGE') ?? failures?.join('; ') ?? 'it says no reason',
     stage: text('STAGE'),
     task: text('TASK'),
-    rule: ruleError?.ruleName,
+    rule: ruleError?.ruleName ?? RULE_ARN.exec(text('RULE_ARN') ?? '')?.[1],
     attempts: Number(text('RETRY_ATTEMPTS') ?? 0),
     firstSeen: Number(text('FIRST_SEEN') ?? sentAt),
     envelope,
@@ -72,10 +72,24 @@ export function readLetter({ messageId, body, attributes, sentAt }: StoredMessag
   };
 }
 
-/** Whether a letter is a task's own, in a queue that several tasks may share. One that does not say is everybody's. */
+/**
+ * Whether a letter is a task's own, in a queue that several tasks may share: by its rule, since tasks of two stacks may have
+ * one name. One that tells no rule goes by the task's name; one that tells neither is everybody's.
+ */
 export function isLetterOf({ name, rules }: { name: string; rules: readonly string[] }, letter: Letter): boolean {
-  if (letter.task !== undefined) return letter.task === name;
-  return letter.rule === undefined || rules.includes(letter.rule);
+  const { task, rule } = letter;
+  if (task !== undefined && task !== name) return false;
+  if (rule === undefined || rules.includes(rule)) return true;
+  // Of a rule that the task does not have any more; in one stack no other task has the name.
+  const stack = stackPart(rule);
+  return task !== undefined && stack !== '' && rules.some((own) => stackPart(own) === stack);
+}
+
+const RULE_ARN = /^arn:[^:]*:iot:[^:]*:[^:]*:rule\/(.+)$/;
+
+// CloudFormation names a rule <stack>_<logical id>_<random>, and neither of the last two has a `_`.
+function stackPart(rule: string): string {
+  return rule.split('_').slice(0, -2).join('_');
 }
 
 /** How many letters there are of each code, most frequent first. */

@@ -95,6 +95,23 @@ describe('redrive', () => {
     expect(stored.map(({ messageId }) => messageId)).toEqual(['m2']);
   });
 
+  it('leaves the letters of a task of the same name in another stack', async () => {
+    const of = (n: number, ruleArn: string) => {
+      const [TASK, RULE_ARN] = ['Telemetry', ruleArn].map((StringValue) => ({ DataType: 'String', StringValue }));
+      return letter(n, 'REJECTED', { attributes: { TASK: TASK!, RULE_ARN: RULE_ARN! } });
+    };
+    const arn = (rule: string) => `arn:aws:iot:us-east-1:111111111111:rule/${rule}`;
+    const { queue, stored } = letterBox([
+      of(0, arn('Dev_TelemetryRule0_Ab1')),
+      of(1, arn('Prod_TelemetryRule0_Cd2')),
+      of(2, arn('Dev_TelemetryRule1_Gone')),
+      of(3, 'unknown'),
+    ]);
+    const dev = { name: 'Telemetry', rules: ['Dev_TelemetryRule0_Ab1'] };
+    await redrive(dev, queue, { codes: [], isDry: false, now: () => NOW });
+    expect(stored.map(({ messageId }) => messageId)).toEqual(['m0', 'm2', 'm3']);
+  });
+
   it('keeps to its rate', async () => {
     let now = NOW;
     const { queue } = letterBox(Array.from({ length: 25 }, (_, n) => letter(n, 'REJECTED')));
