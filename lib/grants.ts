@@ -1,16 +1,20 @@
 import { Stack } from 'aws-cdk-lib';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { EventSourceMapping, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import { grantSend } from './buffer/queue-buffer.ts';
 import type { Control } from './control.ts';
+import { logicalId } from './metadata.ts';
 
 /** What an operator of a task has to do with. */
 export interface OperatedParts {
   readonly queue: IQueue | undefined;
   readonly retryQueue: IQueue | undefined;
+  /** The buffer's stream, in place of the queues. */
+  readonly stream: IStream | undefined;
   readonly deadLetterQueue: IQueue;
   /** Absent for a task without a worker. */
   readonly controlled?: {
@@ -46,15 +50,28 @@ export function grantControl(task: Construct, parts: OperatedParts, grantee: IGr
     .combine(allow(['lambda:InvokeFunction'], [live.functionArn]));
 }
 
-/** Allows reading dead letters, and putting them back into the task's queue. */
+/** Allows reading dead letters, and putting them back into the task's queue or stream. */
 export function grantRedrive(task: Construct, parts: OperatedParts, grantee: IGrantable): Grant {
-  const { queue, deadLetterQueue } = parts;
+  const { queue, stream, deadLetterQueue, controlled } = parts;
   const allow = allowing(grantee);
   const grant = grantFind(task, parts, grantee).combine(allow(TAKE_AND_MOVE, [deadLetterQueue.queueArn]));
   deadLetterQueue.encryptionMasterKey?.grant(grantee, 'kms:Decrypt');
-  if (queue === undefined) return grant;
-  grantSend(queue, grantee);
-  return grant.combine(allow(['sqs:GetQueueAttributes'], [queue.queueArn]));
+  if (queue !== undefined) {
+    grantSend(queue, grantee);
+    return grant.combine(allow(['sqs:GetQueueAttributes'], [queue.queueArn]));
+  }
+  if (stream === undefined || controlled === undefined) return grant;
+  stream.encryptionKey?.grant(grantee, 'kms:GenerateDataKey');
+  const put = grant.combine(allow(['kinesis:PutRecords'], [stream.streamArn]));
+  // A stream of another stack is known from its mapping alone.
+  return logicalId(Stack.of(task), stream) !== undefined
+    ? put
+    : put.combine(
+        allow(
+          ['lambda:GetEventSourceMapping'],
+          controlled.mappings.map(({ eventSourceMappingArn }) => eventSourceMappingArn),
+        ),
+      );
 }
 
 /** Amazon SQS, "Dead-letter queue redrive permissions"; a letter that is only looked at is shown again at once. */
@@ -80,7 +97,7 @@ function grantFind(task: Construct, { deadLetterQueue, controlled }: OperatedPar
   const stack = Stack.of(task);
   const grant = allowing(grantee)(READ_STACK, [stack.stackId]);
   // A dead-letter queue of another stack is known from the worker's environment alone.
-  return controlled === undefined || Stack.of(deadLetterQueue) === stack
+  return controlled === undefined || logicalId(stack, deadLetterQueue) !== undefined
     ? grant
     : grant.combine(allowing(grantee)(['lambda:GetFunctionConfiguration'], [controlled.live.functionArn]));
 }

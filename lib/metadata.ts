@@ -64,8 +64,8 @@ export function addTaskMetadata(
   stack.templateOptions.metadata = { ...metadata, [METADATA_KEY]: { ...known, tasks: [...known.tasks, task] } };
 }
 
-// A queue that the user brought from elsewhere has no resource in this template.
-function logicalId(stack: Stack, part: IConstruct | undefined): string | undefined {
+/** Id of a part in a stack's template. What the user brought from elsewhere has no resource there: undefined. */
+export function logicalId(stack: Stack, part: IConstruct | undefined): string | undefined {
   const element = part?.node.defaultChild ?? part;
   return element !== undefined && 'logicalId' in element && Stack.of(element) === stack
     ? stack.resolve((element as CfnElement).logicalId)

@@ -21,7 +21,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Connectivity } from '../../lambdas/buffer/intake.ts';
 import { sqsApi } from '../../lambdas/buffer/sqs-api.ts';
 import { type ControlMessage, readState } from '../../lambdas/core/control.ts';
-import { type Cloud, type CloudTask, type QueueReport, reportOf } from './cloud.ts';
+import { type Cloud, type CloudTask, held, type QueueReport, reportOf } from './cloud.ts';
 import { type DeployedTask, readDeployedTasks } from './deployed.ts';
 import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
 import { intoQueue, intoStream, nowhere } from './put-back.ts';
@@ -38,20 +38,13 @@ const AT_ONCE = 10;
 /** A long poll asks all of SQS's servers: what it does not find is not there. */
 const POLL_SECONDS = 1;
 const MOVE_POLL_MS = 1_000;
+const STREAM_ARN = /^arn:[^:]*:kinesis:[^:]*:[^:]*:stream\/(.+)$/;
 
 /**
  * The tasks of deployed stacks. Credentials, region and endpoint are the SDK's own, so that `AWS_ENDPOINT_URL` leads to
  * LocalStack.
  */
-export function awsCloud({ stackNames, onNote }: AwsCloudOptions): Cloud {
-  const clients = {
-    cloudFormation: new CloudFormationClient(),
-    lambda: new LambdaClient(),
-    sqs: new SQSClient(),
-    // Emulators of Kinesis do not speak the client's own HTTP/2.
-    kinesis: new KinesisClient({ requestHandler: new NodeHttpHandler() }),
-    ssm: new SSMClient(),
-  };
+export function awsCloud({ stackNames, onNote }: AwsCloudOptions, clients: Clients = connect()): Cloud {
   return {
     async tasks() {
       const stacks = await Promise.all(
@@ -71,11 +64,23 @@ export function awsCloud({ stackNames, onNote }: AwsCloudOptions): Cloud {
   };
 }
 
-interface Clients {
+export interface Clients {
+  readonly cloudFormation: CloudFormationClient;
   readonly lambda: LambdaClient;
   readonly sqs: SQSClient;
   readonly kinesis: KinesisClient;
   readonly ssm: SSMClient;
+}
+
+function connect(): Clients {
+  return {
+    cloudFormation: new CloudFormationClient(),
+    lambda: new LambdaClient(),
+    sqs: new SQSClient(),
+    // Emulators of Kinesis do not speak the client's own HTTP/2.
+    kinesis: new KinesisClient({ requestHandler: new NodeHttpHandler() }),
+    ssm: new SSMClient(),
+  };
 }
 
 function awsTask(
@@ -101,6 +106,14 @@ function awsTask(
     deadLetterQueueUrl ??=
       metadata.deadLetterQueue === undefined ? brought() : Promise.resolve(id(metadata.deadLetterQueue));
     return deadLetterQueueUrl;
+  };
+
+  // Nor is a stream of another stack, and its mapping knows it. A task of queues has those in its own stack.
+  const streamOfMapping = async () => {
+    const [mapping] = metadata.mappings;
+    if (mapping === undefined || metadata.queue !== undefined) return undefined;
+    const { EventSourceArn = '' } = await lambda.send(new GetEventSourceMappingCommand({ UUID: idOf(mapping) }));
+    return STREAM_ARN.exec(EventSourceArn)?.[1];
   };
 
   async function reportOfQueue(QueueUrl: string | undefined): Promise<QueueReport | undefined> {
@@ -202,12 +215,17 @@ function awsTask(
       const answer = Payload?.transformToString() ?? '';
       return FunctionError === undefined ? JSON.parse(answer) : { ok: false, detail: `${FunctionError}: ${answer}` };
     },
+    async countLetters() {
+      const report = await reportOfQueue(await deadLetterQueue());
+      return report && held(report);
+    },
     async letters() {
       const deadLetterQueueUrl = await deadLetterQueue();
       if (deadLetterQueueUrl === undefined)
         throw new Error(`${task}: its dead-letter queue is another stack's, and there is no worker that knows it`);
       const api = sqsApi();
-      const [queueUrl, streamName] = [id(metadata.queue), id(metadata.stream)];
+      const queueUrl = id(metadata.queue);
+      const streamName = id(metadata.stream) ?? (await streamOfMapping());
       let putBack = nowhere;
       if (queueUrl !== undefined) putBack = intoQueue(api, queueUrl, onNote);
       else if (streamName !== undefined) putBack = intoStream(kinesis, streamName, onNote);

@@ -29,6 +29,8 @@ export interface CloudTask {
   ask(wish: Wish): Promise<void>;
   /** Asks the worker where it runs, with its own role and network. @throws for a task without a worker. */
   testConnectivity(): Promise<Connectivity>;
+  /** How many dead letters its queue holds, about; undefined when the queue is unknown. */
+  countLetters(): Promise<number | undefined>;
   /** Its dead letters. @throws when its dead-letter queue is unknown. */
   letters(): Promise<LetterQueue>;
   /**
@@ -106,11 +108,16 @@ export function reportOf(readings: TaskReadings, now: number): TaskReport {
     waiting: queue && queue.visible + queue.delayed,
     inFlight: (queue?.inFlight ?? 0) + (retryQueue?.inFlight ?? 0),
     retrying: (retryQueue?.visible ?? 0) + (retryQueue?.delayed ?? 0),
-    deadLetters: deadLetterQueue && deadLetterQueue.visible + deadLetterQueue.inFlight + deadLetterQueue.delayed,
+    deadLetters: deadLetterQueue && held(deadLetterQueue),
     oldestSeconds: queue?.oldestSeconds,
     retentionSeconds: queue?.retentionSeconds,
     mappings,
   };
+}
+
+/** Messages that a queue holds, lent or not. */
+export function held({ visible, inFlight, delayed }: QueueReport): number {
+  return visible + inFlight + delayed;
 }
 
 /** Picks tasks by name, by path of the construct, or all of them. @throws naming those that there are. */

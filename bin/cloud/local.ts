@@ -6,7 +6,7 @@ import type { Queue } from '../../localstack/one-process/queue/queue.ts';
 import { identity } from '../../localstack/one-process/resolve.ts';
 import type { Run } from '../../localstack/one-process/run.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
-import { type Cloud, type CloudTask, type QueueReport, reportOf } from './cloud.ts';
+import { type Cloud, type CloudTask, held, type QueueReport, reportOf } from './cloud.ts';
 import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
 import { intoQueue, intoStream, nowhere } from './put-back.ts';
 
@@ -49,6 +49,7 @@ export function localCloud(
         await controlOf(task).send(message);
       },
       testConnectivity: async () => controlOf(task).testConnectivity(),
+      countLetters: async () => deadLetterQueue && held(reportOfQueue(deadLetterQueue)),
       async letters() {
         if (deadLetterQueue === undefined) throw new Error(`${task.name}: its dead-letter queue does not run here`);
         const queues = new Map([deadLetterQueue, ...(queue === undefined ? [] : [queue])].map((one) => [one.url, one]));

@@ -35,8 +35,8 @@ export function redriveCommand(operator: Operator): Command {
       const task = pickOne(await terminal.during(() => 'Reading the stacks …', cloud.tasks()), name);
       const isAsked = terminal.isInteractive && !options.yes && !options.all && !options.dryRun;
       if (isAsked && options.filter === undefined) {
-        const { deadLetters = 0 } = await task.status();
-        const note = `Note: all ${deadLetters} dead letters, of every code, go back to ${task.name}. Put them back?`;
+        // Whoever may redrive need not be allowed all that the task's status asks for.
+        const note = `Note: all ${(await task.countLetters()) ?? 0} dead letters, of every code, go back to ${task.name}. Put them back?`;
         if (!(await terminal.confirm(note))) return terminal.fail();
       }
       if (options.native) return moveAll(task, options, terminal);

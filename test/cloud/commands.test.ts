@@ -142,6 +142,19 @@ describe('the commands', () => {
     expect((await command(cloud, ['status', 'Plant/Warm'])).failed).toBe(true);
   });
 
+  it('ask before a redrive with nothing that only the status would need', async () => {
+    const asked: string[] = [];
+    const task = { ...warm, status: () => Promise.reject(new Error('not allowed')), countLetters: async () => 7 };
+    const { failed } = await command({ tasks: async () => [task], close() {} }, ['redrive', 'Warm'], {
+      isInteractive: true,
+      async confirm(question) {
+        asked.push(question);
+        return false;
+      },
+    });
+    expect({ failed, asked }).toEqual({ failed: true, asked: [expect.stringContaining('all 7 dead letters')] });
+  });
+
   it.each([
     [['pause', 'Warm'], 'name one by its path: Plant/Warm, Other/Warm'],
     [['redrive', 'Plant/Warm', '--all', '--filter', 'EXPIRED'], '--all and --filter EXPIRED: wanted one of them'],

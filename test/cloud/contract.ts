@@ -169,16 +169,20 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
 }
 
 /** Carries out a command of the operator's over a cloud, as the terminal would. */
-export async function command(cloud: Cloud, words: readonly string[]): Promise<{ answer: string; failed: boolean }> {
+export async function command(
+  cloud: Cloud,
+  words: readonly string[],
+  { isInteractive = false, confirm = async (_: string) => true } = {},
+): Promise<{ answer: string; failed: boolean }> {
   const printed: string[] = [];
   let failed = false;
   const terminal: Terminal = {
-    isInteractive: false,
+    isInteractive,
     columns: Number.POSITIVE_INFINITY,
     print: (text) => printed.push(text),
     note: (text) => printed.push(text),
     during: (_, work) => work,
-    confirm: async () => true,
+    confirm,
     clear() {},
     fail: () => {
       failed = true;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -207,6 +208,28 @@ describe('an operator', () => {
     const back = ['sqs:GetQueueAttributes TQueue', 'sqs:SendMessage TQueue'];
     expect(granted((task, operator) => task.grantRedrive(operator))).toEqual(
       [...stackReading, ...letters, ...back].sort(),
+    );
+    expect(granted((task, operator) => task.grantRedrive(operator), { buffer: new StreamBuffer() })).toEqual(
+      [...stackReading, ...letters, 'kinesis:PutRecords TStream'].sort(),
+    );
+  });
+
+  it('may ask where what was brought from elsewhere is, for the template does not tell', () => {
+    const { stack } = declare();
+    const task = new OutflowTask(stack, 'Brought', {
+      source: new IotTopicSource('b'),
+      sink: sink(),
+      buffer: new StreamBuffer({
+        stream: Stream.fromStreamArn(stack, 'Theirs', 'arn:aws:kinesis:us-east-1:000000000000:stream/theirs'),
+      }),
+      deadLetterQueue: Queue.fromQueueArn(stack, 'Letters', 'arn:aws:sqs:us-east-1:000000000000:letters'),
+    });
+    const operator = new Role(stack, 'Operator', { assumedBy: new ServicePrincipal('ssm.amazonaws.com') });
+    task.grantRedrive(operator);
+    const statements = identityStatements(Template.fromStack(stack).toJSON()['Resources']);
+    const allowed = statements.filter(({ on }) => on.startsWith('Operator')).flatMap(({ Action }) => Action);
+    expect(allowed).toEqual(
+      expect.arrayContaining(['kinesis:PutRecords', 'lambda:GetEventSourceMapping', 'lambda:GetFunctionConfiguration']),
     );
   });
 
