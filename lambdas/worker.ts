@@ -9,6 +9,7 @@ import { asPassing, compileFates } from './fate.ts';
 import { paced } from './pace.ts';
 import type { RetryQueue } from './retry-queue.ts';
 import { compileRoutes } from './route.ts';
+import { readRuleArns } from './rule-arns.ts';
 import { type Parcel, settlement } from './settle.ts';
 import { compileStages, type Progress, type Stages } from './stages.ts';
 
@@ -129,7 +130,7 @@ export function assembleWorker<Request>(
     by,
     deadLetters,
     retries,
-    ruleArns: (env['RULE_ARNS'] ?? '').split(','),
+    ruleArns: readRuleArns(env['RULE_ARNS']),
     target,
   });
 

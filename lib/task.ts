@@ -19,7 +19,8 @@ import { OWN_RETENTION, refuseFifo } from './dead-letter-queue.ts';
 import { grantControl, grantRedrive, type OperatedParts } from './grants.ts';
 import { addTaskMetadata } from './metadata.ts';
 import { addAlarms, taskMetric } from './observe.ts';
-import { ruleArn, ruleRole } from './rule-role.ts';
+import { ruleArns } from './rule-arns.ts';
+import { ruleRole } from './rule-role.ts';
 import { type OutflowTaskProps, refuseUnknown } from './task-props.ts';
 import { parseSpecAtSynth } from './task-spec.ts';
 import type { DeployTimeEnvironment } from './tokens.ts';
@@ -129,7 +130,7 @@ export class OutflowTask extends Construct {
           DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
           CONTROL_QUEUE_URL: control.queue.queueUrl,
           STACK_NAME: Stack.of(this).stackName,
-          RULE_ARNS: rules.map(ruleArn).join(','),
+          RULE_ARNS: ruleArns(`${id}.source`, rules),
           TARGET_ARN: sink.targetArn,
           ...(props.requestTtl !== undefined && { STATE_PARAMETER: state.parameterName }),
         },

@@ -267,6 +267,25 @@ describe('OutflowTask', () => {
 });
 
 describe('several filters', () => {
+  it('are as many as a worker can be deployed with, whose environment holds 4 KB', () => {
+    const lines = (count: number) => new IotTopicSource(Array.from({ length: count }, (_, i) => `line${i}/#`));
+    const { stack, template } = synth({ source: lines(50) });
+    const [fn] = Object.values(
+      template().findResources('AWS::Lambda::Function', {
+        Properties: { Description: 'Outflow task Telemetry' },
+      }),
+    );
+    const text = JSON.stringify(stack.resolve(fn!.Properties.Environment.Variables), (_, value) =>
+      // Generated names are the stack's, the logical id, and 12 characters.
+      typeof value?.Ref === 'string' ? `Test_${value.Ref}_${'x'.repeat(12)}` : value,
+    );
+    expect(text.match(/Test_Telemetry[^,]*Rule/g)).toHaveLength(50);
+    expect(text.length).toBeLessThan(4_096);
+    expect(() => synth({ source: lines(80) })).toThrow(
+      /Telemetry.source: got '80 rules.*; wanted at most \d\d in one task/,
+    );
+  });
+
   const sqlOf = (filters: string[]) => {
     const { template } = synth({ source: new IotTopicSource(filters) });
     return Object.values(template().findResources('AWS::IoT::TopicRule')).map(

@@ -61,7 +61,7 @@ export function taskWith({
       sink: { type: 'script', payload },
       ...rest,
     },
-    env: { RULE_ARNS: 'arn:rule/1,arn:rule/2' },
+    env: { RULE_ARNS: 'arn:rule/1,2' },
     queues,
     now,
     report: (report) => reports.push(report),
