@@ -179,6 +179,7 @@ function awsTask(
     stack,
     path: metadata.path,
     sink: metadata.sink,
+    hasWorker: metadata.worker !== undefined,
     filters: metadata.filters,
     rules: metadata.rules.map(idOf),
     async status() {

@@ -20,6 +20,8 @@ export interface CloudTask {
   readonly path: string;
   /** Type of its sink. */
   readonly sink: string;
+  /** Without a worker IoT Core delivers by itself: there is nothing to ask, and nothing to enable or pause. */
+  readonly hasWorker: boolean;
   /** Topic filters that its rules serve. */
   readonly filters: readonly string[];
   /** Names of its rules. */

@@ -11,6 +11,8 @@ export interface LentLetter extends StoredMessage {
 export interface LetterQueue {
   /** Lends up to ten letters for {@link LENT_SECONDS}; none when there is none to lend. */
   receive(): Promise<readonly LentLetter[]>;
+  /** Begins the loan of letters anew. */
+  keep(letters: readonly LentLetter[]): Promise<void>;
   /** Ends the loan of letters. One that is not given back comes back by itself. */
   giveBack(letters: readonly LentLetter[]): Promise<void>;
   /**
@@ -35,7 +37,9 @@ export interface LetterQueueOptions {
 export const LENT_SECONDS = 120;
 /** DeleteMessageBatch and ChangeMessageVisibilityBatch take so many entries. */
 const MAX_ENTRIES = 10;
-/** So many receives in a row that give nothing new end a scan: what was passed over comes again after a while. */
+/** A loan that is so old is renewed. */
+const RENEWED_AFTER_MS = (LENT_SECONDS * 1000) / 2;
+/** So many receives in a row that give nothing new end a scan, whose loans have ended before it. */
 const REPEATS_AT_MOST = 5;
 
 export function letterQueue(options: LetterQueueOptions): LetterQueue {
@@ -59,12 +63,15 @@ export function letterQueue(options: LetterQueueOptions): LetterQueue {
     }
   }
 
+  const lendFor = (letters: readonly LentLetter[], VisibilityTimeout: number, what: string) =>
+    inTens(letters, what, (entries) =>
+      api.changeVisibilityBatch({ QueueUrl, Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout })) }),
+    );
+
   return {
     receive,
-    giveBack: (letters) =>
-      inTens(letters, `letters come back only within ${LENT_SECONDS} s`, (entries) =>
-        api.changeVisibilityBatch({ QueueUrl, Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout: 0 })) }),
-      ),
+    keep: (letters) => lendFor(letters, LENT_SECONDS, 'letters come again before the others are read'),
+    giveBack: (letters) => lendFor(letters, 0, `letters come back only within ${LENT_SECONDS} s`),
     async putBack(letters) {
       const stored = await putBack(letters);
       await inTens(
@@ -77,35 +84,50 @@ export function letterQueue(options: LetterQueueOptions): LetterQueue {
   };
 }
 
-/**
- * Lends the letters of a queue, each once, and gives back at its end what is not told to be gone.
- *
- * @param limit So many letters at most.
- */
+export interface ScanOptions {
+  /** So many letters at most. @default all */
+  readonly limit?: number;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+  /** Hears that it ended although there may be more: the queue went on giving what was read already. */
+  readonly onRepeats: () => void;
+}
+
+/** Lends the letters of a queue, each once, and gives back at its end what is not told to be gone. */
 export async function* scan(
   queue: LetterQueue,
-  limit: number,
+  { limit = Number.POSITIVE_INFINITY, now = Date.now, onRepeats }: ScanOptions,
 ): AsyncGenerator<{
   readonly letters: readonly LentLetter[];
   readonly gone: (letters: readonly LentLetter[]) => void;
 }> {
-  const lent = new Map<string, LentLetter>();
+  const lent = new Map<string, { readonly letter: LentLetter; readonly at: number }>();
   const seen = new Set<string>();
   const gone = (letters: readonly LentLetter[]) => {
     for (const { messageId } of letters) lent.delete(messageId);
   };
+  const lend = (letters: readonly LentLetter[]) => {
+    const at = now();
+    for (const letter of letters) lent.set(letter.messageId, { letter, at });
+  };
   try {
-    for (let repeats = 0; repeats < REPEATS_AT_MOST && seen.size < limit; ) {
+    for (let repeats = 0; seen.size < limit; ) {
+      if (repeats === REPEATS_AT_MOST) return onRepeats();
+      const old = [...lent.values()].filter(({ at }) => now() - at > RENEWED_AFTER_MS).map(({ letter }) => letter);
+      if (old.length > 0) {
+        await queue.keep(old);
+        lend(old);
+      }
       const received = await queue.receive();
       if (received.length === 0) return;
-      for (const letter of received) lent.set(letter.messageId, letter);
+      lend(received);
       const letters = received.filter(({ messageId }) => !seen.has(messageId)).slice(0, limit - seen.size);
       for (const { messageId } of letters) seen.add(messageId);
       repeats = letters.length === 0 ? repeats + 1 : 0;
       if (letters.length > 0) yield { letters, gone };
     }
   } finally {
-    await queue.giveBack([...lent.values()]);
+    await queue.giveBack([...lent.values()].map(({ letter }) => letter));
   }
 }
 

@@ -30,6 +30,7 @@ export function localCloud(
       stack: stack.name,
       path: metadata.path,
       sink: metadata.sink,
+      hasWorker: task.control !== undefined,
       filters: task.filters,
       rules: metadata.rules.map((id) => identity(stack.name, id, stack.template.Resources?.[id]).name),
       async status() {

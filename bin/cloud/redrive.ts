@@ -28,6 +28,11 @@ export interface RedriveCounts {
   readonly failed: Readonly<Record<string, number>>;
 }
 
+export interface RedriveResult extends RedriveCounts {
+  /** The queue went on giving letters that were left, and there may be others in it. */
+  readonly mayHaveMore: boolean;
+}
+
 const BATCH = 10;
 /** How far the clocks of SQS and of this machine may be apart: AWS refuses requests beyond it. */
 const CLOCKS_DIFFER_MS = 300_000;
@@ -40,7 +45,7 @@ export async function redrive(
   task: Pick<CloudTask, 'name' | 'rules'>,
   queue: LetterQueue,
   { codes, ratePerSecond, isDry, now, wait = sleep, onProgress = () => {} }: RedriveOptions,
-): Promise<RedriveCounts> {
+): Promise<RedriveResult> {
   const startedAt = now();
   const done = new Set<string>();
   const counts = { redriven: {}, skipped: {}, returned: {}, failed: {} } satisfies Record<keyof RedriveCounts, object>;
@@ -55,7 +60,11 @@ export async function redrive(
     return lent.sentAt > startedAt || (isRecent && done.has(letter.id)) ? 'returned' : 'redriven';
   }
 
-  for await (const { letters, gone } of scan(queue, Number.POSITIVE_INFINITY)) {
+  let mayHaveMore = false;
+  const onRepeats = () => {
+    mayHaveMore = true;
+  };
+  for await (const { letters, gone } of scan(queue, { now, onRepeats })) {
     const chosen: { lent: LentLetter; letter: Letter }[] = [];
     for (const lent of letters) {
       const letter = readLetter(lent);
@@ -79,7 +88,7 @@ export async function redrive(
     }
     onProgress(counts);
   }
-  return counts;
+  return { ...counts, mayHaveMore };
 }
 
 /** How many letters there are in one count of {@link RedriveCounts}. */

@@ -17,7 +17,7 @@ interface Reading {
   readonly letters: readonly Letter[];
   /** Letters of other tasks in the same queue. */
   readonly others: number;
-  /** The reading ended at its limit. */
+  /** The reading ended before the queue did. */
   readonly mayHaveMore: boolean;
 }
 
@@ -70,7 +70,11 @@ async function read(
   const letters: Letter[] = [];
   let count = 0;
   let others = 0;
-  for await (const batch of scan(await task.letters(), limit)) {
+  let isCutShort = false;
+  const onRepeats = () => {
+    isCutShort = true;
+  };
+  for await (const batch of scan(await task.letters(), { limit, onRepeats })) {
     for (const stored of batch.letters) {
       const letter = readLetter(stored);
       count++;
@@ -80,7 +84,7 @@ async function read(
     onCount(count);
     if (show !== undefined && letters.some(({ id, messageId }) => id === show || messageId === show)) break;
   }
-  return { letters, others, mayHaveMore: count >= limit };
+  return { letters, others, mayHaveMore: isCutShort || count >= limit };
 }
 
 function lettersText(
@@ -93,7 +97,7 @@ function lettersText(
   if (letters.length === 0) lines.push('No dead letters.');
   for (const [code, count] of Object.entries(countByCode(letters)))
     lines.push(`${String(count).padStart(6)}  ${printable(code)}`);
-  if (mayHaveMore) lines.push(`There may be more: the first ${limit} were read (--limit).`);
+  if (mayHaveMore) lines.push(`There may be more: at most ${limit} are read (--limit).`);
   if (others > 0) lines.push(`${others} letters in the same queue are another task's.`);
   if (oldest.length > 0) {
     const rows = oldest.map(({ code, attempts, firstSeen, envelope, id, error }) => [

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type CloudTask, pickOne } from '../cloud/cloud.ts';
-import { type RedriveCounts, redrive, total } from '../cloud/redrive.ts';
+import { type RedriveCounts, type RedriveResult, redrive, total } from '../cloud/redrive.ts';
 import { answer, collect, type Operator, onCloud, operatorCommand, type Where, whole } from './operator.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
@@ -54,7 +54,7 @@ export function redriveCommand(operator: Operator): Command {
         () => `Redriving ${task.name}: ${counts ? line(counts) : 'reading'} …`,
         work,
       );
-      if (total(result.failed) > 0) terminal.fail();
+      if (total(result.failed) > 0 || result.mayHaveMore) terminal.fail();
       const value = { task: task.name, dryRun: options.dryRun ?? false, ...result };
       answer(terminal, options, value, () => summary(task.name, result, options.dryRun ?? false));
     }),
@@ -83,11 +83,16 @@ function line({ redriven, skipped, failed }: RedriveCounts): string {
   return `${total(redriven)} put back, ${total(skipped)} left, ${total(failed)} failed`;
 }
 
-function summary(name: string, { redriven, skipped, returned, failed }: RedriveCounts, isDry: boolean): string {
+function summary(
+  name: string,
+  { redriven, skipped, returned, failed, mayHaveMore }: RedriveResult,
+  isDry: boolean,
+): string {
   const lines = [`${total(redriven)} letters ${isDry ? 'would go' : 'went'} back to ${name}${codes(redriven)}.`];
   if (total(skipped) > 0) lines.push(`${total(skipped)} were left${codes(skipped)}.`);
   if (total(returned) > 0) lines.push(`${total(returned)} came meanwhile, and were left${codes(returned)}.`);
   if (total(failed) > 0) lines.push(`${total(failed)} could not be put back, and are where they were${codes(failed)}.`);
+  if (mayHaveMore) lines.push('There may be more: the queue went on giving those that were left. Ask again.');
   return lines.join('\n');
 }
 

@@ -12,7 +12,7 @@ export function testConnectivityCommand(operator: Operator): Command {
     .argument('[task]', 'name of the task, or path of its construct (default: all that have a worker)')
     .action((name: string | undefined, where: Where) =>
       onCloud(operator, where, async (cloud, terminal) => {
-        const asking = async () => Promise.all(pick(await cloud.tasks(), name).map(ask));
+        const asking = async () => Promise.all(asked(await cloud.tasks(), name).map(ask));
         const results = await terminal.during(() => 'Asking the functions …', asking());
         if (results.some(({ ok }) => !ok)) terminal.fail();
         answer(terminal, where, results, () =>
@@ -23,6 +23,11 @@ export function testConnectivityCommand(operator: Operator): Command {
         );
       }),
     );
+}
+
+// One without a worker has nothing to ask; named, it says so.
+function asked(tasks: readonly CloudTask[], name: string | undefined): readonly CloudTask[] {
+  return pick(tasks, name).filter(({ hasWorker }) => hasWorker || name !== undefined);
 }
 
 async function ask(task: CloudTask): Promise<{ task: string; ok: boolean; detail: string }> {

@@ -122,6 +122,7 @@ describe('the commands', () => {
   const warm = {
     name: 'Warm',
     path: 'Plant/Warm',
+    hasWorker: true,
     filters: [],
     status: async () => reportOf({ ...READINGS, state }, Date.now()),
     async ask(wish: object) {
@@ -140,6 +141,28 @@ describe('the commands', () => {
     });
     expect((await command(cloud, ['test-connectivity', 'Plant/Warm'])).failed).toBe(true);
     expect((await command(cloud, ['status', 'Plant/Warm'])).failed).toBe(true);
+  });
+
+  it('test the connectivity of what has a worker, unless a task is named', async () => {
+    const ok = { ...warm, testConnectivity: async () => ({ ok: true, detail: 'fine' }) };
+    const native = { ...warm, name: 'Native', path: 'Plant/Native', hasWorker: false };
+    const both = { tasks: async () => [ok, native], close() {} };
+    expect(await command(both, ['test-connectivity'])).toEqual({
+      failed: false,
+      answer: expect.not.stringContaining('Native'),
+    });
+    expect((await command(both, ['test-connectivity', 'Native'])).failed).toBe(true);
+  });
+
+  it('exit with 1 after a redrive that cannot tell whether letters are left', async () => {
+    const other = { messageId: 'm', receiptHandle: 'r', body: '{}', attributes: {}, sentAt: 0 };
+    const letters = { receive: async () => [other], giveBack: async () => {}, keep: async () => {} };
+    const task = { ...warm, rules: [], letters: async () => letters } as unknown as CloudTask;
+    const words = ['redrive', 'Warm', '--filter', 'REJECTED'];
+    expect(await command({ tasks: async () => [task], close() {} }, words)).toEqual({
+      failed: true,
+      answer: expect.stringContaining('There may be more'),
+    });
   });
 
   it('ask before a redrive with nothing that only the status would need', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { readLetter } from '../../bin/cloud/letter.ts';
-import { type LentLetter, type LetterQueue, scan } from '../../bin/cloud/letter-queue.ts';
+import { LENT_SECONDS, type LentLetter, type LetterQueue, scan } from '../../bin/cloud/letter-queue.ts';
 import { redrive, total } from '../../bin/cloud/redrive.ts';
 
 const TASK = { name: 'Warm', rules: ['warm_rule'] };
@@ -26,6 +26,7 @@ function letterBox(held: LentLetter[], stores: (letter: LentLetter) => boolean =
       for (const one of some) lent.add(one);
       return some;
     },
+    async keep() {},
     async giveBack(letters) {
       for (const one of letters) lent.delete(one);
     },
@@ -112,6 +113,33 @@ describe('redrive', () => {
     expect(stored.map(({ messageId }) => messageId)).toEqual(['m0', 'm2', 'm3']);
   });
 
+  it('leaves none that is asked for, however long it takes: what is left is lent until its end', async () => {
+    let now = NOW;
+    const held = Array.from({ length: 400 }, (_, n) => letter(n, n < 200 ? 'EXPIRED' : 'REJECTED'));
+    const lentUntil = new Map<LentLetter, number>();
+    const lend = (letters: readonly LentLetter[], ms: number) => {
+      for (const one of letters) lentUntil.set(one, now + ms);
+    };
+    const { queue, stored } = letterBox(held);
+    const lending: LetterQueue = {
+      ...queue,
+      async receive() {
+        const some = held.filter((one) => (lentUntil.get(one) ?? 0) <= now).slice(0, 10);
+        lend(some, LENT_SECONDS * 1_000);
+        return some;
+      },
+      keep: async (letters) => lend(letters, LENT_SECONDS * 1_000),
+      giveBack: async (letters) => lend(letters, 0),
+    };
+    const wait = async (ms: number) => {
+      now += ms;
+    };
+    const options = { codes: ['REJECTED'], ratePerSecond: 1, isDry: false, now: () => now, wait };
+    expect(await redrive(TASK, lending, options)).toMatchObject({ redriven: { REJECTED: 200 }, mayHaveMore: false });
+    expect(stored).toHaveLength(200);
+    expect(held.every((one) => lentUntil.get(one)! <= now)).toBe(true);
+  });
+
   it('keeps to its rate', async () => {
     let now = NOW;
     const { queue } = letterBox(Array.from({ length: 25 }, (_, n) => letter(n, 'REJECTED')));
@@ -132,15 +160,17 @@ describe('a scan', () => {
       receive: async () => Array.from({ length: 10 }, () => held[at++ % held.length]!),
     };
     const seen: string[] = [];
-    for await (const { letters } of scan(queue, 1_000)) seen.push(...letters.map(({ messageId }) => messageId));
+    const onRepeats = vi.fn();
+    for await (const { letters } of scan(queue, { onRepeats })) seen.push(...letters.map(({ messageId }) => messageId));
     expect(seen.sort()).toEqual(held.map(({ messageId }) => messageId).sort());
+    expect(onRepeats).toHaveBeenCalledOnce();
   });
 
   it('gives back what was lent when its reader stops early, and reads no more than its limit', async () => {
     const { queue, lent } = letterBox(Array.from({ length: 40 }, (_, n) => letter(n, 'REJECTED')));
-    for await (const { letters } of scan(queue, 15)) if (letters.length < 10) break;
+    for await (const { letters } of scan(queue, { limit: 15, onRepeats() {} })) if (letters.length < 10) break;
     let read = 0;
-    for await (const { letters } of scan(queue, 15)) read += letters.length;
+    for await (const { letters } of scan(queue, { limit: 15, onRepeats() {} })) read += letters.length;
     expect({ read, lent: lent.size }).toEqual({ read: 15, lent: 0 });
   });
 });
