@@ -22,28 +22,38 @@ export function refuseFifo(option: string, queue: IQueue): void {
 
 /**
  * Sees to it that letters outlast the queue they come from: a message that SQS itself moves there keeps its age (Amazon SQS,
- * "Using dead-letter queues"), so it would be deleted as soon as it came. Of a queue that the user brings it warns.
+ * "Using dead-letter queues"), so it would be deleted as soon as it came.
  *
+ * @returns the retention in seconds.
  * @throws InvalidOptionError for a retention that SQS does not have, or that the task's own dead-letter queue cannot outlast.
  */
-export function checkRetention(task: Construct, option: string, retention: Duration, deadLetterQueue: IQueue): void {
+export function checkRetention(option: string, retention: Duration, task: Construct, deadLetterQueue: IQueue): number {
   const seconds = wholeSeconds(retention, option);
-  const isOwn = deadLetterQueue.node.scope === task;
   const { atLeast, atMost } = RETENTION_SECONDS;
-  if (seconds < atLeast || seconds > atMost || (isOwn && seconds === atMost))
+  if (seconds < atLeast || seconds > atMost || (isOwn(task, deadLetterQueue) && seconds === atMost))
     throw new InvalidOptionError(
       option,
       text(seconds),
       'at least 1 minute, and less than the 14 days of the dead-letter queue',
     );
-  if (isOwn) return;
+  return seconds;
+}
+
+/** Warns of a dead-letter queue of the user's that does not outlast the longest of the task's queues, or may not. */
+export function warnOfRetention(task: Construct, longest: Duration, deadLetterQueue: IQueue): void {
+  if (isOwn(task, deadLetterQueue)) return;
+  const seconds = longest.toSeconds();
   const kept = retentionOf(deadLetterQueue);
   if (kept !== undefined && kept > seconds) return;
   const given = kept === undefined ? 'its retention cannot be seen here' : `it keeps messages ${text(kept)}`;
   Annotations.of(task).addWarningV2(
     'mqtt-outflow:deadLetterRetention',
-    `deadLetterQueue: ${given}; wanted more than the ${text(seconds)} of the task's queue, or what SQS moves there is deleted early`,
+    `deadLetterQueue: ${given}; wanted more than the ${text(seconds)} of the task's queues, or what SQS moves there is deleted early`,
   );
+}
+
+function isOwn(task: Construct, deadLetterQueue: IQueue): boolean {
+  return deadLetterQueue.node.scope === task;
 }
 
 function retentionOf(queue: IQueue): number | undefined {

@@ -3,19 +3,23 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { EventSourceMapping, type EventSourceMappingProps, type IFunction } from 'aws-cdk-lib/aws-lambda';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { checkRetention } from '../dead-letter-queue.ts';
+import { checkRetention, warnOfRetention } from '../dead-letter-queue.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface QueueBufferProps {
   /**
-   * How long the queue keeps a message that is not delivered, from 1 minute. It must be shorter than the dead-letter queue's:
-   * less than 14 days for the task's own.
+   * How long the queue keeps a message that is not delivered, from 1 minute; SQS then deletes it, and no dead letter tells of
+   * it. It must be shorter than the dead-letter queue's: less than 14 days for the task's own. The retry queue keeps messages
+   * as long, but never less than 4 days: a message that waits for its next try, or for a task that is stopped, must outlast
+   * its delay, and one that SQS moves on from there keeps its age, so it must be younger than dead letters become.
    *
    * @default Duration.days(4)
    */
   readonly retentionPeriod?: Duration;
 }
+
+const DEFAULT_RETENTION = Duration.days(4);
 
 // The worker dead-letters by itself; the queue's own count is the last resort, against a message that kills the function.
 const MAX_RECEIVE_COUNT = 1_000;
@@ -45,9 +49,11 @@ export class QueueBuffer implements IBuffer {
       enabled,
     }: BufferBinding,
   ): BufferConfig {
-    const retentionPeriod = this.#props.retentionPeriod ?? Duration.days(4);
-    checkRetention(scope, `${option}.buffer.retentionPeriod`, retentionPeriod, deadLetterQueue);
-    const make = (id: string, windowSeconds: number) =>
+    const retentionPeriod = this.#props.retentionPeriod ?? DEFAULT_RETENTION;
+    const seconds = checkRetention(`${option}.buffer.retentionPeriod`, retentionPeriod, scope, deadLetterQueue);
+    const retryRetention = seconds > DEFAULT_RETENTION.toSeconds() ? retentionPeriod : DEFAULT_RETENTION;
+    warnOfRetention(scope, retryRetention, deadLetterQueue);
+    const make = (id: string, windowSeconds: number, retentionPeriod: Duration) =>
       new Queue(scope, id, {
         retentionPeriod,
         // AWS Lambda, "Using Lambda with Amazon SQS": six times the function's timeout, and the batch window.
@@ -59,8 +65,8 @@ export class QueueBuffer implements IBuffer {
           : { encryption: QueueEncryption.KMS, encryptionMasterKey: encryptionKey }),
         removalPolicy,
       });
-    const queue = make('Queue', batch.interval.toSeconds());
-    const retryQueue = make('RetryQueue', 0);
+    const queue = make('Queue', batch.interval.toSeconds(), retentionPeriod);
+    const retryQueue = make('RetryQueue', 0, retryRetention);
     grantSend(queue, ruleRole);
 
     const feed = (id: string, from: Queue, worker: IFunction, props: Partial<EventSourceMappingProps>) => {

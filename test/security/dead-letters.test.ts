@@ -1,4 +1,5 @@
 import { App, Duration, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
 import { type IQueue, Queue } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it } from 'vitest';
 import { IotTopicSource, KinesisSink, OutflowTask, QueueBuffer } from '../../lib/index.ts';
@@ -51,6 +52,22 @@ describe('dead letters outlast the queue that they come from', () => {
     const { metadata } = declare(Duration.days(4), queue).node.findChild('T').node;
     const texts = metadata.filter(({ type }) => type === 'aws:cdk:warning').map(({ data }) => String(data));
     expect(texts).toEqual(warnings.map((warning) => expect.stringContaining(warning)));
+  });
+
+  it.each<[Duration, number]>([
+    [Duration.minutes(1), 4 * 86_400],
+    [Duration.days(5), 5 * 86_400],
+  ])('a message waits for its next try 4 days at least, however short the queue keeps it: %s', (retention, seconds) => {
+    const queues = Template.fromStack(declare(retention)).findResources('AWS::SQS::Queue');
+    const kept = Object.entries(queues).map(([id, { Properties }]) => [
+      id.replace(/[0-9A-F]{8}$/, ''),
+      Properties.MessageRetentionPeriod,
+    ]);
+    expect(Object.fromEntries(kept)).toMatchObject({
+      TQueue: retention.toSeconds(),
+      TRetryQueue: seconds,
+      TDeadLetterQueue: 14 * 86_400,
+    });
   });
 
   it('S18 a FIFO queue is refused', () => {
