@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { kinesisOptions } from '../lambdas/deliver/kinesis/config.ts';
+import { KINESIS_ROUTED, kinesisOptions } from '../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../lambdas/deliver/kinesis/render.ts';
 import type { Outcome, Sink, SinkDefinition } from '../lambdas/deliver/sink.ts';
 import { createHandler } from '../lambdas/handler.ts';
@@ -39,6 +39,7 @@ function worker(task: { filter?: object; payload: string }, sink: Sink<KinesisRe
   const definition: SinkDefinition<typeof kinesisOptions, KinesisRequest> = {
     type: 'kinesis',
     options: kinesisOptions,
+    routed: KINESIS_ROUTED,
     compile: compileKinesis,
     open: () => sink,
     target: ({ stream }) => stream,

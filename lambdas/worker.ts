@@ -83,7 +83,7 @@ export interface WorkerEnvironment extends SinkEnvironment {
 export interface WorkerParts<Request> {
   readonly stages: Stages<Request>;
   readonly sink: Sink<Request>;
-  /** ARN or address of where a request goes. */
+  /** ARN or address of where a request goes; without one, of where any may go. */
   readonly target: (request?: Request) => string;
 }
 
@@ -97,17 +97,25 @@ export function createWorker<Schema extends z.ZodType, Request>(
   environment: WorkerEnvironment,
 ): Worker {
   const options = resolveDeployTime(spec.sink, environment.env);
-  const sink = definition.open(options, environment);
+  const opened = definition.open(options, environment);
+  const targets = new Set<string>();
   const render = (own?: RouteTo) => {
-    const routed = own === undefined ? spec.sink : routedOptions(definition.options, spec.sink, own, 'route.sink');
-    return definition.compile(resolveDeployTime(routed, environment.env), spec.missingVariable);
+    const routed = own === undefined ? spec.sink : routedOptions(definition, spec.sink, own, 'route.sink');
+    const resolved = resolveDeployTime(routed, environment.env);
+    targets.add(definition.target(resolved));
+    return definition.compile(resolved, spec.missingVariable);
   };
+  const stages = compileStages(spec, compileRoutes(spec.route, render));
+  const sink = { ...opened, testConnectivity: () => opened.testConnectivity([...targets]) };
+  const targetArn = environment.env['TARGET_ARN'] ?? '';
+  const anyTarget = targets.size === 1 ? [...targets][0]! : '*';
   return assembleWorker(
     spec,
     {
-      stages: compileStages(spec, compileRoutes(spec.route, render)),
+      stages,
       sink: spec.recordsPerSecond === undefined ? sink : paced(sink, spec.recordsPerSecond),
-      target: (request) => definition.target(options, environment.env, request),
+      target: (request) =>
+        targetArn.replace(/\*$/, () => (request === undefined ? anyTarget : definition.target(request))),
     },
     environment,
   );

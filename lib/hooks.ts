@@ -99,7 +99,7 @@ export class RocketMqHooks extends OutflowTask {
     super(scope, id, {
       ...task,
       source: new HooksSource(hooks, { defaults, deliveredLog }),
-      // Each route names a topic of its own; this one is what a connectivity test asks for.
+      // Each route names a topic of its own, so nothing goes to this one.
       sink: new RocketMqSink(connector, { topic: routes[0]!.sink.topic, ...given }),
       route: { routes, match: 'all', otherwise: 'drop' },
     });

@@ -25,6 +25,10 @@ export interface Route {
   readonly topicFilter?: string;
   /** EventBridge event pattern over the event. */
   readonly filter?: object;
-  /** Options of the sink by their names in its props, such as `{ topic: 'Alarms', tag: 'hot' }`. */
+  /**
+   * Options of the sink by their names in its props, such as `{ topic: 'Alarms', tag: 'hot' }`: those that are each message's
+   * own. Of Kinesis `stream` (a name, or an IStream), `partitionKey`, `explicitHashKey`, `payload`; of RocketMQ `topic`,
+   * `payload`, `key`, `tag`, `properties`, `messageGroup`, `delayLevel`, `deliverAt`.
+   */
   readonly sink: Readonly<Record<string, unknown>>;
 }

@@ -3,7 +3,9 @@ import { InvalidOptionError } from '../lambdas/core/errors.ts';
 import { parseOptions, routedOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
 import type { BatchPush } from './buffer/buffer.ts';
 import { RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
+import type { ISink } from './deliver/sink.ts';
 import { wholeSeconds } from './retry.ts';
+import type { Route } from './route.ts';
 import type { OutflowTaskProps } from './task-props.ts';
 import { type DeployTimeEnvironment, moveTokens } from './tokens.ts';
 import { insteadOf } from './unknown-option.ts';
@@ -24,7 +26,7 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     buffer: props.buffer?.spec,
     batchPush: batchPush === undefined ? undefined : inSeconds(task, batchPush),
     filter,
-    route: props.route,
+    route: props.route && { ...props.route, routes: props.route.routes?.map((route) => routeSpec(sink, route)) },
     missingVariable,
     validatePayload,
     retryPolicy: retryPolicy?.toSpec(`${task}.retryPolicy`),
@@ -37,11 +39,20 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     sink: sink.spec,
   };
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
-  const allowed = new Set(sink.deployTime.map((path) => `sink.${path}`));
+  const allowed = new Set([
+    ...sink.deployTime.map((path) => `sink.${path}`),
+    ...(props.route?.routes ?? []).flatMap((_, i) =>
+      sink.deployTime.filter((path) => sink.routed.includes(path)).map((path) => `route.routes.${i}.sink.${path}`),
+    ),
+  ]);
   const spec = parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task, insteadOf);
   for (const [i, own] of (spec.route?.routes ?? []).entries())
-    routedOptions(sink.options, spec.sink, own, `${task}.route.routes.${i}.sink`);
+    routedOptions(sink, spec.sink, own, `${task}.route.routes.${i}.sink`);
   return spec as { task: string; sink: { type: string } };
+}
+
+function routeSpec({ routeSpec = (own) => own }: ISink, route: Route): Route {
+  return { ...route, sink: route.sink && routeSpec(route.sink) };
 }
 
 function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {

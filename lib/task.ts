@@ -62,7 +62,7 @@ export class OutflowTask extends Construct {
     const role = ruleRole(this);
     this.deadLetterQueue = props.deadLetterQueue ?? this.#ownDeadLetterQueue(props.encryptionKey, removalPolicy);
     grantSend(this.deadLetterQueue, role);
-    const sink = props.sink.bind(this);
+    const sink = props.sink.bind(this, props.route?.routes ?? []);
     const buffer = (props.buffer ?? new QueueBuffer()).bind(this, {
       option: id,
       ruleRole: role,

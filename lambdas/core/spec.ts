@@ -139,14 +139,28 @@ export function taskSpec<Sink extends z.ZodType>(sink: Sink) {
   return withoutSink.extend({ sink });
 }
 
-/** The sink's options on a route. @throws InvalidOptionError as {@link parseOptions}. */
+/** What a sink can be told. */
+export interface SinkOptions<Sink extends z.ZodType = z.ZodType> {
+  /** The schema of the spec's `sink`. */
+  readonly options: Sink;
+  /** Names of the options that are read for each message, of which a route may have others; all else is the sink's as a whole. */
+  readonly routed: readonly string[];
+}
+
+/** The sink's options on a route. @throws InvalidOptionError as {@link parseOptions}, and for what no route decides. */
 export function routedOptions<Sink extends z.ZodType>(
-  sink: Sink,
+  { options: schema, routed }: SinkOptions<Sink>,
   options: z.output<Sink>,
   { sink: own }: RouteTo,
   name: string,
 ): z.output<Sink> {
-  return parseOptions(sink, { ...(options as object), ...own }, name);
+  const other = Object.keys(own).find((option) => !routed.includes(option));
+  if (other !== undefined) {
+    // What was given is not repeated: where a name is not known, it may be a password.
+    const wanted = `some of ${routed.join(', ')}: all else is the sink’s, for every route alike`;
+    throw new InvalidOptionError(`${name}.${other}`, 'an option that no route has', wanted);
+  }
+  return parseOptions(schema, { ...(options as object), ...own }, name);
 }
 
 /** @throws InvalidOptionError as {@link parseOptions}. */

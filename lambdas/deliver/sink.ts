@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { NeverRetry, RetryLater, StopTask } from '../core/errors.ts';
-import type { Resolved } from '../core/spec.ts';
+import type { Resolved, SinkOptions } from '../core/spec.ts';
 import type { MissingVariable } from '../core/template/template.ts';
 
 /** What became of one record, told in the order the records were given. */
@@ -29,12 +29,13 @@ export interface Sink<Request> {
   /** One outcome per request, in order. @throws RetryLater, StopTask when nothing was tried. */
   deliver(requests: readonly Request[], context: DeliverContext): Promise<readonly Outcome[]>;
   /**
-   * Whether the target can be reached and used, with nothing delivered.
+   * Whether the targets can be reached and used, with nothing delivered.
    *
+   * @param targets All that requests may go to: names, and templates where messages name them. By default what the options say.
    * @returns what was found, as a sentence for an operator.
    * @throws StopTask, RetryLater with the reason when it cannot.
    */
-  testConnectivity(): Promise<string>;
+  testConnectivity(targets?: readonly string[]): Promise<string>;
   close(): void | Promise<void>;
 }
 
@@ -54,14 +55,13 @@ export interface SinkEnvironment {
 export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** Everything that makes a sink: its folder exports one of these, and the table in `all.ts` lists it. */
-export interface SinkDefinition<Schema extends z.ZodType, Request> {
+export interface SinkDefinition<Schema extends z.ZodType, Request> extends SinkOptions<Schema> {
   readonly type: string;
-  /** The schema of the spec's `sink`; deploy-time values are strings by the time `compile` and `open` see them. */
-  readonly options: Schema;
+  /** Deploy-time values are strings by the time that it and `open` see the options. */
   compile(options: Resolved<z.output<Schema>>, missingVariable: MissingVariable): Render<Request>;
   open(options: Resolved<z.output<Schema>>, environment: SinkEnvironment): Sink<Request>;
-  /** ARN or address of where a request goes, for dead letters and for `outflow try`. */
-  target(options: Resolved<z.output<Schema>>, env: SinkEnvironment['env'], request?: Request): string;
+  /** Name of where a request goes, such as a stream; of options, that or the template of it. */
+  target(of: Request | Resolved<z.output<Schema>>): string;
   /** A request as `outflow try` shows it: plain data, bytes as text or base64. */
   show(request: Request): Record<string, unknown>;
 }

@@ -3,7 +3,8 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import type { Route } from '../route.ts';
 import { nativeTemplate } from './native-template.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 
@@ -23,9 +24,10 @@ export interface KinesisSinkProps {
    */
   readonly explicitHashKey?: string;
   /**
-   * The streams that a stream name with placeholders may name; the worker may write to these alone (row E14).
+   * The streams that a stream name with placeholders may name, the sink's or a route's; the worker may write to these alone,
+   * and to those that are named without (row E14).
    *
-   * @default - required where the stream name has placeholders, else none
+   * @default - required where a stream name has placeholders, else none
    */
   readonly streams?: readonly IStream[];
   /**
@@ -56,6 +58,7 @@ export class KinesisSink implements ISink {
   readonly type = 'kinesis';
   readonly options = kinesisOptions;
   readonly spec: object;
+  readonly routed = KINESIS_ROUTED;
   readonly deployTime = ['stream'];
   readonly #stream: IStream | string;
   readonly #props: KinesisSinkProps;
@@ -64,30 +67,34 @@ export class KinesisSink implements ISink {
     const { streams: _, ...options } = props;
     this.#stream = stream;
     this.#props = props;
-    this.spec = { type: 'kinesis', stream: typeof stream === 'string' ? stream : stream.streamName, ...options };
+    this.spec = { type: 'kinesis', stream: nameOf(stream), ...options };
   }
 
-  bind(scope: Construct): SinkConfig {
-    const streams = this.#props.streams ?? [];
-    if (typeof this.#stream !== 'string') return this.#config(this.#stream.streamArn, [this.#stream]);
-    const isTemplate = !Token.isUnresolved(this.#stream) && this.#stream.includes('${');
-    if (isTemplate && streams.length === 0) {
-      throw new InvalidOptionError(
-        `${scope.node.id}.sink.streams`,
-        undefined,
-        `the streams that '${this.#stream}' may name`,
-      );
-    }
-    if (!isTemplate && streams.length > 0) {
-      throw new InvalidOptionError(
-        `${scope.node.id}.sink.streams`,
-        'a list',
-        'none where the stream name has no placeholders',
-      );
-    }
-    return isTemplate
-      ? this.#config(streamArn(scope, '*'), streams)
-      : this.#config(streamArn(scope, this.#stream), [{ streamArn: streamArn(scope, this.#stream) }]);
+  routeSpec(own: Route['sink']): Route['sink'] {
+    return isStream(own['stream']) ? { ...own, stream: own['stream'].streamName } : own;
+  }
+
+  bind(scope: Construct, routes: readonly Route[]): SinkConfig {
+    const { streams = [] } = this.#props;
+    const option = `${scope.node.id}.sink.streams`;
+    const own = { stream: this.#stream };
+    const named = new Map(
+      (routes.length === 0 ? [{ sink: own }] : routes).map(({ sink }) => {
+        const { stream } = { ...own, ...sink };
+        return [nameOf(stream), stream];
+      }),
+    );
+    const template = [...named.keys()].find(isTemplate);
+    if (template !== undefined && streams.length === 0)
+      throw new InvalidOptionError(option, undefined, `the streams that '${template}' may name`);
+    if (template === undefined && streams.length > 0 && !routes.some(({ sink }) => Object.hasOwn(sink, 'stream')))
+      throw new InvalidOptionError(option, 'a list', 'none where the stream name has no placeholders');
+    const statics = [...named].filter(([name]) => !isTemplate(name));
+    const writable = statics.map(([name, stream]) =>
+      isStream(stream) ? stream : { streamArn: streamArn(scope, name) },
+    );
+    const targetArn = named.size === 1 && template === undefined ? writable[0]!.streamArn : streamArn(scope, '*');
+    return this.#config(targetArn, [...writable, ...streams]);
   }
 
   #config(
@@ -115,7 +122,7 @@ export class KinesisSink implements ISink {
         }
         if (explicitHashKey !== undefined)
           throw new InvalidOptionError(`${option}.explicitHashKey`, explicitHashKey, 'none without a buffer');
-        const streamName = typeof this.#stream === 'string' ? this.#stream : this.#stream.streamName;
+        const streamName = nameOf(this.#stream);
         if (targetArn.endsWith('/*'))
           throw new InvalidOptionError(`${option}.stream`, streamName, 'one stream without a buffer');
         grant(role, 'kinesis:PutRecord');
@@ -129,6 +136,18 @@ export class KinesisSink implements ISink {
       },
     };
   }
+}
+
+function isStream(stream: unknown): stream is IStream {
+  return typeof stream === 'object' && stream !== null;
+}
+
+function nameOf(stream: IStream | string): string {
+  return isStream(stream) ? stream.streamName : stream;
+}
+
+function isTemplate(name: string): boolean {
+  return !Token.isUnresolved(name) && name.includes('${');
 }
 
 function streamArn(scope: Construct, resourceName: string): string {

@@ -1,7 +1,9 @@
 import { type Duration, Token } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
 import { isRendered } from '../../lambdas/core/jsonpath/expression.ts';
-import { rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
+import { ROCKETMQ_ROUTED, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
 import type { RocketMqConnector } from '../connector/rocketmq-connector.ts';
+import type { Route } from '../route.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 
 /**
@@ -125,6 +127,7 @@ export class RocketMqSink implements ISink {
   readonly type = 'rocketmq';
   readonly options = rocketMqOptions;
   readonly spec: object;
+  readonly routed = ROCKETMQ_ROUTED;
   readonly deployTime = ['topic', 'nameServers', 'endpoints'];
   readonly #connector: RocketMqConnector;
   readonly #topic: string;
@@ -142,11 +145,16 @@ export class RocketMqSink implements ISink {
     };
   }
 
-  bind(): SinkConfig {
-    const isNamedByMessages = !Token.isUnresolved(this.#topic) && isRendered(this.#topic);
+  bind(_: Construct, routes: readonly Route[]): SinkConfig {
+    const own = { topic: this.#topic };
+    const topics = new Set(
+      (routes.length === 0 ? [{ sink: own }] : routes).map(({ sink }) => ({ ...own, ...sink }).topic),
+    );
+    const [topic] = topics as Set<string>;
+    const isOne = topics.size === 1 && (Token.isUnresolved(topic) || !isRendered(topic!));
     const connector = this.#connector;
     return {
-      targetArn: `${connector.address}/${isNamedByMessages ? '*' : this.#topic}`,
+      targetArn: `${connector.address}/${isOne ? topic : '*'}`,
       environment: connector.environment,
       network: connector.network,
       grantDeliver: (worker) => connector.grantConnect(worker),

@@ -3,6 +3,7 @@ import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Construct } from 'constructs';
 import type * as z from 'zod';
 import type { WorkerNetwork } from '../connector/network.ts';
+import type { Route } from '../route.ts';
 
 /** Where a task delivers to. The task binds it; it grants what its worker needs. */
 export interface ISink {
@@ -12,9 +13,18 @@ export interface ISink {
   readonly options: z.ZodType;
   /** The sink's part of the spec, before it is parsed; CDK tokens are still in it. */
   readonly spec: object;
-  /** Paths in the spec, such as `stream`, where a token may be the whole value. */
+  /** Names of the options that are read for each message, of which a route may have others. */
+  readonly routed: readonly string[];
+  /** Paths in the spec, such as `stream`, where a token may be the whole value; also on a route, of what it may have. */
   readonly deployTime: readonly string[];
-  bind(scope: Construct): SinkConfig;
+  /**
+   * What a route has of its own as the spec has it; CDK tokens may still be in it.
+   *
+   * @default - as it is given
+   */
+  routeSpec?(own: Route['sink']): Route['sink'];
+  /** Where there are routes, every record goes by one of them. */
+  bind(scope: Construct, routes: readonly Route[]): SinkConfig;
 }
 
 export interface SinkConfig {

@@ -56,6 +56,15 @@ describe('Kinesis sink, on a server', () => {
     await sink.close();
   });
 
+  it('is connected where each stream is there', async () => {
+    await server.createStream('second');
+    const sink = openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl });
+    const found = await sink.testConnectivity(['telemetry', 'second', 's-${site}']);
+    expect(found).toMatch(/^stream telemetry is ACTIVE.*; stream second is ACTIVE.*; .*named by s-\$\{site\}$/);
+    await expect(sink.testConnectivity(['telemetry', 'gone'])).rejects.toMatchObject({ name: 'StopTask' });
+    await sink.close();
+  });
+
   it('a record that the server refuses does not take its call along', async () => {
     await server.createStream('refusing');
     const sink = openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl });

@@ -11,8 +11,8 @@ const kinesis = () => new KinesisSink('s', { partitionKey: '${id}' });
 
 /** A sink that says that it publishes to topics of IoT Core. */
 function publishing(...writesTo: string[]): ISink {
-  const { type, options, spec, deployTime } = kinesis();
-  return { type, options, spec, deployTime, bind: (scope) => ({ ...kinesis().bind(scope), writesTo }) };
+  const { type, options, spec, routed, deployTime } = kinesis();
+  return { type, options, spec, routed, deployTime, bind: (scope) => ({ ...kinesis().bind(scope, []), writesTo }) };
 }
 
 function tasks(app: App, stacks: Record<string, Record<string, [filter: string, sink: ISink]>>): App {

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { taskQueues } from '../../lambdas/buffer/task-queues.ts';
-import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kinesis/render.ts';
 import type { Outcome, Sink, SinkDefinition } from '../../lambdas/deliver/sink.ts';
 import { createHandler } from '../../lambdas/handler.ts';
@@ -55,6 +55,7 @@ export function openLine({
   const definition: SinkDefinition<typeof kinesisOptions, KinesisRequest> = {
     type: 'kinesis',
     options: kinesisOptions,
+    routed: KINESIS_ROUTED,
     compile: compileKinesis,
     open: () => sink,
     target: ({ stream }) => stream,

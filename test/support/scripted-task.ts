@@ -33,6 +33,7 @@ export function taskWith({
   const definition: SinkDefinition<z.ZodType<{ type: 'script'; payload: string }>, Buffer> = {
     type: 'script',
     options: z.strictObject({ type: z.literal('script'), payload: z.string() }),
+    routed: ['payload'],
     compile: (options, missingVariable) => {
       const template = compileTemplate(options.payload, { missingVariable });
       return (scope) => Buffer.from(template.render(scope));
@@ -50,7 +51,7 @@ export function taskWith({
       testConnectivity: async () => 'it answers',
       close() {},
     }),
-    target: () => 'arn:aws:script:::target',
+    target: () => 'target',
     show: (request) => ({ request }),
   };
   const handler = createHandler(definition, {
@@ -61,7 +62,7 @@ export function taskWith({
       sink: { type: 'script', payload },
       ...rest,
     },
-    env: { RULE_ARNS: 'arn:rule/1,2' },
+    env: { RULE_ARNS: 'arn:rule/1,2', TARGET_ARN: 'arn:aws:script:::*' },
     queues,
     now,
     report: (report) => reports.push(report),

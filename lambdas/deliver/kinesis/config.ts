@@ -25,4 +25,12 @@ export const kinesisOptions = z.strictObject({
   maxRecordBytes: z.int().min(1).max(MAX_REQUEST_BYTES).default(DEFAULT_MAX_RECORD_BYTES),
 });
 
+/** What of them a route may have of its own. */
+export const KINESIS_ROUTED = [
+  'stream',
+  'partitionKey',
+  'explicitHashKey',
+  'payload',
+] as const satisfies (keyof KinesisOptions)[];
+
 export type KinesisOptions = z.output<typeof kinesisOptions>;

@@ -54,7 +54,6 @@ export function openKinesis(
 }
 
 export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => PutRecords): Sink<KinesisRequest> {
-  const isRendered = options.stream.includes('${');
   let client: PutRecords | undefined;
 
   async function send(
@@ -108,6 +107,25 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     }
   }
 
+  async function describe(stream: string): Promise<string> {
+    client ??= connect();
+    const isRendered = stream.includes('${');
+    const StreamName = isRendered ? SOME_STREAM : stream;
+    try {
+      const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName }));
+      const { StreamStatus = 'in an unknown state', OpenShardCount } = StreamDescriptionSummary ?? {};
+      if (StreamStatus === 'ACTIVE' || StreamStatus === 'UPDATING')
+        return `stream ${StreamName} is ${StreamStatus}, with ${OpenShardCount} open shards`;
+      throw new RetryLater(`stream ${StreamName} is ${StreamStatus}`);
+    } catch (error) {
+      if (error instanceof RetryLater) throw error;
+      // The names come with the messages; that Kinesis knows who asks, and knows no such stream, is all there is to find out.
+      if (isRendered && ANSWERS_ENOUGH.has((error as Error).name))
+        return `Kinesis answers; streams are named by ${stream}`;
+      throw classifyCall(error, { name: StreamName, isRendered: false }, 'DescribeStreamSummary');
+    }
+  }
+
   return {
     async deliver(requests, context: DeliverContext) {
       const outcomes: Outcome[] = new Array(requests.length);
@@ -120,22 +138,11 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
       for (const i of requests.keys()) outcomes[i] ??= { status: 'unsent' };
       return outcomes;
     },
-    async testConnectivity() {
-      client ??= connect();
-      const StreamName = isRendered ? SOME_STREAM : options.stream;
-      try {
-        const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName }));
-        const { StreamStatus = 'in an unknown state', OpenShardCount } = StreamDescriptionSummary ?? {};
-        if (StreamStatus === 'ACTIVE' || StreamStatus === 'UPDATING')
-          return `stream ${StreamName} is ${StreamStatus}, with ${OpenShardCount} open shards`;
-        throw new RetryLater(`stream ${StreamName} is ${StreamStatus}`);
-      } catch (error) {
-        if (error instanceof RetryLater) throw error;
-        // The names come with the messages; that Kinesis knows who asks, and knows no such stream, is all there is to find out.
-        if (isRendered && ANSWERS_ENOUGH.has((error as Error).name))
-          return `Kinesis answers; streams are named by ${options.stream}`;
-        throw classifyCall(error, { name: StreamName, isRendered: false }, 'DescribeStreamSummary');
-      }
+    async testConnectivity(streams = [options.stream]) {
+      const found: string[] = [];
+      // One after the other: an account may describe twenty streams a second.
+      for (const stream of streams) found.push(await describe(stream));
+      return found.join('; ');
     },
     close() {
       client?.destroy();

@@ -132,6 +132,18 @@ export const rocketMqOptions = z
       refuse('topic', topic, `1 to ${longest} letters, digits, _, -, % and | in this namespace`);
   });
 
+/** What of them a route may have of its own. */
+export const ROCKETMQ_ROUTED = [
+  'topic',
+  'payload',
+  'key',
+  'tag',
+  'properties',
+  'messageGroup',
+  'delayLevel',
+  'deliverAt',
+] as const satisfies (keyof RocketMqOptions)[];
+
 export type RocketMqOptions = z.output<typeof rocketMqOptions>;
 
 /** Characters that a topic's name may have beside its namespace. */

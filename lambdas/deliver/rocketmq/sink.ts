@@ -87,10 +87,17 @@ export function rocketMqSink(
       for (const i of all) outcomes[i] ??= { status: 'unsent' };
       return outcomes;
     },
-    async testConnectivity() {
+    async testConnectivity(topics = [options.topic]) {
       const { testConnectivity } = await producer();
-      const topic = isRendered(options.topic) ? undefined : options.topic;
-      return described(await testConnectivity(topic), topic ?? `topics named by ${options.topic}`);
+      const found: string[] = [];
+      for (const topic of topics) {
+        found.push(
+          isRendered(topic)
+            ? described(await testConnectivity(), `topics named by ${topic}`)
+            : described(await testConnectivity(topic), topic),
+        );
+      }
+      return found.join('; ');
     },
     async close() {
       // What never came about needs no closing, and whoever asked for it has been told.

@@ -226,6 +226,23 @@ describe('RocketMQ sink, by a scripted producer', () => {
     expect(await sendsOf('strict')).toEqual(['0', '1', '2', '3']);
   });
 
+  it('asks for each topic that messages may go to, and for none that they name', async () => {
+    const asked: (string | undefined)[] = [];
+    const sink = rocketMqSink(options(), async () => ({
+      send: async () => [],
+      testConnectivity: async (topic) => {
+        asked.push(topic);
+        return { brokers: [{ name: 'a', address: 'b:1', latencyMs: 0.5 }], away: [] };
+      },
+      close() {},
+    }));
+    expect(await sink.testConnectivity(['A', '$.data.topic'])).toBe(
+      'A: a (b:1) answers in 1 ms; topics named by $.data.topic: a (b:1) answers in 1 ms',
+    );
+    await sink.testConnectivity();
+    expect(asked).toEqual(['A', undefined, 'T']);
+  });
+
   it('connects anew after it could not', async () => {
     let tries = 0;
     const sink = rocketMqSink(options(), async () => {
