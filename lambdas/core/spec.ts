@@ -26,10 +26,6 @@ export const template = z.string().check((context) => {
 export const deployTime = z.strictObject({ $env: z.string().regex(/^[A-Z][A-Z0-9_]*$/) });
 export type DeployTime = z.infer<typeof deployTime>;
 
-/** A static name, a template, or a deploy-time value. */
-export const target = z.union([template.min(1), deployTime]);
-export type Target = z.infer<typeof target>;
-
 const topicFilter = z
   .string()
   .min(1)

@@ -100,6 +100,19 @@ describe('Kinesis sink, by a scripted client', () => {
     return { calls, sink: kinesisSink(options(over), () => client as unknown as PutRecords) };
   };
 
+  it('a name that only the deployment knew, and that is none, stops the task', async () => {
+    const { calls, sink } = scripted(() => undefined);
+    const outcomes = await sink.deliver([request('a', { stream: 'my stream' }), request('b')], minute);
+    expect(outcomes).toMatchObject([
+      { status: 'stop', error: { message: expect.stringContaining("stream: got 'my stream'; wanted 1 to 128") } },
+      { status: 'delivered' },
+    ]);
+    expect(calls).toEqual([['b']]);
+    await expect(sink.testConnectivity(['my stream'])).rejects.toMatchObject({ name: 'StopTask' });
+    const late = { ...options({ partitionKey: 'k' }), stream: 'my stream' };
+    expect(compileKinesis(late, 'fail')({}, {})).toMatchObject({ stream: 'my stream', isStreamRendered: false });
+  });
+
   it('sends again only what failed, and says so in the right place (F06)', async () => {
     const { calls, sink } = scripted(({ data, call }) =>
       call === 1 && data !== 'b' ? 'ProvisionedThroughputExceededException' : undefined,
@@ -212,6 +225,16 @@ describe('Kinesis rendering', () => {
 
   it('forwards the whole rule output for a blank payload (E16)', () => {
     expect(JSON.parse(Buffer.from((code({}, scope) as KinesisRequest).data).toString())).toEqual(scope);
+  });
+
+  it.each<[RegExp, object]>([
+    [/stream: got 'my stream'; wanted 1 to 128 letters, digits, _, \. and -, or a template/, { stream: 'my stream' }],
+    [/stream: got 'arn:/, { stream: 'arn:aws:kinesis:eu-west-1:111111111111:stream/foo' }],
+    [/explicitHashKey: got 'abc'; wanted a whole number below 2\^128/, { explicitHashKey: 'abc' }],
+    [/partitionKey: got 'k+…; wanted 1 to 256 characters/, { partitionKey: 'k'.repeat(257) }],
+    [/stream: got 'a\$\{\$\}'; wanted/, { stream: 'a${$}' }],
+  ])('refuses before anything runs what no message could mend: %s', (wanted, over) => {
+    expect(() => options(over)).toThrow(wanted);
   });
 
   it('names the option, the value given and the value wanted', () => {

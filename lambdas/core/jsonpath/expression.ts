@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { InvalidTemplateError, NeverRetry } from '../errors.ts';
 import { stringifyJson } from '../json.ts';
-import { parseTemplate } from '../template/parse.ts';
+import { literalOf, parseTemplate } from '../template/parse.ts';
 import { compileTemplate, type MissingVariable } from '../template/template.ts';
 import { valueText } from '../template/text.ts';
 import { compileJsonPath } from './jsonpath.ts';
@@ -35,7 +35,12 @@ export function isJsonPath(text: string): boolean {
 
 /** Whether messages decide what it comes to. */
 export function isRendered(text: string): boolean {
-  return isJsonPath(text) || parseTemplate(text).some((part) => typeof part === 'object');
+  return literalOfExpression(text) === undefined;
+}
+
+/** What it comes to whatever the message; undefined when messages decide. @throws InvalidTemplateError */
+export function literalOfExpression(text: string): string | undefined {
+  return isJsonPath(text) ? undefined : literalOf(text);
 }
 
 /** @throws InvalidTemplateError */

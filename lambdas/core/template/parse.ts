@@ -48,6 +48,12 @@ export function parseTemplate(text: string): readonly Part[] {
   return parts;
 }
 
+/** What a template comes to whatever the scope; undefined when it has a placeholder. @throws InvalidTemplateError */
+export function literalOf(text: string): string | undefined {
+  const parts = parseTemplate(text);
+  return parts.every((part) => typeof part === 'string') ? parts.join('') : undefined;
+}
+
 function toPlaceholder(name: string): Placeholder {
   const inner = name.startsWith('.') ? name.slice(1) : name;
   return { source: `\${${name}}`, path: inner === '' ? [] : inner.split('.'), loose: !NAME.test(name) };

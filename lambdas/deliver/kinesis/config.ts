@@ -1,5 +1,8 @@
 import * as z from 'zod';
-import { target, template } from '../../core/spec.ts';
+import { deployTime, template } from '../../core/spec.ts';
+import { literalOf } from '../../core/template/parse.ts';
+import { meets } from '../../core/text-rule.ts';
+import { RULES } from './rules.ts';
 
 /** PutRecords takes so many records, so many bytes with their keys (Amazon Kinesis API reference, PutRecords). */
 export const MAX_RECORDS = 500;
@@ -11,11 +14,13 @@ export const DEFAULT_MAX_RECORD_BYTES = 1024 * 1024;
 export const kinesisOptions = z.strictObject({
   type: z.literal('kinesis'),
   /** Stream name; a template routes each message by its values. */
-  stream: target,
+  stream: z.union([template.min(1).check(meets(RULES.stream, literalOf)), deployTime]),
   /** 1 to 256 characters once rendered. */
-  partitionKey: template.min(1, 'a template that renders 1 to 256 characters'),
+  partitionKey: template
+    .min(1, 'a template that renders 1 to 256 characters')
+    .check(meets(RULES.partitionKey, literalOf)),
   /** Decimal number from 0 to 2^128 - 1 once rendered; it chooses the shard in place of the partition key's hash. */
-  explicitHashKey: template.min(1).optional(),
+  explicitHashKey: template.min(1).check(meets(RULES.explicitHashKey, literalOf)).optional(),
   /** What the record holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes. */
   payload: template.default(''),
   maxRecords: z.int().min(1).max(MAX_RECORDS).default(MAX_RECORDS),

@@ -2,8 +2,10 @@ import { NeverRetry, show } from '../../core/errors.ts';
 import { outline } from '../../core/json-problem.ts';
 import type { Resolved } from '../../core/spec.ts';
 import { compileTemplate, type MissingVariable, type Template } from '../../core/template/template.ts';
+import type { TextRule } from '../../core/text-rule.ts';
 import type { Render } from '../sink.ts';
 import type { KinesisOptions } from './config.ts';
+import { RULES } from './rules.ts';
 
 export interface KinesisRequest {
   readonly stream: string;
@@ -15,36 +17,6 @@ export interface KinesisRequest {
   /** Data and partition key together, as Kinesis counts them. */
   readonly bytes: number;
 }
-
-const MAX_STREAM_NAME_CHARACTERS = 128;
-const MAX_PARTITION_KEY_CHARACTERS = 256;
-const HASH_KEYS = 2n ** 128n;
-
-interface Rule {
-  readonly wanted: string;
-  readonly isMet: (text: string) => boolean;
-  /** Matches a character that the text may not have, where characters are what is refused. */
-  readonly refused?: RegExp;
-}
-
-/** Amazon Kinesis API reference, PutRecords and PutRecordsRequestEntry. */
-const RULES = {
-  stream: {
-    wanted: `1 to ${MAX_STREAM_NAME_CHARACTERS} letters, digits, _, . and -`,
-    isMet: (name) => /^[a-zA-Z0-9_.-]+$/.test(name) && name.length <= MAX_STREAM_NAME_CHARACTERS,
-    refused: /[^a-zA-Z0-9_.-]/,
-  },
-  partitionKey: {
-    wanted: `1 to ${MAX_PARTITION_KEY_CHARACTERS} characters`,
-    isMet: (key) =>
-      key !== '' && (key.length <= MAX_PARTITION_KEY_CHARACTERS || [...key].length <= MAX_PARTITION_KEY_CHARACTERS),
-  },
-  explicitHashKey: {
-    wanted: 'a whole number below 2^128',
-    isMet: (key) => /^(0|[1-9]\d{0,38})$/.test(key) && BigInt(key) < HASH_KEYS,
-    refused: /\D/,
-  },
-} as const satisfies Record<string, Rule>;
 
 /** Compiles the options to a function from rule output to request. It throws NeverRetry for what Kinesis would refuse. */
 export function compileKinesis(
@@ -69,7 +41,8 @@ export function compileKinesis(
         `the record has ${bytes} bytes with its key; the stream takes ${options.maxRecordBytes}`,
       );
     }
-    const name = rendered('stream', stream, scope);
+    // A name that only the deployment knew is the task's own: the sink judges it.
+    const name = isStreamRendered ? rendered('stream', stream, scope) : stream.renderText(scope);
     const request = { stream: name, isStreamRendered, partitionKey: key, data, bytes };
     if (explicitHashKey === undefined) return request;
     return { ...request, explicitHashKey: rendered('explicitHashKey', explicitHashKey, scope) };
@@ -77,7 +50,7 @@ export function compileKinesis(
 }
 
 function rendered(option: keyof typeof RULES, template: Template, scope: object): string {
-  const { wanted, isMet, refused }: Rule = RULES[option];
+  const { wanted, isMet, refused }: TextRule = RULES[option];
   const text = template.renderText(scope);
   if (isMet(text)) return text;
   // What was rendered is a publisher's; only what the task itself says is repeated word for word.

@@ -6,7 +6,7 @@ import {
   type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { NeverRetry, RetryLater } from '../../core/errors.ts';
+import { NeverRetry, RetryLater, StopTask, show } from '../../core/errors.ts';
 import type { Resolved } from '../../core/spec.ts';
 import { type DeliverContext, LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
 import { type Chunk, chunk } from './chunk.ts';
@@ -14,6 +14,7 @@ import { classifyCall, classifyEntry } from './classify.ts';
 import type { KinesisOptions } from './config.ts';
 import { byTurns, inOrder } from './order.ts';
 import type { KinesisRequest } from './render.ts';
+import { RULES } from './rules.ts';
 
 // An attempt of ours is one call or its one repetition by the SDK; the task's retry policy does the rest.
 const SDK_ATTEMPTS = 2;
@@ -61,6 +62,11 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     requests: readonly KinesisRequest[],
     outcomes: Outcome[],
   ): Promise<void> {
+    const unusable = unusableName(stream);
+    if (unusable !== undefined) {
+      for (const i of indices) outcomes[i] = { status: 'stop', error: unusable };
+      return;
+    }
     client ??= connect();
     let entries: PutRecordsResultEntry[];
     try {
@@ -111,6 +117,8 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     client ??= connect();
     const isRendered = stream.includes('${');
     const StreamName = isRendered ? SOME_STREAM : stream;
+    const unusable = unusableName(StreamName);
+    if (unusable !== undefined) throw unusable;
     try {
       const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName }));
       const { StreamStatus = 'in an unknown state', OpenShardCount } = StreamDescriptionSummary ?? {};
@@ -148,6 +156,12 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
       client?.destroy();
     },
   };
+}
+
+// Only a name that the deployment knew comes so far: others are judged at synth, or when they are rendered.
+function unusableName(stream: string): StopTask | undefined {
+  const { isMet, wanted } = RULES.stream;
+  return isMet(stream) ? undefined : new StopTask(`stream: got ${show(stream)}; wanted ${wanted}`);
 }
 
 function toEntry({ data, partitionKey, explicitHashKey }: KinesisRequest) {

@@ -1,11 +1,13 @@
 import * as z from 'zod';
-import { expression, isRendered } from '../../core/jsonpath/expression.ts';
+import { expression, literalOfExpression } from '../../core/jsonpath/expression.ts';
 import { jsonObject } from '../../core/jsonpath/object.ts';
 import { objectOf } from '../../core/object-of.ts';
 import { deployTime } from '../../core/spec.ts';
+import { meets, type TextRule } from '../../core/text-rule.ts';
 import { parseProxyAddress } from './proxy-address.ts';
 import { parseAddress } from './remoting/address.ts';
 import { checkUserProperty } from './remoting/properties.ts';
+import { DELAY_LEVEL, DELIVER_AT, GROUP_BY_PROXIES, MAX_DELAY_LEVEL, TAG, topicRule } from './rules.ts';
 
 /** Environment variables of a worker: where its secrets are, never what is in them. */
 export const CREDENTIALS_SECRET_ARN = 'CREDENTIALS_SECRET_ARN';
@@ -13,13 +15,9 @@ export const CA_SECRET_ARN = 'CA_SECRET_ARN';
 
 /** Below the 4 MiB of a broker, for consumers that take no more with all that comes with a message. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 64 * 1024;
-export const MAX_DELAY_LEVEL = 18;
 /** Unless told otherwise: messages of a send by name servers, and sends under way at a time by proxies. */
 export const BATCH_SIZE = 100;
 export const IN_FLIGHT_BY_PROXIES = 64;
-/** Of a topic's name, namespace included (RocketMQ, class Validators). */
-const MAX_TOPIC_CHARACTERS = 127;
-const TOPIC = /^[%|a-zA-Z0-9_-]{1,127}$/;
 
 /** Whether it is `host:port`, IPv6 in brackets. */
 export function isServerAddress(text: string): boolean {
@@ -38,14 +36,8 @@ const addresses = (isAddress: (text: string) => boolean, wanted: string) =>
         context.issues.push({ code: 'custom', message: `${wanted}, with ; between several`, input: address });
   });
 
-const topic = expression.min(1).check((context) => {
-  if (isRendered(context.value) || TOPIC.test(context.value)) return;
-  context.issues.push({
-    code: 'custom',
-    message: '1 to 127 letters, digits, _, -, % and |, or a template',
-    input: context.value,
-  });
-});
+/** A text that its rule judges here, unless messages decide what it comes to. */
+const ruled = (rule: TextRule) => expression.min(1).check(meets(rule, literalOfExpression));
 
 const propertyName = z.string().check((context) => {
   try {
@@ -83,20 +75,20 @@ export const rocketMqOptions = z
     tls: z.boolean().default(true),
     /** Certificate authorities in PEM, in place of those that Node trusts. */
     ca: z.string().min(1).optional(),
-    topic: z.union([topic, deployTime]),
+    topic: z.union([ruled(topicRule()), deployTime]),
     /** What the message holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes, an object is JSON of its values. */
     payload: z.union([expression, jsonObject]).default(''),
     /** Keys, with spaces between several; a list makes one of each element. Blank: none. By default the message's id. */
     key: expression.default('$.id'),
-    tag: expression.min(1).optional(),
+    tag: ruled(TAG).optional(),
     /** One JSONPath that finds an object, or a text for each property. */
     properties: z.union([expression.min(1), objectOf(expression, propertyName)]).optional(),
     /** Messages of one group go to one queue, in their order. */
     messageGroup: expression.min(1).optional(),
     /** 1 to 18 once rendered; 0 and nothing at all deliver at once. By name servers only. */
-    delayLevel: z.union([z.int().min(0).max(MAX_DELAY_LEVEL), expression.min(1)]).optional(),
+    delayLevel: z.union([z.int().min(0).max(MAX_DELAY_LEVEL), ruled(DELAY_LEVEL)]).optional(),
     /** Milliseconds since 1970 once rendered; brokers of version 5 only. */
-    deliverAt: expression.min(1).optional(),
+    deliverAt: ruled(DELIVER_AT).optional(),
     /** Messages of one send, by name servers. By default 100; proxies take one. */
     batchSize: z.int().min(1).max(10_000).optional(),
     /** By name servers: `sync`, the default, sends one batch after the other, `async` up to `inflightWindow` at a time. */
@@ -123,13 +115,16 @@ export const rocketMqOptions = z
         const given = context.value[option as keyof typeof BY_NAME_SERVERS_ONLY];
         if (given !== undefined) refuse(option, given, `${instead}; it acts by nameServers only`);
       }
+      const group = messageGroup === undefined ? undefined : literalOfExpression(messageGroup);
+      if (group !== undefined && !GROUP_BY_PROXIES.isMet(group)) refuse('messageGroup', group, GROUP_BY_PROXIES.wanted);
       if (deliverAt !== undefined && messageGroup !== undefined)
         refuse('deliverAt', deliverAt, 'none beside messageGroup: by a proxy a message has an order or a time');
     }
     if (delayLevel !== undefined && deliverAt !== undefined) refuse('deliverAt', deliverAt, 'none beside delayLevel');
-    const longest = longestTopic(namespace);
-    if (typeof topic === 'string' && !isRendered(topic) && topic.length > longest)
-      refuse('topic', topic, `1 to ${longest} letters, digits, _, -, % and | in this namespace`);
+    const name = typeof topic === 'string' ? literalOfExpression(topic) : undefined;
+    const inNamespace = topicRule(namespace);
+    if (name !== undefined && !inNamespace.isMet(name))
+      refuse('topic', topic, `${inNamespace.wanted} in this namespace`);
   });
 
 /** What of them a route may have of its own. */
@@ -145,8 +140,3 @@ export const ROCKETMQ_ROUTED = [
 ] as const satisfies (keyof RocketMqOptions)[];
 
 export type RocketMqOptions = z.output<typeof rocketMqOptions>;
-
-/** Characters that a topic's name may have beside its namespace. */
-export function longestTopic(namespace: string | undefined): number {
-  return MAX_TOPIC_CHARACTERS - (namespace === undefined ? 0 : namespace.length + 1);
-}

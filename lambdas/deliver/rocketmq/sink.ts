@@ -1,4 +1,4 @@
-import { InvalidOptionError, StopTask } from '../../core/errors.ts';
+import { InvalidOptionError, StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
 import type { Resolved } from '../../core/spec.ts';
 import type { DeliverContext, Outcome, Sink, SinkEnvironment } from '../sink.ts';
@@ -14,6 +14,7 @@ import type { SinkProducer } from './producer.ts';
 import { isTlsFailure } from './remoting/errors.ts';
 import { type Connectivity, openProducer, type ProducerOptions } from './remoting/producer.ts';
 import type { RocketMqRequest } from './render.ts';
+import { topicRule } from './rules.ts';
 import { parseCredentials, type ReadSecret, secretReader } from './secrets.ts';
 import { openTrusting } from './trust.ts';
 
@@ -29,7 +30,13 @@ export function rocketMqSink(
   const isByProxies = options.endpoints !== undefined;
   const batchSize = options.batchSize ?? BATCH_SIZE;
   const inFlight = options.inflightWindow ?? IN_FLIGHT_BY_PROXIES;
+  const { isMet: isTopic, wanted: wantedTopic } = topicRule(options.namespace);
   let connecting: Promise<SinkProducer> | undefined;
+
+  // Only a name that the deployment knew comes so far: others are judged at synth, or when they are rendered.
+  function unusableTopic(topic: string): StopTask | undefined {
+    return isTopic(topic) ? undefined : new StopTask(`topic: got ${show(topic)}; wanted ${wantedTopic}`);
+  }
 
   function producer(): Promise<SinkProducer> {
     if (connecting === undefined) {
@@ -51,6 +58,11 @@ export function rocketMqSink(
       const sendAll = async (indices: readonly number[]) => {
         await Promise.all(
           byTopic(requests, indices).map(async ([topic, own]) => {
+            const unusable = unusableTopic(topic);
+            if (unusable !== undefined) {
+              for (const i of own) outcomes[i] = { status: 'stop', error: unusable };
+              return;
+            }
             const messages = own.map((i) => requests[i]!.message);
             // With routes, some may have it from a template and some from the task itself, which then stops the task for all.
             const isTopicRendered = own.every((i) => requests[i]!.isTopicRendered);
@@ -91,6 +103,8 @@ export function rocketMqSink(
       const { testConnectivity } = await producer();
       const found: string[] = [];
       for (const topic of topics) {
+        const unusable = isRendered(topic) ? undefined : unusableTopic(topic);
+        if (unusable !== undefined) throw unusable;
         found.push(
           isRendered(topic)
             ? described(await testConnectivity(), `topics named by ${topic}`)

@@ -94,6 +94,26 @@ describe('RocketMQ rendering', () => {
     ['MESSAGE_TOO_LARGE', { maxMessageBytes: 10 }],
   ])('is %s for %j', (code, over) => expect(rendered(over)).toBe(code));
 
+  it('is what its options’ check lets through, where messages decide nothing', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', '1', ' ', '|', '-', '${$}', 'é'), minLength: 1, maxLength: 4 });
+    const isTaken = (make: () => unknown) => {
+      try {
+        make();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    fc.assert(
+      fc.property(text, fc.constantFrom('topic', 'tag', 'delayLevel', 'deliverAt'), (given, option) => {
+        const later = { [option]: '${given}' };
+        const given$ = given.replaceAll('${$}', '$');
+        const render = () => compileRocketMq(options(later), 'fail')({ ...scope, given: given$ }, event);
+        expect(isTaken(() => options({ [option]: given }))).toBe(isTaken(render));
+      }),
+    );
+  });
+
   it('refuses names that RocketMQ keeps for itself (D14)', () => {
     const reserved = { ...event, data: { userProperties: { UNIQ_KEY: 'x' } } };
     expect(rendered({ properties: '$.data.userProperties' }, reserved)).toBe('REJECTED');
@@ -115,6 +135,11 @@ describe('RocketMQ options', () => {
     [/properties/, { properties: { UNIQ_KEY: 'x' } }],
     [/delayLevel/, { delayLevel: 19 }],
     [/deliverAt/, { delayLevel: 1, deliverAt: '${t}' }],
+    [/tag: got 'a\|b'; wanted a text that is not blank and holds no \|, or a template/, { tag: 'a|b' }],
+    [/tag: got ' '/, { tag: ' ' }],
+    [/delayLevel: got '99'; wanted .*18/, { delayLevel: '99' }],
+    [/deliverAt: got 'tomorrow'; wanted a whole number/, { deliverAt: 'tomorrow' }],
+    [/messageGroup: got 'g+'; wanted a text of at most 64/, { ...BY_PROXY, messageGroup: 'g'.repeat(80) }],
     [/produce: got 'oneway'/, { produce: 'oneway' }],
     [/syncTimeoutMs: got 99; wanted .*100/, { syncTimeoutMs: 99 }],
   ])('refuses by name: %s', (wanted, over) => {
@@ -241,6 +266,17 @@ describe('RocketMQ sink, by a scripted producer', () => {
     );
     await sink.testConnectivity();
     expect(asked).toEqual(['A', undefined, 'T']);
+  });
+
+  it('a topic that only the deployment knew, and that is none, stops the task', async () => {
+    const { sink, sends } = scripted(() => false, { topic: { $env: 'TOPIC' } });
+    const [wrong, right] = await sink.deliver([request('x', 'a b'), request('y')], minute);
+    expect(wrong).toMatchObject({ status: 'stop', error: { message: expect.stringContaining("topic: got 'a b'") } });
+    expect(right).toMatchObject({ status: 'delivered' });
+    expect(sends.map(({ topic }) => topic)).toEqual(['T']);
+    await expect(sink.testConnectivity(['T', 'a b'])).rejects.toThrow(StopTask);
+    const late = { ...options(), topic: 'a b' };
+    expect(compileRocketMq(late, 'fail')({ id: 1 }, { id: 'i' })).toMatchObject({ topic: 'a b' });
   });
 
   it('connects anew after it could not', async () => {

@@ -2,11 +2,11 @@ import type { MessageOptions } from 'rocketmq-client-nodejs';
 import { NeverRetry } from '../../../core/errors.ts';
 import { checkKey, checkTag, checkTime, type Message, tooLarge } from '../remoting/message.ts';
 import { checkUserProperty } from '../remoting/properties.ts';
+import { GROUP_BY_PROXIES } from '../rules.ts';
 
 /** What proxies take by default (rocketmq.apache.org, Parameter constraints; class ProxyConfig of 5.5.0). */
 export const MAX_PROPERTIES = 128;
 export const MAX_PROPERTIES_BYTES = 16 * 1024;
-export const MAX_GROUP_CHARACTERS = 64;
 const MAX_TIME_MS = 8_640_000_000_000_000;
 const CONTROL_CHARACTER = /\p{Cc}/u;
 
@@ -57,9 +57,8 @@ function checkText(option: string, text: string): string {
 }
 
 function checkGroup(group: string): string {
-  if (group.trim() === '') throw rejected('messageGroup', 'a text that is not blank');
-  if (group.length > MAX_GROUP_CHARACTERS)
-    throw rejected('messageGroup', `at most ${MAX_GROUP_CHARACTERS} characters, not ${group.length}`);
+  const { isMet, wanted } = GROUP_BY_PROXIES;
+  if (group === '' || !isMet(group)) throw rejected('messageGroup', `${wanted}, not ${group.length} characters`);
   return checkText('messageGroup', group);
 }
 

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { NeverRetry } from '../../../../lambdas/core/errors.ts';
 import { logLine } from '../../../../lambdas/deliver/rocketmq/grpc/log.ts';
 import {
-  MAX_GROUP_CHARACTERS,
   MAX_PROPERTIES,
   MAX_PROPERTIES_BYTES,
   toClientMessage,
 } from '../../../../lambdas/deliver/rocketmq/grpc/message.ts';
 import type { Message } from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
+import { MAX_GROUP_CHARACTERS } from '../../../../lambdas/deliver/rocketmq/rules.ts';
 
 const MAX_BYTES = 1_000;
 const given = (over: Partial<Message> = {}): Message => ({ body: Buffer.from('x'), ...over });
