@@ -2,6 +2,7 @@ import { Annotations, Duration } from 'aws-cdk-lib';
 import { CfnQueue, type IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { refuseElsewhere } from './elsewhere.ts';
 import { wholeSeconds } from './retry.ts';
 
 /** Amazon SQS, "SetQueueAttributes": MessageRetentionPeriod. */
@@ -11,13 +12,15 @@ const RETENTION_SECONDS = { atLeast: 60, byDefault: 345_600, atMost: 1_209_600 }
 export const OWN_RETENTION = Duration.seconds(RETENTION_SECONDS.atMost);
 
 /** @throws InvalidOptionError for a queue that cannot be the dead-letter queue of a standard one, nor take a rule's errors. */
-export function refuseFifo(option: string, queue: IQueue): void {
+export function checkDeadLetterQueue(task: Construct, option: string, queue: IQueue): void {
   if (queue.fifo)
     throw new InvalidOptionError(
       option,
       'a FIFO queue',
       'a standard queue: SQS wants both of one kind, IoT Core a standard one',
     );
+  // Amazon SQS, "Using dead-letter queues": it must be of the account and region of the queue that names it.
+  refuseElsewhere(task, option, 'a queue', queue);
 }
 
 /**

@@ -57,9 +57,10 @@ export interface OutflowTaskProps {
    */
   readonly validatePayload?: boolean;
   /**
-   * Takes messages that cannot be delivered, each with its reason: a standard queue whose retention is longer than the
-   * buffer's, and than 4 days, for what SQS itself moves there keeps its age. Synth warns where that is not so, or cannot be
-   * seen, as of a queue that is imported. What it holds are whole messages: encrypt it as you would the buffer.
+   * Takes messages that cannot be delivered, each with its reason: a standard queue of the stack's account and region, whose
+   * retention is longer than the buffer's, and than 4 days, for what SQS itself moves there keeps its age. Synth warns where
+   * that is not so, or cannot be seen, as of a queue that is imported. What it holds are whole messages: encrypt it as you
+   * would the buffer.
    *
    * @default - a queue of the task's own that keeps them 14 days
    */

@@ -15,7 +15,7 @@ import { grantSend, QueueBuffer } from './buffer/queue-buffer.ts';
 import { checkNetwork } from './connector/network.ts';
 import { refuseIdle } from './contradictions.ts';
 import { Control } from './control.ts';
-import { OWN_RETENTION, refuseFifo } from './dead-letter-queue.ts';
+import { checkDeadLetterQueue, OWN_RETENTION } from './dead-letter-queue.ts';
 import { grantControl, grantRedrive, type OperatedParts } from './grants.ts';
 import { addTaskMetadata } from './metadata.ts';
 import { addAlarms, taskMetric } from './observe.ts';
@@ -51,7 +51,7 @@ export class OutflowTask extends Construct {
     super(scope, id);
     refuseUnknown(id, props);
     refuseIdle(id, props);
-    if (props.deadLetterQueue !== undefined) refuseFifo(`${id}.deadLetterQueue`, props.deadLetterQueue);
+    if (props.deadLetterQueue !== undefined) checkDeadLetterQueue(this, `${id}.deadLetterQueue`, props.deadLetterQueue);
     this.taskName = props.taskName ?? id;
     const environment: DeployTimeEnvironment = {};
     const spec = parseSpecAtSynth(this.taskName, props, environment);

@@ -5,12 +5,13 @@ import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { isClientEvent } from '../../lambdas/core/kind.ts';
+import { refuseElsewhere } from '../elsewhere.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface StreamBufferProps {
   /**
-   * A stream of your own. It is read by this task alone, and holds nothing but what the task's rules put there.
+   * A stream of your own, in the stack's account and region. It is read by this task alone, and holds nothing but what the task's rules put there.
    *
    * @default - an on-demand stream of the task's own
    */
@@ -62,6 +63,8 @@ export class StreamBuffer implements IBuffer {
       id: 'AwsSolutions::AwsSolutions-SQS3',
       reason: 'It is a dead-letter queue, of a stream: the worker and the rules fill it, and no queue names it.',
     });
+    if (this.#props.stream !== undefined)
+      refuseElsewhere(scope, `${option}.buffer.stream`, 'a stream', this.#props.stream);
     const stream = this.#props.stream ?? this.#ownStream(scope, binding);
     grant(ruleRole, stream, ['kinesis:PutRecord']);
     stream.encryptionKey?.grant(ruleRole, 'kms:GenerateDataKey');

@@ -4,6 +4,7 @@ import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import { refuseElsewhere } from '../elsewhere.ts';
 import type { Route } from '../route.ts';
 import { nativeTemplate } from './native-template.ts';
 import type { ISink, SinkConfig } from './sink.ts';
@@ -51,7 +52,7 @@ export interface KinesisSinkProps {
 }
 
 /**
- * Amazon Kinesis Data Streams (rows E1–E26). The stream is a construct, the name of one in the stack's account and region,
+ * Amazon Kinesis Data Streams (rows E1–E26). The stream is a construct or the name of one, in the stack's account and region,
  * or a name with `${…}` placeholders.
  */
 export class KinesisSink implements ISink {
@@ -76,7 +77,14 @@ export class KinesisSink implements ISink {
 
   bind(scope: Construct, routes: readonly Route[]): SinkConfig {
     const { streams = [] } = this.#props;
-    const option = `${scope.node.id}.sink.streams`;
+    const task = scope.node.id;
+    const option = `${task}.sink.streams`;
+    if (isStream(this.#stream)) refuseElsewhere(scope, `${task}.sink.stream`, 'a stream', this.#stream);
+    for (const [i, { sink }] of routes.entries()) {
+      const { stream } = sink;
+      if (isStream(stream)) refuseElsewhere(scope, `${task}.route.routes.${i}.sink.stream`, 'a stream', stream);
+    }
+    for (const [i, stream] of streams.entries()) refuseElsewhere(scope, `${option}.${i}`, 'a stream', stream);
     const own = { stream: this.#stream };
     const named = new Map(
       (routes.length === 0 ? [{ sink: own }] : routes).map(({ sink }) => {

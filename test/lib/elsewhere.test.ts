@@ -1,0 +1,49 @@
+import { App, Stack } from 'aws-cdk-lib';
+import { type IStream, Stream } from 'aws-cdk-lib/aws-kinesis';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { describe, expect, it } from 'vitest';
+import { IotTopicSource, KinesisSink, OutflowTask, type OutflowTaskProps, StreamBuffer } from '../../lib/index.ts';
+
+const HERE = { account: '111111111111', region: 'us-east-1' };
+const arn = (service: string, { account, region }: typeof HERE, name: string) =>
+  `arn:aws:${service}:${region}:${account}:${name}`;
+
+function declare(place: typeof HERE, props: (of: { stream: IStream; stack: Stack }) => object, env?: typeof HERE) {
+  const stack = new Stack(new App(), 'Test', env && { env });
+  const stream = Stream.fromStreamArn(stack, 'Theirs', arn('kinesis', place, 'stream/theirs'));
+  new OutflowTask(stack, 'T', {
+    source: new IotTopicSource('t'),
+    sink: new KinesisSink('s', { partitionKey: 'k' }),
+    ...(props({ stream, stack }) as Partial<OutflowTaskProps>),
+  });
+}
+
+const THERE = { account: '222222222222', region: 'eu-west-1' };
+const OPTIONS: [string, Parameters<typeof declare>[1]][] = [
+  ['sink.stream', ({ stream }) => ({ sink: new KinesisSink(stream, { partitionKey: 'k' }) })],
+  ['sink.streams.0', ({ stream }) => ({ sink: new KinesisSink('${x}', { partitionKey: 'k', streams: [stream] }) })],
+  ['route.routes.1.sink.stream', ({ stream }) => ({ route: { routes: [{ sink: {} }, { sink: { stream } }] } })],
+  ['buffer.stream', ({ stream }) => ({ buffer: new StreamBuffer({ stream }) })],
+];
+
+describe('what is of another account or region is refused by name', () => {
+  it.each(OPTIONS)('%s', (option, props) => {
+    const wanted = `T.${option}: got 'a stream of 222222222222 in eu-west-1'; wanted one of the stack's own account and region, 111111111111 in us-east-1`;
+    expect(() => declare(THERE, props, HERE)).toThrow(wanted);
+    expect(() => declare({ ...HERE, region: 'eu-west-1' }, props, HERE)).toThrow(`T.${option}: got`);
+    expect(() => declare(HERE, props, HERE)).not.toThrow();
+    // A stack that may be deployed anywhere says nothing of where that is.
+    expect(() => declare(THERE, props)).not.toThrow();
+  });
+
+  it('deadLetterQueue', () => {
+    const queueOf = (place: typeof HERE) =>
+      declare(
+        place,
+        ({ stack }) => ({ deadLetterQueue: Queue.fromQueueArn(stack, 'Q', arn('sqs', place, 'q')) }),
+        HERE,
+      );
+    expect(() => queueOf(THERE)).toThrow(/T\.deadLetterQueue: got 'a queue of 222222222222 in eu-west-1'; wanted/);
+    expect(() => queueOf(HERE)).not.toThrow();
+  });
+});
