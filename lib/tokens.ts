@@ -1,4 +1,4 @@
-import { Token } from 'aws-cdk-lib';
+import { Token, Tokenization } from 'aws-cdk-lib';
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
 
 /** Values that only the deployment knows, under the names of the environment variables that will hold them. */
@@ -27,6 +27,13 @@ export function moveTokens(
           'a value known at synth; tokens can be the whole of a target only',
         );
       }
+      if (isTemplate(value)) {
+        throw new InvalidOptionError(
+          `${name}.${path}`,
+          'a template with a CDK token in it',
+          'either of the two: a template known at synth, or a name that the deployment knows',
+        );
+      }
       const variable = path.replace(/[^A-Za-z0-9]+|(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
       environment[variable] = value;
       return { $env: variable };
@@ -38,4 +45,12 @@ export function moveTokens(
       Object.entries(value).map(([key, inner]) => [move(key, at('<key>')) as string, move(inner, at(key))]),
     );
   }
+}
+
+// Without its tokens, whose own text looks like placeholders.
+function isTemplate(text: string): boolean {
+  const known: string = Tokenization.reverseString(text)
+    .mapTokens({ mapToken: () => ' ' })
+    .join({ join: (left, right) => `${left}${right}` });
+  return known.includes('${') || /^\$[.[]/.test(known);
 }

@@ -413,6 +413,12 @@ describe('misuse fails at synth, naming option, value given and value wanted', (
     );
     expect(task({ filter: { subject: [token] } })).toThrow(/filter\.subject\.0/);
     expect(task({ sink: new KinesisSink('s', { partitionKey: token }) })).toThrow(/sink\.partitionKey/);
+    const site = '${payload.site}';
+    for (const mixed of [`${site}-${token}`, `${token}-${site}`, `$.data.${token}`])
+      expect(task({ sink: new KinesisSink(mixed, { partitionKey: 'k' }) })).toThrow(
+        /sink\.stream: got 'a template with a CDK token in it'; wanted either of the two/,
+      );
+    task({ sink: new KinesisSink(`plant-${token}`, { partitionKey: 'k' }) })();
     task({ sink: new KinesisSink(token, { partitionKey: 'k' }) })();
     Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', {
       Environment: { Variables: { SINK_STREAM: { Ref: 'Name' } } },
