@@ -34,6 +34,8 @@ export interface BufferBinding {
   readonly sink: SinkConfig;
   /** The task's options that need a worker, by name, with what was given. */
   readonly workerOptions: Readonly<Record<string, unknown>>;
+  /** Those of its source. */
+  readonly sourceOptions: Readonly<Record<string, unknown>>;
   readonly batch: BatchPush;
   /** Invocations at a time. @default as many as there is work for */
   readonly maxConcurrency: number | undefined;

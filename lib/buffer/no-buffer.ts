@@ -19,7 +19,10 @@ export class NoBuffer implements IBuffer {
     this.#props = props;
   }
 
-  bind(_: Construct, { option, sink, ruleRole, deadLetterQueue, workerOptions }: BufferBinding): BufferConfig {
+  bind(
+    _: Construct,
+    { option, sink, ruleRole, deadLetterQueue, workerOptions, sourceOptions }: BufferBinding,
+  ): BufferConfig {
     if (this.#props?.payload !== 'reserialised') {
       throw new InvalidOptionError(
         `${option}.buffer.payload`,
@@ -27,11 +30,16 @@ export class NoBuffer implements IBuffer {
         "'reserialised': IoT Core prints JSON payloads anew",
       );
     }
-    for (const [name, given] of Object.entries(workerOptions)) {
+    const idle = [
+      ...Object.entries(workerOptions),
+      ...Object.entries(sourceOptions).map(([name, given]) => [`source.${name}`, given] as const),
+    ];
+    for (const [name, given] of idle) {
       if (given !== undefined)
         throw new InvalidOptionError(`${option}.${name}`, given, 'nothing: NoBuffer has no worker to do it');
     }
-    if (sink.nativeAction === undefined) {
+    const { nativeAction } = sink;
+    if (nativeAction === undefined) {
       throw new InvalidOptionError(
         `${option}.buffer`,
         'NoBuffer',
@@ -42,7 +50,6 @@ export class NoBuffer implements IBuffer {
       id: 'AwsSolutions::AwsSolutions-SQS3',
       reason: 'It is a dead-letter queue, of a rule: the error action fills it, and no queue names it.',
     });
-    const native = sink.nativeAction(ruleRole, `${option}.sink`);
-    return { select: () => 'SELECT *', action: () => native };
+    return { select: () => 'SELECT *', action: (kind) => nativeAction(ruleRole, `${option}.sink`, kind) };
   }
 }

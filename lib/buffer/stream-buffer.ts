@@ -63,9 +63,7 @@ export class StreamBuffer implements IBuffer {
       id: 'AwsSolutions::AwsSolutions-SQS3',
       reason: 'It is a dead-letter queue, of a stream: the worker and the rules fill it, and no queue names it.',
     });
-    if (this.#props.stream !== undefined)
-      refuseElsewhere(scope, `${option}.buffer.stream`, 'a stream', this.#props.stream);
-    const stream = this.#props.stream ?? this.#ownStream(scope, binding);
+    const stream = this.#givenStream(scope, option) ?? this.#ownStream(scope, binding);
     grant(ruleRole, stream, ['kinesis:PutRecord']);
     stream.encryptionKey?.grant(ruleRole, 'kms:GenerateDataKey');
     return {
@@ -95,6 +93,19 @@ export class StreamBuffer implements IBuffer {
         return [mapping];
       },
     };
+  }
+
+  #givenStream(scope: Construct, option: string): IStream | undefined {
+    const { stream, retentionPeriod } = this.#props;
+    if (stream === undefined) return undefined;
+    refuseElsewhere(scope, `${option}.buffer.stream`, 'a stream', stream);
+    if (retentionPeriod !== undefined)
+      throw new InvalidOptionError(
+        `${option}.buffer.retentionPeriod`,
+        retentionPeriod.toHumanString(),
+        'none beside stream: how long it keeps messages is said where it is declared',
+      );
+    return stream;
   }
 
   #ownStream(scope: Construct, { option, encryptionKey, removalPolicy }: BufferBinding): Stream {

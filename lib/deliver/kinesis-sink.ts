@@ -119,7 +119,7 @@ export class KinesisSink implements ISink {
         grant(worker, 'kinesis:PutRecords');
         grant(worker, 'kinesis:DescribeStreamSummary');
       },
-      nativeAction: (role, option) => {
+      nativeAction: (role, option, kind) => {
         const { payload, partitionKey, explicitHashKey } = this.#props;
         if (payload !== '${payload}') {
           throw new InvalidOptionError(
@@ -138,7 +138,7 @@ export class KinesisSink implements ISink {
           kinesis: {
             roleArn: role.roleArn,
             streamName,
-            partitionKey: nativeTemplate(partitionKey, `${option}.partitionKey`),
+            partitionKey: nativeTemplate(partitionKey, `${option}.partitionKey`, kind),
           },
         };
       },

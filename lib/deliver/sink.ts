@@ -50,6 +50,14 @@ export interface SinkConfig {
   readonly network?: WorkerNetwork | undefined;
   /** Allows the worker to deliver, and nothing more. */
   grantDeliver(worker: IGrantable): void;
-  /** The sink as an action of IoT Core's own; only for a task without a buffer. @throws InvalidOptionError where there is none. */
-  nativeAction?(role: { readonly roleArn: string } & IGrantable, option: string): CfnTopicRule.ActionProperty;
+  /**
+   * The sink as an action of IoT Core's own, for messages of a kind; only for a task without a buffer.
+   *
+   * @throws InvalidOptionError where there is none.
+   */
+  nativeAction?(
+    role: { readonly roleArn: string } & IGrantable,
+    option: string,
+    kind: string,
+  ): CfnTopicRule.ActionProperty;
 }

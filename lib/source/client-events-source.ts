@@ -35,10 +35,12 @@ export interface ClientEventsSourceProps {
  */
 export class ClientEventsSource implements ISource {
   readonly spec: object;
+  readonly workerOptions: Readonly<Record<string, unknown>>;
   readonly #events: readonly ClientEventName[];
   readonly #filters: readonly string[];
 
   constructor({ events, subscribedTo, username }: ClientEventsSourceProps = {}) {
+    this.workerOptions = { subscribedTo, username };
     this.#events = checkEvents(events);
     this.#filters = this.#events.map(clientEventFilter);
     this.spec = {

@@ -28,10 +28,12 @@ export interface IotTopicSourceProps {
  */
 export class IotTopicSource implements ISource {
   readonly spec: object;
+  readonly workerOptions: Readonly<Record<string, unknown>>;
   readonly #filters: readonly string[];
 
   constructor(filters: string | readonly string[], props: IotTopicSourceProps = {}) {
     this.#filters = withoutCovered(typeof filters === 'string' ? [filters] : filters);
+    this.workerOptions = { dataFormat: props.dataFormat, defaults: props.defaults };
     this.spec = { type: 'iot-core', filters: this.#filters, ...props };
   }
 

@@ -6,6 +6,12 @@ import type { Construct } from 'constructs';
 export interface ISource {
   /** The source's part of the spec, before it is parsed. */
   readonly spec: object;
+  /**
+   * Its options that need a worker, by name, with what was given.
+   *
+   * @default - none
+   */
+  readonly workerOptions?: Readonly<Record<string, unknown>>;
   bind(scope: Construct, target: SourceTarget): SourceConfig;
 }
 

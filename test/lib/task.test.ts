@@ -2,6 +2,7 @@ import { App, CfnParameter, Duration, RemovalPolicy, Stack, Validations } from '
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { Construct } from 'constructs';
@@ -9,6 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { compileIotSql, renderIotTemplate } from '../../lambdas/core/sql/aws/engine.ts';
 import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
 import {
+  ClientEventsSource,
   IotTopicSource,
   KinesisSink,
   NoBuffer,
@@ -379,6 +381,34 @@ describe('misuse fails at synth, naming option, value given and value wanted', (
       /filter: got .*wanted nothing: NoBuffer/,
     ],
     [
+      'NoBuffer with memory',
+      () => ({ buffer: new NoBuffer({ payload: 'reserialised' }), memorySize: 3000 }),
+      /Telemetry\.memorySize: got 3000; wanted nothing: NoBuffer/,
+    ],
+    [
+      'NoBuffer with a log',
+      () => ({
+        buffer: new NoBuffer({ payload: 'reserialised' }),
+        logGroup: LogGroup.fromLogGroupName(new Stack(), 'L', 'l'),
+      }),
+      /Telemetry\.logGroup: got 'a log group'; wanted nothing: NoBuffer/,
+    ],
+    [
+      'NoBuffer with defaults',
+      () => ({
+        buffer: new NoBuffer({ payload: 'reserialised' }),
+        source: new IotTopicSource('a', { defaults: { qos: 1 } }),
+      }),
+      /Telemetry\.source\.defaults: got .*wanted nothing: NoBuffer/,
+    ],
+    [
+      'a retention for a stream of one’s own',
+      () => ({
+        buffer: new StreamBuffer({ stream: new Stream(new Stack(), 'S'), retentionPeriod: Duration.days(30) }),
+      }),
+      /Telemetry\.buffer\.retentionPeriod: got '30 days'; wanted none beside stream/,
+    ],
+    [
       'NoBuffer in passing',
       () => ({ buffer: new NoBuffer({} as never) }),
       /buffer\.payload: got undefined; wanted 'reserialised'/,
@@ -442,6 +472,33 @@ describe('NoBuffer', () => {
       }),
     });
   });
+});
+
+describe('NoBuffer of what clients do', () => {
+  const native = (source: ConstructorParameters<typeof ClientEventsSource>[0], partitionKey = '${clientid}') =>
+    synth({
+      source: new ClientEventsSource(source),
+      buffer: new NoBuffer({ payload: 'reserialised' }),
+      sink: new KinesisSink('s', { partitionKey, payload: '${payload}' }),
+    });
+
+  it('takes the client from the event: AWS IoT Core itself is who published that', () => {
+    const rules = native({}).template().findResources('AWS::IoT::TopicRule');
+    const payload = Buffer.from('{"clientId":"d1","eventType":"connected"}');
+    for (const { Properties } of Object.values(rules)) {
+      const [{ Kinesis: action }] = Properties.TopicRulePayload.Actions;
+      expect(renderIotTemplate(action.PartitionKey, { topic: '$aws/events/presence/connected/d1', payload })).toBe(
+        'd1',
+      );
+    }
+    expect(Object.keys(rules)).toHaveLength(4);
+    expect(() => native({}, '${topic}')).toThrow(/sink\.partitionKey: .*placeholders among id, clientid, principal/);
+  });
+
+  it.each([
+    [{ subscribedTo: 'secret/#' }, /Telemetry\.source\.subscribedTo: got 'secret\/#'; wanted nothing: NoBuffer/],
+    [{ username: 'u' }, /Telemetry\.source\.username: got 'u'; wanted nothing: NoBuffer/],
+  ])('refuses what a worker would do: %j', (source, message) => expect(() => native(source)).toThrow(message));
 });
 
 describe('StreamBuffer (E5)', () => {
