@@ -206,7 +206,9 @@ function describe(
     // The one alternative that fits as far as its own options is the one that was meant.
     const meant = issue.errors.filter((issues) => issues.every(isWithin));
     if (meant.length === 1) return meant[0]!.flatMap((inner) => describe(inner, [...path, ...inner.path], insteadOf));
-    const branches = issue.errors.map((errors) => errors.map(wantedBy).join(' and '));
+    // What is of the right type, and wrong, was not meant to be of another.
+    const ofType = issue.errors.filter((issues) => !issues.some(({ code }) => code === 'invalid_type'));
+    const branches = (ofType.length > 0 ? ofType : issue.errors).map((errors) => errors.map(wantedBy).join(' and '));
     return [{ option, given: issue.input, wanted: [...new Set(branches)].join(', or ') }];
   }
   return [{ option, given: issue.input, wanted: wantedBy(issue) }];

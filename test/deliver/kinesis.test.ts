@@ -228,7 +228,7 @@ describe('Kinesis rendering', () => {
   });
 
   it.each<[RegExp, object]>([
-    [/stream: got 'my stream'; wanted 1 to 128 letters, digits, _, \. and -, or a template/, { stream: 'my stream' }],
+    [/stream: got 'my stream'; wanted 1 to 128 letters, digits, _, \. and -, or a template$/, { stream: 'my stream' }],
     [/stream: got 'arn:/, { stream: 'arn:aws:kinesis:eu-west-1:111111111111:stream/foo' }],
     [/explicitHashKey: got 'abc'; wanted a whole number below 2\^128/, { explicitHashKey: 'abc' }],
     [/partitionKey: got 'k+…; wanted 1 to 256 characters/, { partitionKey: 'k'.repeat(257) }],
