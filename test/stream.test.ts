@@ -143,15 +143,15 @@ describe('a stream as buffer (E5)', () => {
       now: () => now,
     });
     const event = kinesisEvent([JSON.stringify(envelope('x'))]);
-    const after = async (ms: number) => {
+    const lettersAfter = async (ms: number) => {
       now += ms;
       await task.handler(event);
       return task.letters.length;
     };
-    expect(await after(0)).toBe(0);
-    expect(await after(3_600_000)).toBe(0);
+    expect(await lettersAfter(0)).toBe(0);
+    expect(await lettersAfter(3_600_000)).toBe(0);
     // The policy gives two retries: three tries, and as long as they take.
-    expect(await after(TOTAL_MS)).toBe(1);
+    expect(await lettersAfter(TOTAL_MS)).toBe(1);
   });
 
   it('relaxed: nothing is started after a batch of which something is left over', async () => {
