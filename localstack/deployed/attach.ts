@@ -1,11 +1,10 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
-import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
-import { connectKinesis } from '../one-process/kinesis.ts';
+import { connectKinesis, putInOrder } from '../one-process/kinesis.ts';
 import { ACCOUNT, REGION } from '../one-process/resolve.ts';
 import { declaredRules } from '../one-process/rules.ts';
 import { type DeployedStack, readDeployedStack } from './read-stack.ts';
@@ -52,11 +51,7 @@ export async function attach({ endpointUrl, stackNames, port, onError }: AttachO
       async sendToQueue(queueUrl, body) {
         await clients.sqs.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
       },
-      async putToStream(streamName, partitionKey, data) {
-        await clients.kinesis.send(
-          new PutRecordCommand({ StreamName: streamName, PartitionKey: partitionKey, Data: data }),
-        );
-      },
+      putToStream: putInOrder(clients.kinesis),
     },
   });
   return {

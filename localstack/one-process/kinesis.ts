@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CreateStreamCommand, DescribeStreamSummaryCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  PutRecordCommand,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import kinesalite from 'kinesalite';
 import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
@@ -68,5 +73,24 @@ export function connectKinesis(endpointUrl: string): LocalKinesis {
     async close() {
       client.destroy();
     },
+  };
+}
+
+/** Puts single records: those of one partition key one after the other, in the order in which they were given. */
+export function putInOrder(
+  client: Pick<KinesisClient, 'send'>,
+): (streamName: string, partitionKey: string, data: Uint8Array) => Promise<void> {
+  const underWay = new Map<string, Promise<void>>();
+  return (StreamName, PartitionKey, Data) => {
+    const key = `${StreamName}\n${PartitionKey}`;
+    const put = async () => {
+      await client.send(new PutRecordCommand({ StreamName, PartitionKey, Data }));
+    };
+    // One that fails is told to whoever gave it, and does not hold up the next.
+    const done = (underWay.get(key) ?? Promise.resolve()).then(put, put).finally(() => {
+      if (underWay.get(key) === done) underWay.delete(key);
+    });
+    underWay.set(key, done);
+    return done;
   };
 }

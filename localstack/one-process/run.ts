@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
 import { controlMessage } from '../../lambdas/core/control.ts';
 import type { Handler } from '../../lambdas/handler.ts';
@@ -7,7 +6,7 @@ import type { BatchReport } from '../../lambdas/worker.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
 import type { Stack } from './assembly.ts';
-import { connectKinesis, type LocalKinesis, startKinesis } from './kinesis.ts';
+import { connectKinesis, type LocalKinesis, putInOrder, startKinesis } from './kinesis.ts';
 import { queueApi } from './queue/api.ts';
 import { createQueues, type Queues } from './queues.ts';
 import { ACCOUNT, identity } from './resolve.ts';
@@ -89,6 +88,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
       });
     });
   });
+  const putRecord = putInOrder(kinesis.client);
   const broker = await startStandIn({
     rules,
     port: options.port,
@@ -99,9 +99,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
       sendToQueue: (url, body) => sendToQueue(queues, tasks, url, body),
       async putToStream(streamName, partitionKey, data) {
         for (const task of tasks) if (task.stream === streamName) task.counters.incoming++;
-        await kinesis.client.send(
-          new PutRecordCommand({ StreamName: streamName, PartitionKey: partitionKey, Data: data }),
-        );
+        await putRecord(streamName, partitionKey, data);
       },
     },
   });
