@@ -52,8 +52,8 @@ const INITIAL_PAUSE: TaskState = { ...INITIAL_STATE, desired: 'Paused', stops: [
 
 /** A parameter holds 4 KB; so many spans leave room for the rest. */
 const SPANS_AT_MOST = 60;
-/** Causes come from servers' answers, and can be long. */
-const CAUSE_CHARACTERS = 500;
+/** Causes come from servers' answers, and can be long; each is kept twice. */
+const CAUSE_BYTES = 800;
 
 /**
  * Reads a parameter's text. What is no state any more, or not yet, is the initial one.
@@ -81,10 +81,16 @@ export function afterMessage(state: TaskState, message: ControlMessage, now: num
   if (message.kind === 'pause') return timed({ ...state, desired: 'Paused', intakeStopped: message.stopIntake }, now);
   // A report sent before the task was enabled last tells of what has been put right since.
   if (message.kind === 'halt' && message.at >= enabledAt(state)) {
-    const halt = { why: message.why, cause: message.cause.slice(0, CAUSE_CHARACTERS) };
+    const halt = { why: message.why, cause: cut(message.cause) };
     return timed({ ...state, halt: state.halt?.why === 'blocked' ? state.halt : halt }, now);
   }
   return state;
+}
+
+function cut(cause: string): string {
+  let short = cause.slice(0, CAUSE_BYTES);
+  while (Buffer.byteLength(JSON.stringify(short)) > CAUSE_BYTES) short = short.slice(0, -10);
+  return short.toWellFormed();
 }
 
 /** The state of a task whose probe went well. */
@@ -94,7 +100,7 @@ export function afterRecovery(state: TaskState, now: number): TaskState {
 
 /** The state of a stopped task whose probe went wrong. */
 export function stillStopped(state: TaskState, cause: string): TaskState {
-  const halt = { why: 'stopped' as const, cause: cause.slice(0, CAUSE_CHARACTERS) };
+  const halt = { why: 'stopped' as const, cause: cut(cause) };
   return halt.cause === state.halt?.cause ? state : { ...state, halt };
 }
 

@@ -56,6 +56,30 @@ function failing(ports: TaskPorts, failsAt: number, doneAnyway: boolean): TaskPo
 }
 
 describe('control (D19–D23, F33)', () => {
+  it('takes a probe that throws for a cause like others, and keeps what fits of any', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 3_000 });
+    await fc.assert(
+      fc.asyncProperty(text, text, fc.nat(70), async (said, thrown, pauses) => {
+        const { world, ports } = taskAt(1_795_251_600_000);
+        const tell = (message: ControlMessage) => control(message, ports, () => world.now++);
+        for (let n = 0; n < pauses; n++) {
+          await tell({ kind: 'pause', task: 't', stopIntake: false });
+          await tell({ kind: 'enable', task: 't' });
+        }
+        await tell({ ...halt('stopped', world.now), cause: said } as ControlMessage);
+        ports.tryOne = async () => {
+          throw new Error(thrown);
+        };
+        const { status, cause } = await tell({ kind: 'reconcile', task: 't' });
+        expect(status).toBe('Start Failed');
+        expect(cause).toMatch(/^the probe failed: /);
+        // What its operator asks for is done all the same.
+        expect((await tell({ kind: 'pause', task: 't', stopIntake: false })).status).toBe('Paused');
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('has the task as its state says by the next look, wherever it failed before (D21)', async () => {
     const steps = fc.array(
       fc.record({
