@@ -14,7 +14,12 @@ export function enableCommand(operator: Operator): Command {
   return operatorCommand('enable', operator)
     .description('Start a task, and wait until it is Running; exits with 1 and the cause when it cannot')
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--timeout <seconds>', 'wait no longer than that; a start takes 30 to 60 seconds', whole(1, 3_600), 60)
+    .option(
+      '--timeout <seconds>',
+      'wait no longer than that; a start takes 30 to 60 seconds, more right after a stop',
+      whole(1, 3_600),
+      180,
+    )
     .option('-y, --yes', 'do not ask')
     .action((name: string, options: EnableOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {

@@ -16,7 +16,7 @@ export function pauseCommand(operator: Operator): Command {
     .description('Stop a task; messages wait in its queue meanwhile')
     .argument('<task>', 'name of the task, or path of its construct')
     .option('--stop-intake', 'stop its rules as well: what is published meanwhile is lost to it')
-    .option('--timeout <seconds>', 'wait no longer than that', whole(1, 3_600), 60)
+    .option('--timeout <seconds>', 'wait no longer than that', whole(1, 3_600), 180)
     .option('-y, --yes', 'do not ask')
     .action((name: string, options: PauseOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {
