@@ -1,4 +1,4 @@
-import { ArnFormat, Duration, Lazy, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { ArnFormat, type CfnElement, Duration, Lazy, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -15,6 +15,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
+import { InvalidOptionError } from '../lambdas/core/errors.ts';
 import { bundleCode } from './asset.ts';
 import { grantSend } from './buffer/queue-buffer.ts';
 import { ruleArn } from './rule-role.ts';
@@ -40,6 +41,11 @@ const TIMEOUT = Duration.seconds(90);
 /** A function that died is waited for no longer than Lambda wants; what fails is put back within seconds. */
 const VISIBILITY_TIMEOUT = Duration.seconds(100);
 
+/** What the names of tasks and of their parameters may take of the function's environment (AWS Lambda, "Quotas"). */
+const TASKS_BYTES = 3_600;
+/** CloudFormation names a parameter `CFN-<logical id>-<12 characters>`; with the signs of JSON. */
+const AROUND_NAMES = 23;
+
 /**
  * Pauses and resumes the tasks of a stack: for an operator (rows D19–D23), and when a sink cannot be used. One small
  * function, outside any VPC, fed by a queue in which the messages of a task wait for each other.
@@ -55,6 +61,7 @@ export class Control extends Construct {
   readonly queue: Queue;
   readonly function: LambdaFunction;
   readonly #tasks: Record<string, string> = {};
+  #tasksBytes = 0;
 
   private constructor(scope: Construct, id: string) {
     super(scope, id);
@@ -118,6 +125,16 @@ export class Control extends Construct {
     });
     this.#tasks[task] = configuration.parameterName;
     const stack = Stack.of(scope);
+    const logicalId: string = stack.resolve(stack.getLogicalId(configuration.node.defaultChild as CfnElement));
+    this.#tasksBytes += task.length + logicalId.length + AROUND_NAMES;
+    if (this.#tasksBytes > TASKS_BYTES) {
+      const count = Object.keys(this.#tasks).length;
+      throw new InvalidOptionError(
+        scope.node.path,
+        `task ${count} of its stack`,
+        `at most ${count - 1} tasks of such names in a stack: they have to fit in the 4 KB of a function's environment`,
+      );
+    }
     this.#allow(['ssm:GetParameter'], [configuration.parameterArn, state.parameterArn]);
     this.#allow(['ssm:PutParameter'], [state.parameterArn]);
     this.#allow(

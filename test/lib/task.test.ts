@@ -221,6 +221,23 @@ describe('OutflowTask', () => {
     expect(() => declare('LineC', 'LineC')).not.toThrow();
   });
 
+  it('is one of as many in a stack as their control can know', () => {
+    const stack = new Stack(new App(), 'Test');
+    let count = 0;
+    const declareAnother = () => {
+      count++;
+      const sink = new KinesisSink('stream', { partitionKey: 'k' });
+      return new OutflowTask(stack, `Line${count}`, { source: new IotTopicSource(`${count}/#`), sink });
+    };
+    const declareTooMany = () => {
+      while (count < 200) declareAnother();
+    };
+    expect(declareTooMany).toThrow(
+      /Test\/Line\d+: got 'task \d+ of its stack'; wanted at most \d+ tasks of such names/,
+    );
+    expect(count).toBeGreaterThan(50);
+  });
+
   it('is controlled with others, and held up by none of them (D20)', () => {
     const { template } = synth();
     template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
