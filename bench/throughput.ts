@@ -3,7 +3,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { KINESIS_ROUTED, kinesisOptions } from '../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../lambdas/deliver/kinesis/render.ts';
 import type { Outcome, Sink, SinkDefinition } from '../lambdas/deliver/sink.ts';
-import { createHandler } from '../lambdas/handler.ts';
+import { createHandler } from '../lambdas/worker/handler.ts';
 import { context } from '../test/support/messages.ts';
 import { makeBatches, RECORDS } from './batches.ts';
 import { createFloor } from './floor.ts';

@@ -1,4 +1,4 @@
-import type { Connectivity } from '../../lambdas/buffer/intake.ts';
+import type { Connectivity } from '../../lambdas/buffer/sqs/adapter.ts';
 import { observed, type TaskState, type TaskStatus } from '../../lambdas/core/control.ts';
 import type { LetterQueue } from './letter-queue.ts';
 

@@ -1,4 +1,4 @@
-import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
+import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import type { StoredMessage } from './letter.ts';
 import type { PutBack } from './put-back.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
-import { sendAll } from '../../lambdas/buffer/send-batch.ts';
-import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
+import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
+import { sendAll } from '../../lambdas/buffer/sqs/send-batch.ts';
 import { readLetter, type StoredMessage } from './letter.ts';
 
 /** Stores letters where their task takes messages from. @returns for each whether it is stored there. @throws for a task without such a place */

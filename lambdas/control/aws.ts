@@ -9,7 +9,7 @@ import {
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { SQSRecord } from 'aws-lambda';
-import type { Connectivity, ProbeResponse } from '../buffer/intake.ts';
+import type { Connectivity, ProbeResponse } from '../buffer/sqs/adapter.ts';
 import { readState } from '../core/control.ts';
 import type { TaskPorts } from './control.ts';
 

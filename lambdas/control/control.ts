@@ -1,4 +1,4 @@
-import type { Connectivity } from '../buffer/intake.ts';
+import type { Connectivity } from '../buffer/sqs/adapter.ts';
 import {
   afterMessage,
   afterRecovery,

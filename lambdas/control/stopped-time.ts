@@ -1,5 +1,5 @@
 import { readState, stoppedWithin, type TaskState } from '../core/control.ts';
-import type { StoppedTime } from '../expiry.ts';
+import type { StoppedTime } from '../worker/expiry.ts';
 
 /** A state that was read so long ago is read anew. */
 const FRESH_MS = 5_000;

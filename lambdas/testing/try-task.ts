@@ -5,9 +5,9 @@ import { type MqttEvent, toEvent } from '../core/event.ts';
 import { type ClientRuleOutput, type RuleOutput, toRuleOutput } from '../core/rule-output.ts';
 import { deployTime, parseSpec } from '../core/spec.ts';
 import { matchesTopicFilter } from '../core/topic-filter.ts';
-import type { DeadLetter } from '../dead-letter.ts';
 import { sinkOf } from '../deliver/all.ts';
-import { createWorker } from '../worker.ts';
+import type { DeadLetter } from '../worker/dead-letter.ts';
+import { createWorker } from '../worker/worker.ts';
 import { type BufferedMessage, type SampleMessage, sampleEnvelope } from './sample.ts';
 
 /** What would become of a message. Nothing is sent. */

@@ -1,5 +1,5 @@
 import type { SQSEvent } from 'aws-lambda';
-import type { Connectivity, ControlRequest, ProbeResponse } from '../../lambdas/buffer/intake.ts';
+import type { Connectivity, ControlRequest, ProbeResponse } from '../../lambdas/buffer/sqs/adapter.ts';
 import { control, type TaskPorts } from '../../lambdas/control/control.ts';
 import {
   type ControlMessage,
@@ -8,7 +8,7 @@ import {
   type TaskState,
   UNWRITTEN_STATE,
 } from '../../lambdas/core/control.ts';
-import type { StoppedTime } from '../../lambdas/expiry.ts';
+import type { StoppedTime } from '../../lambdas/worker/expiry.ts';
 import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
 import { toRecord } from './queue/record.ts';

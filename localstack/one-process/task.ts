@@ -1,9 +1,9 @@
-import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
-import { taskQueues } from '../../lambdas/buffer/task-queues.ts';
+import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
+import { taskQueues } from '../../lambdas/buffer/sqs/task-queues.ts';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import { sinkOf } from '../../lambdas/deliver/all.ts';
-import { createHandler, type Handler } from '../../lambdas/handler.ts';
-import type { BatchReport } from '../../lambdas/worker.ts';
+import { createHandler, type Handler } from '../../lambdas/worker/handler.ts';
+import type { BatchReport } from '../../lambdas/worker/worker.ts';
 import { readSpec, type Stack } from './assembly.ts';
 import { type LocalControl, localControl } from './control.ts';
 import { EMULATOR_MAX_REQUEST_BYTES, type LocalKinesis } from './kinesis.ts';

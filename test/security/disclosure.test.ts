@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseSpec } from '../../lambdas/core/spec.ts';
 import { kinesis } from '../../lambdas/deliver/kinesis/kinesis.ts';
 import { tryTask } from '../../lambdas/testing/index.ts';
-import { createWorker } from '../../lambdas/worker.ts';
+import { createWorker } from '../../lambdas/worker/worker.ts';
 import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
 import { envelope } from '../support/messages.ts';
 import { scriptedQueues } from '../support/task-queues.ts';

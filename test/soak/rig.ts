@@ -1,7 +1,7 @@
 import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import type { CfnQueue } from 'aws-cdk-lib/aws-sqs';
-import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
-import type { Handler } from '../../lambdas/handler.ts';
+import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
+import type { Handler } from '../../lambdas/worker/handler.ts';
 import type { OutflowTask } from '../../lib/index.ts';
 import type { Stack } from '../../localstack/one-process/assembly.ts';
 import { type LocalKinesis, startKinesis } from '../../localstack/one-process/kinesis.ts';

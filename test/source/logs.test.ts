@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { SqsApi } from '../../lambdas/buffer/sqs-api.ts';
+import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import { decodeEnvelope } from '../../lambdas/core/envelope.ts';
 import { forward } from '../../lambdas/source/logs/forward.ts';
 

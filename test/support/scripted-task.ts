@@ -2,8 +2,8 @@ import type { KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import * as z from 'zod';
 import { compileTemplate } from '../../lambdas/core/template/template.ts';
 import type { Outcome, SinkDefinition } from '../../lambdas/deliver/sink.ts';
-import { createHandler } from '../../lambdas/handler.ts';
-import type { BatchReport } from '../../lambdas/worker.ts';
+import { createHandler } from '../../lambdas/worker/handler.ts';
+import type { BatchReport } from '../../lambdas/worker/worker.ts';
 import { context } from './messages.ts';
 import { type QueueScript, scriptedQueues } from './task-queues.ts';
 

@@ -1,8 +1,8 @@
-import type { LentMessage } from '../../lambdas/buffer/sqs.ts';
-import type { TaskQueues } from '../../lambdas/buffer/task-queues.ts';
-import type { DeadLetter } from '../../lambdas/dead-letter.ts';
-import type { Requeued } from '../../lambdas/retry-queue.ts';
-import type { Halt } from '../../lambdas/worker.ts';
+import type { LentMessage } from '../../lambdas/buffer/sqs/message.ts';
+import type { TaskQueues } from '../../lambdas/buffer/sqs/task-queues.ts';
+import type { DeadLetter } from '../../lambdas/worker/dead-letter.ts';
+import type { Requeued } from '../../lambdas/worker/requeued.ts';
+import type { Halt } from '../../lambdas/worker/worker.ts';
 
 export interface ScriptedQueues extends TaskQueues {
   readonly letters: DeadLetter[];

@@ -1,4 +1,4 @@
-import { createHandler, fromEnv } from '../../handler.ts';
+import { createHandler, fromEnv } from '../../worker/handler.ts';
 import { rocketmq } from './rocketmq.ts';
 
 export const handler = createHandler(rocketmq, fromEnv(import.meta.url));

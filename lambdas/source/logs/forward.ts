@@ -1,6 +1,6 @@
 import type { CloudWatchLogsEvent } from 'aws-lambda';
-import { sendAll } from '../../buffer/send-batch.ts';
-import type { SqsApi } from '../../buffer/sqs-api.ts';
+import type { SqsApi } from '../../buffer/sqs/api.ts';
+import { sendAll } from '../../buffer/sqs/send-batch.ts';
 import { deliveredEnvelopes } from './entries.ts';
 
 export interface ForwardOptions {

@@ -1,5 +1,5 @@
 import type { SendMessageBatchRequestEntry, SendMessageBatchResultEntry } from '@aws-sdk/client-sqs';
-import type { SqsApi } from '../../../lambdas/buffer/sqs-api.ts';
+import type { SqsApi } from '../../../lambdas/buffer/sqs/api.ts';
 import type { NewMessage } from './message.ts';
 import type { Queue } from './queue.ts';
 import { SqsError } from './sqs-error.ts';

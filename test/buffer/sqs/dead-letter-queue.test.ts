@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sqsApi } from '../../../lambdas/buffer/sqs/api.ts';
+import { deadLetterQueue } from '../../../lambdas/buffer/sqs/dead-letter-queue.ts';
+import { NeverRetry } from '../../../lambdas/core/errors.ts';
+import type { DeadLetter } from '../../../lambdas/worker/dead-letter.ts';
+
+const letter = (body: string): DeadLetter => ({
+  body,
+  error: new NeverRetry('REJECTED', 'no'),
+  stage: 'deliver',
+  messageId: 'm',
+  firstSeen: 1,
+  retryAttempts: 0,
+  exhausted: 'None',
+  ruleArn: 'r',
+  targetArn: 't',
+});
+
+// SQS fails single entries of a batch, and whole calls, when it likes; a script does so on demand.
+describe('the dead-letter queue', () => {
+  it('tells of each letter whether it is stored, within ten entries and 1 MiB a call (F30)', async () => {
+    const fates = fc.array(
+      fc.record({
+        fate: fc.constantFrom('stored', 'refused', 'call fails'),
+        bytes: fc.integer({ min: 1, max: 170_000 }),
+      }),
+      { maxLength: 30 },
+    );
+    await fc.assert(
+      fc.asyncProperty(fates, async (given) => {
+        const stored: string[] = [];
+        const logged: object[] = [];
+        const queue = deadLetterQueue({
+          queueUrl: 'q',
+          task: 't',
+          log: (entry) => logged.push(entry),
+          api: {
+            ...sqsApi(),
+            async sendBatch({ Entries }) {
+              const entries = Entries!.map(({ Id, MessageBody }) => ({
+                Id: Id!,
+                body: MessageBody!,
+                fate: given[Number.parseInt(MessageBody!, 10)]!.fate,
+              }));
+              expect(entries.length).toBeLessThanOrEqual(10);
+              expect(entries.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0)).toBeLessThanOrEqual(
+                1024 * 1024,
+              );
+              if (entries.some(({ fate }) => fate === 'call fails')) throw new Error('timed out');
+              stored.push(...entries.filter(({ fate }) => fate === 'stored').map(({ body }) => body));
+              return {
+                Successful: entries
+                  .filter(({ fate }) => fate === 'stored')
+                  .map(({ Id }) => ({ Id, MessageId: Id, MD5OfMessageBody: '' })),
+                Failed: entries
+                  .filter(({ fate }) => fate !== 'stored')
+                  .map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError' })),
+              };
+            },
+          },
+        });
+        const letters = given.map(({ bytes }, i) => letter(`${i}:`.padEnd(bytes, 'x')));
+        const answers = await queue.send(letters);
+        expect(answers).toEqual(letters.map(({ body }) => stored.includes(body)));
+        expect(logged.length > 0).toBe(answers.includes(false));
+      }),
+    );
+  });
+});

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { NeverRetry } from '../../lambdas/core/errors.ts';
+import { parseSpec } from '../../lambdas/core/spec.ts';
+import { kinesis } from '../../lambdas/deliver/kinesis/kinesis.ts';
+import { tryTask } from '../../lambdas/testing/try-task.ts';
+import { createWorker } from '../../lambdas/worker/worker.ts';
+import { envelope } from '../support/messages.ts';
+import { scriptedQueues } from '../support/task-queues.ts';
+
+const spec = (route: object) => ({
+  v: 1,
+  task: 'Routed',
+  source: { type: 'iot-core', filters: ['#'] },
+  sink: { type: 'kinesis', stream: 'other', partitionKey: 'k', payload: '${payload}' },
+  route,
+});
+const hot = { filter: { data: { body: { temp: [{ numeric: ['>', 90] }] } } }, sink: { stream: 'hot', payload: 'hot' } };
+const site = { topicFilter: 'sites/#', sink: { stream: 'site', partitionKey: '${topic}' } };
+const ways = async (route: object, topic: string, payload = '{"temp":91}') => {
+  const { outcome, requests = [], error } = await tryTask(spec(route), { topic, payload });
+  return { outcome, streams: requests.map(({ stream }) => stream), code: error?.code, stage: error?.stage };
+};
+
+describe('a route', () => {
+  it('is the first that matches, with the sink’s options and its own (A9)', async () => {
+    const routes = [hot, site, { sink: {} }];
+    expect(await ways({ routes }, 'sites/1')).toMatchObject({ outcome: 'delivered', streams: ['hot'] });
+    expect(await ways({ routes }, 'sites/1', '{"temp":9}')).toMatchObject({ streams: ['site'] });
+    expect(await ways({ routes }, 'x', '{}')).toMatchObject({ streams: ['other'] });
+    const { requests } = await tryTask(spec({ routes }), { topic: 'a', payload: '{"temp":91}' });
+    expect(requests).toEqual([{ stream: 'hot', partitionKey: 'k', data: 'hot' }]);
+  });
+
+  it('is every one that matches, where the task says so', async () => {
+    const routes = [hot, { kind: 'mqtt.client.connected', sink: {} }, site];
+    expect(await ways({ routes, match: 'all' }, 'sites/1')).toMatchObject({ streams: ['hot', 'site'] });
+  });
+
+  it('that there is not sends a record to the dead-letter queue, or nowhere', async () => {
+    const routes = [{ ...hot, ...site }];
+    expect(await ways({ routes }, 'x')).toMatchObject({
+      outcome: 'deadLettered',
+      code: 'NO_ROUTE',
+      stage: 'transform',
+    });
+    expect(await ways({ routes, otherwise: 'drop' }, 'x')).toMatchObject({ outcome: 'filtered' });
+  });
+
+  const workerOf = (route: object | undefined, env: Record<string, string> = {}) => {
+    const asked: (readonly string[] | undefined)[] = [];
+    const queues = scriptedQueues();
+    const definition: typeof kinesis = {
+      ...kinesis,
+      open: () => ({
+        deliver: async (requests) =>
+          requests.map(() => ({ status: 'never' as const, error: new NeverRetry('REJECTED', 'no') })),
+        testConnectivity: async (targets) => `${asked.push(targets)}`,
+        close() {},
+      }),
+    };
+    const parsed = parseSpec(spec(route as object), kinesis.options);
+    const worker = createWorker(parsed, definition, { ...queues, env: { TARGET_ARN: 'arn:stream/*', ...env } });
+    const send = (topic: string, payload: string) =>
+      worker.process(
+        [{ id: 'm', body: JSON.stringify(envelope(payload, { topic })), sentAt: 0, attempt: 0, firstSeen: Date.now() }],
+        { remainingMs: () => 60_000 },
+      );
+    return { worker, asked, send, letters: queues.letters };
+  };
+
+  it('is tested for connectivity, each that a record can go', async () => {
+    const askedBy = async (route?: object, env?: Record<string, string>) => {
+      const { worker, asked } = workerOf(route, env);
+      await worker.testConnectivity();
+      return asked;
+    };
+    expect(await askedBy()).toEqual([['other']]);
+    expect(await askedBy({ routes: [hot, site, { ...hot, kind: 'x' }] })).toEqual([['hot', 'site']]);
+    expect(await askedBy({ routes: [hot, { sink: { partitionKey: 'x' } }] })).toEqual([['hot', 'other']]);
+    const late = { sink: { stream: { $env: 'LATE' } } };
+    expect(await askedBy({ routes: [late, { sink: { stream: '${topic}' } }] }, { LATE: 'known' })).toEqual([
+      ['known', '${topic}'],
+    ]);
+  });
+
+  it('is named by the letters of what goes there, and of what got nowhere none is', async () => {
+    const { send, letters } = workerOf({ routes: [hot, site] });
+    await send('sites/1', '{"temp":91}');
+    await send('sites/1', '{}');
+    await send('x', '{}');
+    expect(letters.map(({ targetArn }) => targetArn)).toEqual(['arn:stream/hot', 'arn:stream/site', 'arn:stream/*']);
+  });
+
+  it('has nothing that is the sink’s as a whole', async () => {
+    await expect(ways({ routes: [{ sink: { maxRecords: 1 } }] }, 'x')).rejects.toThrow(
+      /route\.sink\.maxRecords: .*wanted some of stream/,
+    );
+  });
+});

@@ -1,0 +1,88 @@
+import type { SQSEvent } from 'aws-lambda';
+import { describe, expect, it } from 'vitest';
+import { NeverRetry, RetryLater } from '../../lambdas/core/errors.ts';
+import type { Outcome } from '../../lambdas/deliver/sink.ts';
+import { writeChildren } from '../../lambdas/worker/children.ts';
+import type { Requeued } from '../../lambdas/worker/requeued.ts';
+import { attributes, envelope, kinesisEvent, sqsEvent } from '../support/messages.ts';
+import { taskWith } from '../support/scripted-task.ts';
+
+const delivered: Outcome = { status: 'delivered' };
+const later: Outcome = { status: 'retry', error: new RetryLater('later') };
+const never: Outcome = { status: 'never', error: new NeverRetry('REJECTED', 'no') };
+
+/** Routes that all take everything, told apart by what they make of it. */
+const toAll = (...payloads: string[]) => ({
+  match: 'all',
+  routes: payloads.map((payload) => ({ sink: { payload } })),
+});
+const texts = (buffers: readonly Buffer[]) => buffers.map((buffer) => buffer.toString());
+
+/** What waits on the retry queue, as it comes back. */
+function comingBack({ body, attempt, firstSeen, children }: Requeued): SQSEvent {
+  const event = sqsEvent([body]);
+  event.Records[0]!.messageAttributes = attributes({
+    ATTEMPT: attempt,
+    FIRST_SEEN: firstSeen,
+    ...(children && { CHILDREN: writeChildren(children) }),
+  });
+  return event;
+}
+
+describe('a message of several children', () => {
+  it('comes again with those that are owed, and with all of them to a task that makes others (F34)', async () => {
+    const first = taskWith({ route: toAll('A', 'B'), deliver: (made) => (`${made}` === 'B' ? later : delivered) });
+    await first.handler(sqsEvent([JSON.stringify(envelope())]));
+    expect(texts(first.delivered)).toEqual(['A']);
+    const waiting = comingBack(first.requeued[0]!);
+
+    const same = taskWith({ route: toAll('A', 'B'), deliver: () => delivered });
+    await same.handler(waiting);
+    expect(texts(same.delivered)).toEqual(['B']);
+
+    const edited = taskWith({ route: toAll('B', 'A'), deliver: () => delivered });
+    await edited.handler(waiting);
+    expect(texts(edited.delivered)).toEqual(['B', 'A']);
+  });
+
+  it('in a stream, too: what is delivered or dead is not so again', async () => {
+    const outcomes: Record<string, Outcome> = { A: delivered, B: never, C: later };
+    let tries = 0;
+    const task = taskWith({
+      buffer: { type: 'stream' },
+      route: toAll('A', 'B', 'C'),
+      deliver(made) {
+        if (`${made}` === 'C' && ++tries === 20) return delivered;
+        return outcomes[`${made}`]!;
+      },
+    });
+    const event = kinesisEvent([JSON.stringify(envelope())]);
+    let owed = 1;
+    for (let n = 0; n < 20; n++) ({ length: owed } = (await task.handler(event)).batchItemFailures);
+    expect(owed).toBe(0);
+    expect(texts(task.delivered)).toEqual(['A', 'C']);
+    expect(task.letters).toHaveLength(1);
+  });
+
+  it('is told in dead letters by the ids that its records have (B20)', async () => {
+    const body = JSON.stringify(
+      envelope(JSON.stringify({ clientId: 'c', topics: ['a', 'b', 'c'] }), {
+        kind: 'mqtt.session.subscribed',
+        topic: '$aws/events/subscriptions/subscribed/c',
+      }),
+    );
+    const task = taskWith({
+      source: { type: 'client-events', filters: ['$aws/events/#'] },
+      filter: { data: { topic: [{ 'anything-but': ['a'] }] } },
+      payload: '${id} ${topic}',
+      deliver: (made) => (`${made}`.endsWith('c') ? never : delivered),
+    });
+    await task.handler(sqsEvent([body]));
+    const [id] = /\w+(?=#1 b)/.exec(`${task.delivered[0]}`)!;
+    expect(task.letters.map(({ messageId }) => messageId)).toEqual([`${id}#2`]);
+
+    const both = taskWith({ route: toAll('A', 'B'), deliver: () => never });
+    await both.handler(sqsEvent([JSON.stringify(envelope())]));
+    expect(both.letters.map(({ messageId }) => messageId)).toEqual([`${envelope().id}#0`, `${envelope().id}#1`]);
+  });
+});

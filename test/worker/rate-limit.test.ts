@@ -1,0 +1,66 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Outcome, Sink } from '../../lambdas/deliver/sink.ts';
+import { paced } from '../../lambdas/worker/rate-limit.ts';
+
+/** A clock that moves when somebody sleeps, and the moments at which records were sent. */
+function timed(recordsPerSecond: number) {
+  let now = 0;
+  const sentAt: number[] = [];
+  const sink: Sink<number> = {
+    async deliver(requests): Promise<Outcome[]> {
+      sentAt.push(...requests.map(() => now));
+      return requests.map(() => ({ status: 'delivered' }));
+    },
+    testConnectivity: async () => 'yes',
+    close() {},
+  };
+  const clock = {
+    now: () => now,
+    async sleep(ms: number) {
+      now += ms;
+    },
+  };
+  return { sink: paced(sink, recordsPerSecond, clock), sentAt, clock };
+}
+
+describe('a rate limit', () => {
+  it('never gives the sink more than a second’s worth within any second, beyond the first burst', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.double({ min: 0.2, max: 500, noNaN: true }),
+        fc.array(fc.record({ count: fc.integer({ min: 0, max: 300 }), pauseMs: fc.nat(3_000) }), { maxLength: 8 }),
+        async (rate, batches) => {
+          const { sink, sentAt, clock } = timed(rate);
+          for (const { count, pauseMs } of batches) {
+            await clock.sleep(pauseMs);
+            const outcomes = await sink.deliver(
+              Array.from({ length: count }, (_, i) => i),
+              { remainingMs: () => Infinity },
+            );
+            expect(outcomes).toEqual(Array.from({ length: count }, () => ({ status: 'delivered' })));
+          }
+          sentAt.forEach((at, i) => {
+            const until = sentAt.findLastIndex((other) => other - at <= 1000);
+            expect(until - i + 1).toBeLessThanOrEqual(2 * Math.max(1, rate) + 1);
+          });
+          const most = Math.max(1, rate) + (rate * clock.now()) / 1000 + 1;
+          expect(sentAt.length).toBeLessThanOrEqual(most);
+        },
+      ),
+    );
+  });
+
+  it('leaves unsent what the deadline has no room for', async () => {
+    const { sink, clock } = timed(10);
+    const outcomes = await sink.deliver(
+      Array.from({ length: 100 }, (_, i) => i),
+      { remainingMs: () => 3_000 - clock.now() },
+    );
+    const delivered = outcomes.filter(({ status }) => status === 'delivered').length;
+    expect(delivered).toBeGreaterThanOrEqual(30);
+    expect(delivered).toBeLessThanOrEqual(40);
+    expect(outcomes.slice(delivered).every(({ status }) => status === 'unsent')).toBe(true);
+    expect(outcomes).toHaveLength(100);
+  });
+});
