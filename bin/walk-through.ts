@@ -68,7 +68,7 @@ async function walkThrough({ broker, kinesis, streams, tasks }: Run): Promise<vo
   for (const task of tasks) print('Counters', countersText(task));
   const [{ counters } = { counters: undefined }] = tasks;
   if (counters?.incoming !== 1 || counters.outgoing !== 1)
-    throw new Error('wanted one new incoming and one new outgoing message');
+    throw new Error('expected one new incoming and one new outgoing message');
 }
 
 async function firstRecord(kinesis: Run['kinesis'], iterator: string | undefined) {

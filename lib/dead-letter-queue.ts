@@ -51,7 +51,7 @@ export function warnOfRetention(task: Construct, longest: Duration, deadLetterQu
   const given = kept === undefined ? 'its retention cannot be seen here' : `it keeps messages ${text(kept)}`;
   Annotations.of(task).addWarningV2(
     'mqtt-outflow:deadLetterRetention',
-    `deadLetterQueue: ${given}; wanted more than the ${text(seconds)} of the task's queues, or what SQS moves there is deleted early`,
+    `deadLetterQueue: ${given}; expected more than the ${text(seconds)} of the task's queues, or what SQS moves there is deleted early`,
   );
 }
 

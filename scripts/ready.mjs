@@ -8,7 +8,7 @@ const [MAJOR, MINOR] = [20, 19];
 export function ready(root) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < MAJOR || (major === MAJOR && minor < MINOR)) {
-    console.error(`Node ${process.versions.node} is too old; wanted ${MAJOR}.${MINOR} or newer.`);
+    console.error(`Node ${process.versions.node} is too old; expected ${MAJOR}.${MINOR} or newer.`);
     process.exit(1);
   }
   if (isInstalled(root)) return;

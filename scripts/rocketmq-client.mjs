@@ -13,7 +13,7 @@ const STAND_INS = {
   // Runs ifconfig for a network address; we give the client one of our own.
   address: 'exports.mac = () => {};',
   // Writes files under the home folder; we give the client a logger of our own.
-  'egg-logger': "exports.EggLogger = class { constructor() { throw new Error('wanted a logger'); } };",
+  'egg-logger': "exports.EggLogger = class { constructor() { throw new Error('expected a logger'); } };",
 };
 const NAMESPACE = 'rocketmq-client';
 

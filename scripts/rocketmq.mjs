@@ -17,7 +17,7 @@ const topics = {
 };
 const version = Number(process.argv[2] ?? 5);
 if (process.argv.length > 3 || !(version in topics)) {
-  console.error(`'${process.argv.slice(2).join(' ')}' is no version of RocketMQ; wanted 5 or 4`);
+  console.error(`'${process.argv.slice(2).join(' ')}' is no version of RocketMQ; expected 5 or 4`);
   process.exit(2);
 }
 ready(root);

@@ -59,7 +59,7 @@ function readMetadata(stack: string, templateBody: string): readonly TaskMetadat
   if (metadata === undefined) return [];
   if (metadata.v !== METADATA_VERSION)
     throw new Error(
-      `${stack}: metadata ${METADATA_KEY}.v is ${show(metadata.v)}; wanted ${METADATA_VERSION}: this command is of another version`,
+      `${stack}: metadata ${METADATA_KEY}.v is ${show(metadata.v)}; expected ${METADATA_VERSION}: this command is of another version`,
     );
   return metadata.tasks;
 }

@@ -102,6 +102,6 @@ async function synthesizeHere(print: (line: string) => void): Promise<string> {
 
 function asPort(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('wanted 0 to 65535');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('expected 0 to 65535');
   return port;
 }

@@ -88,7 +88,7 @@ export function whole(from: number, to = Number.MAX_SAFE_INTEGER): (text: string
     to === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${from}` : `a whole number, ${from} to ${to}`;
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < from || value > to) throw new InvalidArgumentError(`wanted ${wanted}`);
+    if (!Number.isInteger(value) || value < from || value > to) throw new InvalidArgumentError(`expected ${wanted}`);
     return value;
   };
 }

@@ -62,12 +62,12 @@ export function redriveCommand(operator: Operator): Command {
 }
 
 function refuseContradictions({ filter, all, native, dryRun, rate }: RedriveCommandOptions): void {
-  if (all && filter !== undefined) throw new Error(`--all and --filter ${filter.join(' ')}: wanted one of them`);
+  if (all && filter !== undefined) throw new Error(`--all and --filter ${filter.join(' ')}: expected one of them`);
   if (!native) return;
   if (filter !== undefined || dryRun)
-    throw new Error("--native: SQS's move task takes the whole queue; wanted no --filter and no --dry-run");
+    throw new Error("--native: SQS's move task takes the whole queue; expected no --filter and no --dry-run");
   if (rate !== undefined && rate > NATIVE_RATE_AT_MOST)
-    throw new Error(`--rate: got ${rate}; with --native wanted 1 to ${NATIVE_RATE_AT_MOST}`);
+    throw new Error(`--rate: got ${rate}; with --native expected 1 to ${NATIVE_RATE_AT_MOST}`);
 }
 
 async function moveAll(task: CloudTask, options: RedriveCommandOptions, terminal: Terminal): Promise<void> {

@@ -15,7 +15,7 @@ export async function synthesize(folder: string, assembly = join(folder, 'cdk.ou
     throw new Error(`${file} is missing; run this in the folder of a CDK app, or name a synthesized assembly`);
   const { app, build, context = {} } = JSON.parse(readFileSync(file, 'utf8'));
   if (typeof app !== 'string')
-    throw new Error(`${file}: app is ${JSON.stringify(app)}; wanted the command that runs the app`);
+    throw new Error(`${file}: app is ${JSON.stringify(app)}; expected the command that runs the app`);
   const env = { ...process.env, CDK_OUTDIR: assembly, CDK_CONTEXT_JSON: JSON.stringify(context) };
   if (typeof build === 'string') await shell(build, folder, env);
   await shell(app, folder, env);

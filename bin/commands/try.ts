@@ -67,7 +67,7 @@ function readMessage(options: TryCommandOptions): SampleMessage {
   const others = [topic, payload, payloadFile, clientId, ...userProperty];
   if (isBuffered && others.some((other) => other !== undefined))
     throw new Error(
-      `${options.message} is what a buffer or a dead-letter queue holds, whole; wanted no -t, -m, -f, -i or -D beside it`,
+      `${options.message} is what a buffer or a dead-letter queue holds, whole; expected no -t, -m, -f, -i or -D beside it`,
     );
   return {
     ...given,
@@ -95,6 +95,6 @@ function asText({ task, outcome, envelope, event, ruleOutput, requests = [], err
 
 function asPair(text: string, before: [string, string][]): [string, string][] {
   const at = text.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('wanted key=value');
+  if (at < 1) throw new InvalidArgumentError('expected key=value');
   return [...before, [text.slice(0, at), text.slice(at + 1)]];
 }

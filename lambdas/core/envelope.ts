@@ -62,7 +62,8 @@ export function decodeEnvelope(body: string, received: Received): Envelope {
   }
   if (typeof value !== 'object' || value === null) throw unsupported('the message is not a JSON object');
   const envelope = isRuleError(value) ? fromRuleError(value, received) : (value as Envelope);
-  if (envelope.v !== ENVELOPE_VERSION) throw unsupported(`v is ${versionText(envelope.v)}; wanted ${ENVELOPE_VERSION}`);
+  if (envelope.v !== ENVELOPE_VERSION)
+    throw unsupported(`v is ${versionText(envelope.v)}; expected ${ENVELOPE_VERSION}`);
   checkTypes(envelope);
   if (envelope.userProperties !== undefined && !isPairList(envelope.userProperties)) {
     throw unsupported('userProperties is not a list of objects of strings');
@@ -92,7 +93,7 @@ function checkTypes(envelope: Envelope): void {
 
 function check(key: keyof Envelope, given: unknown, type: 'string' | 'number' | 'boolean', isRequired = false): void {
   if (typeof given === type || (given === undefined && !isRequired)) return;
-  throw unsupported(`${key} is ${typeof given}; wanted a ${type}${isRequired ? '' : ' or nothing'}`);
+  throw unsupported(`${key} is ${typeof given}; expected a ${type}${isRequired ? '' : ' or nothing'}`);
 }
 
 function mended({ clientid, ...published }: Envelope, { sentAt }: Received): Envelope {

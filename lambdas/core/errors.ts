@@ -45,12 +45,12 @@ export class StopTask extends Error {
   override readonly name = 'StopTask';
 }
 
-/** A mistake in what the user declared, found before anything runs: it names the option, what was given and what is wanted. */
+/** A mistake in what the user declared, found before anything runs: it names the option, what was given and what is expected. */
 export class InvalidOptionError extends Error {
   override readonly name: string = 'InvalidOptionError';
   readonly option: string;
-  constructor(option: string, given: unknown, wanted: string, options?: ErrorOptions) {
-    super(`${option}: got ${show(given)}; wanted ${wanted}`, options);
+  constructor(option: string, given: unknown, expected: string, options?: ErrorOptions) {
+    super(`${option}: got ${show(given)}; expected ${expected}`, options);
     this.option = option;
   }
 }

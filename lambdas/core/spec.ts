@@ -31,8 +31,8 @@ const topicFilter = z
   .min(1)
   .max(256)
   .check((context) => {
-    const wanted = topicFilterProblem(context.value);
-    if (wanted !== undefined) context.issues.push({ code: 'custom', message: wanted, input: context.value });
+    const expected = topicFilterProblem(context.value);
+    if (expected !== undefined) context.issues.push({ code: 'custom', message: expected, input: context.value });
   });
 
 // zod's record drops a key named `__proto__`, and a condition with it; this one hands the object on as it came.
@@ -153,8 +153,8 @@ export function routedOptions<Sink extends z.ZodType>(
   const other = Object.keys(own).find((option) => !routed.includes(option));
   if (other !== undefined) {
     // What was given is not repeated: where a name is not known, it may be a password.
-    const wanted = `some of ${routed.join(', ')}: all else is the sink’s, for every route alike`;
-    throw new InvalidOptionError(`${name}.${other}`, 'an option that no route has', wanted);
+    const expected = `some of ${routed.join(', ')}: all else is the sink’s, for every route alike`;
+    throw new InvalidOptionError(`${name}.${other}`, 'an option that no route has', expected);
   }
   return parseOptions(schema, { ...(options as object), ...own }, name);
 }
@@ -165,9 +165,9 @@ export function parseSpec<Sink extends z.ZodType>(value: unknown, sink: Sink): T
 }
 
 /**
- * Parses options with a schema. `insteadOf` may say what is wanted in place of an option that does not exist.
+ * Parses options with a schema. `insteadOf` may say what is expected in place of an option that does not exist.
  *
- * @throws InvalidOptionError naming the option, the value given and the value wanted; of several mistakes, all of them.
+ * @throws InvalidOptionError naming the option, the value given and the value expected; of several mistakes, all of them.
  */
 export function parseOptions<Schema extends z.ZodType>(
   schema: Schema,
@@ -178,14 +178,14 @@ export function parseOptions<Schema extends z.ZodType>(
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   const [first, ...rest] = result.error.issues.flatMap((issue) => describe(issue, [name, ...issue.path], insteadOf));
-  const more = rest.map((d) => `\n${new InvalidOptionError(d.option, d.given, d.wanted).message}`).join('');
-  throw new InvalidOptionError(first!.option, first!.given, first!.wanted + more, { cause: result.error });
+  const more = rest.map((d) => `\n${new InvalidOptionError(d.option, d.given, d.expected).message}`).join('');
+  throw new InvalidOptionError(first!.option, first!.given, first!.expected + more, { cause: result.error });
 }
 
 interface Mistake {
   readonly option: string;
   readonly given: unknown;
-  readonly wanted: string;
+  readonly expected: string;
 }
 
 function describe(
@@ -199,7 +199,7 @@ function describe(
     return issue.keys.map((key) => ({
       option: `${option}.${key}`,
       given: 'unknown option',
-      wanted: insteadOf(key) ?? 'only options that exist; see the reference',
+      expected: insteadOf(key) ?? 'only options that exist; see the reference',
     }));
   }
   if (issue.code === 'invalid_union') {
@@ -208,17 +208,17 @@ function describe(
     if (meant.length === 1) return meant[0]!.flatMap((inner) => describe(inner, [...path, ...inner.path], insteadOf));
     // What is of the right type, and wrong, was not meant to be of another.
     const ofType = issue.errors.filter((issues) => !issues.some(({ code }) => code === 'invalid_type'));
-    const branches = (ofType.length > 0 ? ofType : issue.errors).map((errors) => errors.map(wantedBy).join(' and '));
-    return [{ option, given: issue.input, wanted: [...new Set(branches)].join(', or ') }];
+    const branches = (ofType.length > 0 ? ofType : issue.errors).map((errors) => errors.map(expectedBy).join(' and '));
+    return [{ option, given: issue.input, expected: [...new Set(branches)].join(', or ') }];
   }
-  return [{ option, given: issue.input, wanted: wantedBy(issue) }];
+  return [{ option, given: issue.input, expected: expectedBy(issue) }];
 }
 
 function isWithin(issue: z.core.$ZodIssue): boolean {
   return issue.path.length > 0 || issue.code === 'unrecognized_keys';
 }
 
-function wantedBy({ message }: z.core.$ZodIssue): string {
+function expectedBy({ message }: z.core.$ZodIssue): string {
   return message.replace(/^(Invalid (input|option)|Too (big|small)): expected (\w+ to (be|have) )?/, '');
 }
 

@@ -7,7 +7,7 @@ export async function freePort(port: number): Promise<number> {
   try {
     await once(server, 'listening');
   } catch (cause) {
-    throw new Error(`port ${port} is taken; wanted a free one`, { cause });
+    throw new Error(`port ${port} is taken; expected a free one`, { cause });
   }
   const { port: free } = server.address() as AddressInfo;
   server.close();

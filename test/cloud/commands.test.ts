@@ -180,9 +180,9 @@ describe('the commands', () => {
 
   it.each([
     [['pause', 'Warm'], 'name one by its path: Plant/Warm, Other/Warm'],
-    [['redrive', 'Plant/Warm', '--all', '--filter', 'EXPIRED'], '--all and --filter EXPIRED: wanted one of them'],
-    [['redrive', 'Plant/Warm', '--native', '--dry-run'], 'wanted no --filter and no --dry-run'],
-    [['redrive', 'Plant/Warm', '--rate', '0.5'], 'wanted a whole number of at least 1'],
+    [['redrive', 'Plant/Warm', '--all', '--filter', 'EXPIRED'], '--all and --filter EXPIRED: expected one of them'],
+    [['redrive', 'Plant/Warm', '--native', '--dry-run'], 'expected no --filter and no --dry-run'],
+    [['redrive', 'Plant/Warm', '--rate', '0.5'], 'expected a whole number of at least 1'],
   ])('%j is refused', (words, why) => expect(command(cloud, words)).rejects.toThrow(why));
 
   it('are typed as lines where tasks run in this process, one after the other; a mistake ends nothing', async () => {

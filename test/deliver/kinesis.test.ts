@@ -104,7 +104,7 @@ describe('Kinesis sink, by a scripted client', () => {
     const { calls, sink } = scripted(() => undefined);
     const outcomes = await sink.deliver([request('a', { stream: 'my stream' }), request('b')], minute);
     expect(outcomes).toMatchObject([
-      { status: 'stop', error: { message: expect.stringContaining("stream: got 'my stream'; wanted 1 to 128") } },
+      { status: 'stop', error: { message: expect.stringContaining("stream: got 'my stream'; expected 1 to 128") } },
       { status: 'delivered' },
     ]);
     expect(calls).toEqual([['b']]);
@@ -228,17 +228,20 @@ describe('Kinesis rendering', () => {
   });
 
   it.each<[RegExp, object]>([
-    [/stream: got 'my stream'; wanted 1 to 128 letters, digits, _, \. and -, or a template$/, { stream: 'my stream' }],
+    [
+      /stream: got 'my stream'; expected 1 to 128 letters, digits, _, \. and -, or a template$/,
+      { stream: 'my stream' },
+    ],
     [/stream: got 'arn:/, { stream: 'arn:aws:kinesis:eu-west-1:111111111111:stream/foo' }],
-    [/explicitHashKey: got 'abc'; wanted a whole number below 2\^128/, { explicitHashKey: 'abc' }],
-    [/partitionKey: got 'k+…; wanted 1 to 256 characters/, { partitionKey: 'k'.repeat(257) }],
-    [/stream: got 'a\$\{\$\}'; wanted/, { stream: 'a${$}' }],
+    [/explicitHashKey: got 'abc'; expected a whole number below 2\^128/, { explicitHashKey: 'abc' }],
+    [/partitionKey: got 'k+…; expected 1 to 256 characters/, { partitionKey: 'k'.repeat(257) }],
+    [/stream: got 'a\$\{\$\}'; expected/, { stream: 'a${$}' }],
   ])('refuses before anything runs what no message could mend: %s', (wanted, over) => {
     expect(() => options(over)).toThrow(wanted);
   });
 
-  it('names the option, the value given and the value wanted', () => {
+  it('names the option, the value given and the value expected', () => {
     expect(() => options({ maxRecords: 501 })).toThrow(InvalidOptionError);
-    expect(() => options({ maxRecords: 501 })).toThrow(/maxRecords: got 501; wanted .*500/);
+    expect(() => options({ maxRecords: 501 })).toThrow(/maxRecords: got 501; expected .*500/);
   });
 });

@@ -104,15 +104,15 @@ describe('RocketMqHooks', () => {
     [
       'an event that there is not',
       { 'message.dropped': [{ topic: 'C' }] } as never,
-      /Hooks\.hooks: got 'message\.dropped'; wanted some of client\.connected/,
+      /Hooks\.hooks: got 'message\.dropped'; expected some of client\.connected/,
     ],
-    ['no hook', {}, /Hooks\.hooks: .*wanted a hook at least/],
+    ['no hook', {}, /Hooks\.hooks: .*expected a hook at least/],
     [
       'no topic of RocketMQ',
       { 'client.connected': [{ topic: 'a/b' }] },
-      /sink\.topic: got 'a\/b'; wanted 1 to 127 letters/,
+      /sink\.topic: got 'a\/b'; expected 1 to 127 letters/,
     ],
-    ['no topic filter', { 'message.publish': [{ topic: 'A', filter: 'a#' }] }, /got 'a#'; wanted '#' alone/],
+    ['no topic filter', { 'message.publish': [{ topic: 'A', filter: 'a#' }] }, /got 'a#'; expected '#' alone/],
   ])('refuses %s', (_, hooks, wanted) => {
     expect(() => declare(hooks)).toThrow(wanted);
   });
@@ -140,7 +140,7 @@ describe('ClientEventsSource', () => {
 
   it('refuses an event that there is not', () => {
     const events = ['connected', 'connect_failed'] as never;
-    expect(() => new ClientEventsSource({ events })).toThrow(/got 'connect_failed'; wanted some of connected, dis/);
-    expect(() => new ClientEventsSource({ events: [] })).toThrow(/got .*; wanted some of connected/);
+    expect(() => new ClientEventsSource({ events })).toThrow(/got 'connect_failed'; expected some of connected, dis/);
+    expect(() => new ClientEventsSource({ events: [] })).toThrow(/got .*; expected some of connected/);
   });
 });

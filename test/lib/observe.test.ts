@@ -107,7 +107,7 @@ describe('alarms', () => {
 
   it('are refused where there is none of that name, no whole second, or nobody to be told of', () => {
     expect(() => declare({ alarms: { dlq: true } as never })).toThrow(
-      /T\.alarms\.dlq: got true; wanted one of deadLetters/,
+      /T\.alarms\.dlq: got true; expected one of deadLetters/,
     );
     expect(() => declare({ alarms: { oldestMessage: Duration.millis(1) } })).toThrow(
       /T\.alarms\.oldestMessage: got '0\.001 s'/,

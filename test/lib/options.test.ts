@@ -20,59 +20,75 @@ const custom = (...steps: Parameters<typeof RetryPolicy.custom>[0]['steps']) => 
 });
 const seconds = Duration.seconds;
 
-describe('misuse of what a task does when delivery fails names option, value given and value wanted', () => {
+describe('misuse of what a task does when delivery fails names option, value given and value expected', () => {
   it.each<[string, Partial<OutflowTaskProps>, RegExp]>([
-    ['1 batch at a time', { maxConcurrency: 1 }, /\.maxConcurrency: got 1; wanted a whole number from 2 to 1,000/],
-    ['1,001 batches', { maxConcurrency: 1001 }, /\.maxConcurrency: got 1001; wanted/],
-    ['half a batch', { maxConcurrency: 2.5 }, /\.maxConcurrency: got 2\.5; wanted/],
-    ['a token for batches', { maxConcurrency: token }, /\.maxConcurrency: got 'a CDK token'; wanted/],
-    ['a token for a rate', { maxConcurrency: 2, rateLimit: token }, /\.rateLimit: got 'a CDK token'; wanted/],
-    ['a rate of 0', { maxConcurrency: 2, rateLimit: 0 }, /\.rateLimit: got 0; wanted a number above 0/],
-    ['no rate', { maxConcurrency: 2, rateLimit: Number.NaN }, /\.rateLimit: got .*; wanted a number above 0/],
-    ['a rate without end', { maxConcurrency: 2, rateLimit: Infinity }, /\.rateLimit: got .*; wanted a number above 0/],
-    ['a rate for nobody knows how many', { rateLimit: 10 }, /\.rateLimit: got 10; wanted maxConcurrency beside it/],
-    ['a time to live of 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; wanted >=1/],
-    ['half a second to live', { requestTtl: Duration.millis(500) }, /\.requestTtl: got '0\.5 s'; wanted whole seconds/],
-    ['a token to live', { requestTtl: seconds(token) }, /\.requestTtl: got 'a CDK token'; wanted a Duration known at/],
-    ['a wait of 901 s', custom({ delay: seconds(901) }), /\.retryPolicy\.steps\.0\.minSeconds: got 901; wanted <=900/],
+    ['1 batch at a time', { maxConcurrency: 1 }, /\.maxConcurrency: got 1; expected a whole number from 2 to 1,000/],
+    ['1,001 batches', { maxConcurrency: 1001 }, /\.maxConcurrency: got 1001; expected/],
+    ['half a batch', { maxConcurrency: 2.5 }, /\.maxConcurrency: got 2\.5; expected/],
+    ['a token for batches', { maxConcurrency: token }, /\.maxConcurrency: got 'a CDK token'; expected/],
+    ['a token for a rate', { maxConcurrency: 2, rateLimit: token }, /\.rateLimit: got 'a CDK token'; expected/],
+    ['a rate of 0', { maxConcurrency: 2, rateLimit: 0 }, /\.rateLimit: got 0; expected a number above 0/],
+    ['no rate', { maxConcurrency: 2, rateLimit: Number.NaN }, /\.rateLimit: got .*; expected a number above 0/],
+    [
+      'a rate without end',
+      { maxConcurrency: 2, rateLimit: Infinity },
+      /\.rateLimit: got .*; expected a number above 0/,
+    ],
+    ['a rate for nobody knows how many', { rateLimit: 10 }, /\.rateLimit: got 10; expected maxConcurrency beside it/],
+    ['a time to live of 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; expected >=1/],
+    [
+      'half a second to live',
+      { requestTtl: Duration.millis(500) },
+      /\.requestTtl: got '0\.5 s'; expected whole seconds/,
+    ],
+    [
+      'a token to live',
+      { requestTtl: seconds(token) },
+      /\.requestTtl: got 'a CDK token'; expected a Duration known at/,
+    ],
+    [
+      'a wait of 901 s',
+      custom({ delay: seconds(901) }),
+      /\.retryPolicy\.steps\.0\.minSeconds: got 901; expected <=900/,
+    ],
     [
       'a longest wait of 901 s',
       custom({ delay: seconds(0) }, { delay: seconds(1), upTo: seconds(901) }),
-      /\.retryPolicy\.steps\.1\.maxSeconds: got 901; wanted <=900/,
+      /\.retryPolicy\.steps\.1\.maxSeconds: got 901; expected <=900/,
     ],
     [
       'a wait from 5 to 4 s',
       custom({ delay: seconds(5), upTo: seconds(4) }),
-      /\.retryPolicy\.steps\.0: got .*; wanted minSeconds no greater than maxSeconds/,
+      /\.retryPolicy\.steps\.0: got .*; expected minSeconds no greater than maxSeconds/,
     ],
-    ['no retry in a step', custom({ times: 0, delay: seconds(1) }), /\.steps\.0\.times: got 0; wanted >=1/],
-    ['1,001 retries', custom({ times: 1001, delay: seconds(1) }), /\.steps\.0\.times: got 1001; wanted <=1000/],
+    ['no retry in a step', custom({ times: 0, delay: seconds(1) }), /\.steps\.0\.times: got 0; expected >=1/],
+    ['1,001 retries', custom({ times: 1001, delay: seconds(1) }), /\.steps\.0\.times: got 1001; expected <=1000/],
     [
       '1,001 retries in two steps',
       custom({ times: 1000, delay: seconds(1) }, { delay: seconds(1) }),
-      /\.retryPolicy\.steps: got .*; wanted at most 1000 retries, all steps together/,
+      /\.retryPolicy\.steps: got .*; expected at most 1000 retries, all steps together/,
     ],
     [
       'an unknown failure',
       { retryPolicy: RetryPolicy.custom({ steps: [], on: ['tired' as never] }) },
-      /\.retryPolicy\.on\.0: got 'tired'; wanted one of "throttled"/,
+      /\.retryPolicy\.on\.0: got 'tired'; expected one of "throttled"/,
     ],
     [
       'an unknown tolerance',
       { faultTolerance: 'some' as never },
-      /\.faultTolerance: got 'some'; wanted one of "allowed"/,
+      /\.faultTolerance: got 'some'; expected one of "allowed"/,
     ],
     [
       'a drop where faults are prohibited',
       { faultTolerance: 'prohibited', onExhausted: 'drop' },
-      /\.onExhausted: got 'drop'; wanted nothing with faultTolerance 'prohibited'/,
+      /\.onExhausted: got 'drop'; expected nothing with faultTolerance 'prohibited'/,
     ],
     [
       'poison where faults are allowed',
       { poison: 'block' },
-      /\.poison: got 'block'; wanted faultTolerance 'prohibited'/,
+      /\.poison: got 'block'; expected faultTolerance 'prohibited'/,
     ],
-    ['an end without a time', { onExpired: 'drop' }, /\.onExpired: got 'drop'; wanted requestTtl beside it/],
+    ['an end without a time', { onExpired: 'drop' }, /\.onExpired: got 'drop'; expected requestTtl beside it/],
   ])('%s', (_, props, message) => expect(() => declare(props)).toThrow(message));
 
   it('takes the limits themselves', () => {
@@ -122,7 +138,7 @@ describe('an option of EMQX’s that cannot act here is answered with what to do
     ['aws_secret_access_key', 'no credentials'],
     ['password', 'no credentials'],
   ])('%s: %s', (name, words) => {
-    const mistake = new RegExp(`\\.${name.replaceAll('.', '\\.')}: got 'unknown option'; wanted .*${words}`);
+    const mistake = new RegExp(`\\.${name.replaceAll('.', '\\.')}: got 'unknown option'; expected .*${words}`);
     const given = { [name]: 'canary' } as object;
     expect(() => declare(given)).toThrow(mistake);
     expect(() => declare(given)).not.toThrow(/canary/);

@@ -115,12 +115,12 @@ describe('RocketMqConnector and RocketMqSink', () => {
   });
 
   it.each<[RegExp, Partial<RocketMqConnectorProps>]>([
-    [/Mq\.nameServers: got undefined; wanted one at least/, { nameServers: undefined as never }],
-    [/Mq\.nameServers: got \[\]; wanted one at least/, { nameServers: [] }],
-    [/Mq\.nameServers: got '10\.0\.0\.5'; wanted host:port/, { nameServers: ['10.0.0.5'] }],
-    [/Mq\.nameServers: got 'a:1;b:2'; wanted host:port/, { nameServers: ['a:1;b:2'] }],
+    [/Mq\.nameServers: got undefined; expected one at least/, { nameServers: undefined as never }],
+    [/Mq\.nameServers: got \[\]; expected one at least/, { nameServers: [] }],
+    [/Mq\.nameServers: got '10\.0\.0\.5'; expected host:port/, { nameServers: ['10.0.0.5'] }],
+    [/Mq\.nameServers: got 'a:1;b:2'; expected host:port/, { nameServers: ['a:1;b:2'] }],
     [/Mq\.endpoints: .*one of the two/, { endpoints: ['10.0.0.5:8081'] }],
-    [/Mq\.endpoints: got \[\]; wanted one at least/, { nameServers: undefined as never, endpoints: [] }],
+    [/Mq\.endpoints: got \[\]; expected one at least/, { nameServers: undefined as never, endpoints: [] }],
     [/Mq\.endpoints: got '\[::1\]:8081'; .*no IPv6/, { nameServers: undefined as never, endpoints: ['[::1]:8081'] }],
     [/Mq\.certificateAuthority: .*none with tls: false/, { tls: false, certificateAuthority: PEM }],
     [/Mq\.certificateAuthority: .*PEM/, { certificateAuthority: 'ca.pem' }],
@@ -130,9 +130,9 @@ describe('RocketMqConnector and RocketMqSink', () => {
     expect(() => declare(() => ({ ...NAME_SERVERS, ...props }))).toThrow(wanted);
   });
 
-  it('refuse a sink’s options by name, with the value given and the value wanted', () => {
+  it('refuse a sink’s options by name, with the value given and the value expected', () => {
     expect(() => declare(undefined, () => ({ topic: 'a/b' }))).toThrow(
-      /Orders\.sink\.topic: got 'a\/b'; wanted .*letters/,
+      /Orders\.sink\.topic: got 'a\/b'; expected .*letters/,
     );
     expect(() => declare(undefined, () => ({ batchSize: 0 }))).toThrow(/Orders\.sink\.batchSize: got 0/);
   });
@@ -160,11 +160,14 @@ describe('RocketMqConnector by proxies', () => {
   });
 
   it.each<[RegExp, Partial<RocketMqSinkProps>]>([
-    [/sink\.batchSize: got 100; wanted inflightWindow: .*nameServers only/, { batchSize: 100 }],
-    [/sink\.produce: got 'sync'; wanted inflightWindow: 1 /, { produce: 'sync' }],
-    [/sink\.delayLevel: got 3; wanted deliverAt/, { delayLevel: 3 }],
-    [/sink\.refreshTopicRouteIntervalMs: got 5000; wanted nothing/, { refreshTopicRouteInterval: Duration.seconds(5) }],
-    [/sink\.autoCreateTopics: got false; wanted nothing/, { autoCreateTopics: false }],
+    [/sink\.batchSize: got 100; expected inflightWindow: .*nameServers only/, { batchSize: 100 }],
+    [/sink\.produce: got 'sync'; expected inflightWindow: 1 /, { produce: 'sync' }],
+    [/sink\.delayLevel: got 3; expected deliverAt/, { delayLevel: 3 }],
+    [
+      /sink\.refreshTopicRouteIntervalMs: got 5000; expected nothing/,
+      { refreshTopicRouteInterval: Duration.seconds(5) },
+    ],
+    [/sink\.autoCreateTopics: got false; expected nothing/, { autoCreateTopics: false }],
     [/sink\.deliverAt: .*none beside messageGroup/, { deliverAt: '$.data.body.at', messageGroup: 'g' }],
   ])('refuses what acts by name servers only, and says what to use: %s', (wanted, props) => {
     expect(() => byProxies(props)).toThrow(InvalidOptionError);

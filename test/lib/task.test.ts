@@ -216,7 +216,7 @@ describe('OutflowTask', () => {
     };
     declare('LineA');
     expect(() => declare('LineB')).toThrow(
-      /Test\/LineB\/Telemetry.taskName: got 'Telemetry'; wanted .* Test\/LineA\/Telemetry has/,
+      /Test\/LineB\/Telemetry.taskName: got 'Telemetry'; expected .* Test\/LineA\/Telemetry has/,
     );
     expect(() => declare('LineC', 'LineC')).not.toThrow();
   });
@@ -233,7 +233,7 @@ describe('OutflowTask', () => {
       while (count < 200) declareAnother();
     };
     expect(declareTooMany).toThrow(
-      /Test\/Line\d+: got 'task \d+ of its stack'; wanted at most \d+ tasks of such names/,
+      /Test\/Line\d+: got 'task \d+ of its stack'; expected at most \d+ tasks of such names/,
     );
     expect(count).toBeGreaterThan(50);
   });
@@ -301,7 +301,7 @@ describe('several filters', () => {
     expect(text.match(/Test_Telemetry[^,]*Rule/g)).toHaveLength(50);
     expect(text.length).toBeLessThan(4_096);
     expect(() => synth({ source: lines(80) })).toThrow(
-      /Telemetry.source: got '80 rules.*; wanted at most \d\d in one task/,
+      /Telemetry.source: got '80 rules.*; expected at most \d\d in one task/,
     );
   });
 
@@ -334,30 +334,34 @@ describe('several filters', () => {
   });
 
   it('that overlap are refused where the SQL could not tell them apart', () => {
-    expect(() => sqlOf(['a^/+', '+/b'])).toThrow(/Telemetry\.source\.filters: got 'a\^\/\+'; wanted no '\^'/);
+    expect(() => sqlOf(['a^/+', '+/b'])).toThrow(/Telemetry\.source\.filters: got 'a\^\/\+'; expected no '\^'/);
   });
 });
 
-describe('misuse fails at synth, naming option, value given and value wanted', () => {
+describe('misuse fails at synth, naming option, value given and value expected', () => {
   const kinesis = (over: object) => new KinesisSink('s', { partitionKey: '${id}', ...over });
   const cases: [string, () => Partial<OutflowTaskProps>, RegExp][] = [
     [
       'unknown task option',
       () => ({ batchpush: 1 }) as never,
-      /Telemetry\.batchpush: got 1; wanted one of source, sink/,
+      /Telemetry\.batchpush: got 1; expected one of source, sink/,
     ],
     ['unknown sink option', () => ({ sink: kinesis({ pool_size: 4 }) }), /Telemetry\.sink\.pool_size: got/],
     ['unknown source option', () => ({ source: new IotTopicSource('a', { qos: 1 } as never) }), /source\.qos: got/],
-    ['quote in a filter', () => ({ source: new IotTopicSource("a'/b") }), /filters\.0: got 'a'\/b'; wanted no quotes/],
+    [
+      'quote in a filter',
+      () => ({ source: new IotTopicSource("a'/b") }),
+      /filters\.0: got 'a'\/b'; expected no quotes/,
+    ],
     [
       'newline in a filter',
       () => ({ source: new IotTopicSource('a\n') }),
-      /filters\.0: .*wanted no control characters/s,
+      /filters\.0: .*expected no control characters/s,
     ],
-    ['8 slashes', () => ({ source: new IotTopicSource('a/b/c/d/e/f/g/h/i') }), /wanted at most 7 slashes/],
-    ['257 bytes', () => ({ source: new IotTopicSource('é'.repeat(129)) }), /wanted .*256/],
-    ['misplaced wildcard', () => ({ source: new IotTopicSource('a/#/b') }), /wanted '#' alone, as the last level/],
-    ['half a wildcard', () => ({ source: new IotTopicSource('a/b+') }), /wanted '\+' alone/],
+    ['8 slashes', () => ({ source: new IotTopicSource('a/b/c/d/e/f/g/h/i') }), /expected at most 7 slashes/],
+    ['257 bytes', () => ({ source: new IotTopicSource('é'.repeat(129)) }), /expected .*256/],
+    ['misplaced wildcard', () => ({ source: new IotTopicSource('a/#/b') }), /expected '#' alone, as the last level/],
+    ['half a wildcard', () => ({ source: new IotTopicSource('a/b+') }), /expected '\+' alone/],
     ['no filter', () => ({ source: new IotTopicSource([]) }), /source\.filters: got \[\]/],
     [
       'invalid pattern',
@@ -369,24 +373,24 @@ describe('misuse fails at synth, naming option, value given and value wanted', (
     [
       '0 messages',
       () => ({ batchPush: { messages: 0, interval: Duration.seconds(1) } }),
-      /batchPush\.messages: got 0; wanted .*1/,
+      /batchPush\.messages: got 0; expected .*1/,
     ],
     [
       '10,001 messages',
       () => ({ batchPush: { messages: 10_001, interval: Duration.seconds(1) } }),
-      /got 10001; wanted .*10000/,
+      /got 10001; expected .*10000/,
     ],
     [
       '16 s',
       () => ({ batchPush: { messages: 1, interval: Duration.seconds(16) } }),
-      /batchPush\.intervalSeconds: got 16; wanted .*15/,
+      /batchPush\.intervalSeconds: got 16; expected .*15/,
     ],
     [
       'half a second',
       () => ({ batchPush: { messages: 1, interval: Duration.millis(500) } }),
       /intervalSeconds: got 0\.5/,
     ],
-    ['name', () => ({ taskName: 'a b' }), /task: got 'a b'; wanted 1 to 64 letters/],
+    ['name', () => ({ taskName: 'a b' }), /task: got 'a b'; expected 1 to 64 letters/],
     [
       'stream template without streams',
       () => ({ sink: new KinesisSink('${topic}', { partitionKey: 'k' }) }),
@@ -395,12 +399,12 @@ describe('misuse fails at synth, naming option, value given and value wanted', (
     [
       'NoBuffer with a filter',
       () => ({ buffer: new NoBuffer({ payload: 'reserialised' }), filter: { subject: ['a'] } }),
-      /filter: got .*wanted nothing: NoBuffer/,
+      /filter: got .*expected nothing: NoBuffer/,
     ],
     [
       'NoBuffer with memory',
       () => ({ buffer: new NoBuffer({ payload: 'reserialised' }), memorySize: 3000 }),
-      /Telemetry\.memorySize: got 3000; wanted nothing: NoBuffer/,
+      /Telemetry\.memorySize: got 3000; expected nothing: NoBuffer/,
     ],
     [
       'NoBuffer with a log',
@@ -408,7 +412,7 @@ describe('misuse fails at synth, naming option, value given and value wanted', (
         buffer: new NoBuffer({ payload: 'reserialised' }),
         logGroup: LogGroup.fromLogGroupName(new Stack(), 'L', 'l'),
       }),
-      /Telemetry\.logGroup: got 'a log group'; wanted nothing: NoBuffer/,
+      /Telemetry\.logGroup: got 'a log group'; expected nothing: NoBuffer/,
     ],
     [
       'NoBuffer with defaults',
@@ -416,19 +420,19 @@ describe('misuse fails at synth, naming option, value given and value wanted', (
         buffer: new NoBuffer({ payload: 'reserialised' }),
         source: new IotTopicSource('a', { defaults: { qos: 1 } }),
       }),
-      /Telemetry\.source\.defaults: got .*wanted nothing: NoBuffer/,
+      /Telemetry\.source\.defaults: got .*expected nothing: NoBuffer/,
     ],
     [
       'a retention for a stream of one’s own',
       () => ({
         buffer: new StreamBuffer({ stream: new Stream(new Stack(), 'S'), retentionPeriod: Duration.days(30) }),
       }),
-      /Telemetry\.buffer\.retentionPeriod: got '30 days'; wanted none beside stream/,
+      /Telemetry\.buffer\.retentionPeriod: got '30 days'; expected none beside stream/,
     ],
     [
       'NoBuffer in passing',
       () => ({ buffer: new NoBuffer({} as never) }),
-      /buffer\.payload: got undefined; wanted 'reserialised'/,
+      /buffer\.payload: got undefined; expected 'reserialised'/,
     ],
     [
       'NoBuffer with a blank payload',
@@ -456,14 +460,14 @@ describe('misuse fails at synth, naming option, value given and value wanted', (
         ...props,
       });
     expect(task({ source: new IotTopicSource(`a/${token}`) })).toThrow(
-      /source\.filters\.0: got 'a CDK token'; wanted a value known at synth/,
+      /source\.filters\.0: got 'a CDK token'; expected a value known at synth/,
     );
     expect(task({ filter: { subject: [token] } })).toThrow(/filter\.subject\.0/);
     expect(task({ sink: new KinesisSink('s', { partitionKey: token }) })).toThrow(/sink\.partitionKey/);
     const site = '${payload.site}';
     for (const mixed of [`${site}-${token}`, `${token}-${site}`, `$.data.${token}`])
       expect(task({ sink: new KinesisSink(mixed, { partitionKey: 'k' }) })).toThrow(
-        /sink\.stream: got 'a template with a CDK token in it'; wanted either of the two/,
+        /sink\.stream: got 'a template with a CDK token in it'; expected either of the two/,
       );
     task({ sink: new KinesisSink(`plant-${token}`, { partitionKey: 'k' }) })();
     task({ sink: new KinesisSink(token, { partitionKey: 'k' }) })();
@@ -513,8 +517,8 @@ describe('NoBuffer of what clients do', () => {
   });
 
   it.each([
-    [{ subscribedTo: 'secret/#' }, /Telemetry\.source\.subscribedTo: got 'secret\/#'; wanted nothing: NoBuffer/],
-    [{ username: 'u' }, /Telemetry\.source\.username: got 'u'; wanted nothing: NoBuffer/],
+    [{ subscribedTo: 'secret/#' }, /Telemetry\.source\.subscribedTo: got 'secret\/#'; expected nothing: NoBuffer/],
+    [{ username: 'u' }, /Telemetry\.source\.username: got 'u'; expected nothing: NoBuffer/],
   ])('refuses what a worker would do: %j', (source, message) => expect(() => native(source)).toThrow(message));
 });
 
@@ -552,7 +556,7 @@ describe('StreamBuffer (E5)', () => {
     [{ maxConcurrency: 4 }, /maxConcurrency: got 4/],
     [
       { buffer: new StreamBuffer({ retentionPeriod: Duration.hours(1) }) },
-      /retentionPeriod: got '1 hours'; wanted 1 to 365 days/,
+      /retentionPeriod: got '1 hours'; expected 1 to 365 days/,
     ],
   ])('refuses what a stream cannot do: %j', (props, message) => {
     expect(() => synth({ buffer: new StreamBuffer(), ...props })).toThrow(message);

@@ -60,7 +60,7 @@ describe('tasks whose messages come back for ever', () => {
       Two: { Back: ['b/#', publishing('a/x')] },
     });
     expect(() => app.synth()).toThrow(
-      /One\/There\.sink: got 'b\/\$\{topic\}'; wanted a topic .* \(One\/There publishes 'b\/\$\{topic\}', Two\/Back reads 'b\/#'; Two\/Back publishes 'a\/x', One\/There reads 'a\/#'\)/,
+      /One\/There\.sink: got 'b\/\$\{topic\}'; expected a topic .* \(One\/There publishes 'b\/\$\{topic\}', Two\/Back reads 'b\/#'; Two\/Back publishes 'a\/x', One\/There reads 'a\/#'\)/,
     );
   });
 

@@ -25,13 +25,13 @@ describe('dead letters outlast the queue that they come from', () => {
     [
       'as long as its own dead-letter queue',
       Duration.days(14),
-      /T\.buffer\.retentionPeriod: got '14 days'; wanted .*less than the 14 days/,
+      /T\.buffer\.retentionPeriod: got '14 days'; expected .*less than the 14 days/,
     ],
-    ['longer than SQS can', Duration.days(15), /T\.buffer\.retentionPeriod: got '15 days'; wanted/],
+    ['longer than SQS can', Duration.days(15), /T\.buffer\.retentionPeriod: got '15 days'; expected/],
     [
       'shorter than SQS can',
       Duration.seconds(59),
-      /T\.buffer\.retentionPeriod: got '59 seconds'; wanted at least 1 minute/,
+      /T\.buffer\.retentionPeriod: got '59 seconds'; expected at least 1 minute/,
     ],
   ])('S18 a task’s queue that keeps messages %s is refused', (_, retention, error) => {
     expect(() => declare(retention)).toThrow(error);
@@ -44,9 +44,9 @@ describe('dead letters outlast the queue that they come from', () => {
 
   it.each<[string, (stack: Stack) => IQueue, string[]]>([
     ['longer', kept(5), []],
-    ['as long', kept(4), ['it keeps messages 4 days; wanted more than the 4 days']],
-    ['no longer than SQS does by default', (stack) => new Queue(stack, 'Mine'), ['it keeps messages 4 days; wanted']],
-    ['who knows how long', imported('theirs'), ['its retention cannot be seen here; wanted more than the 4 days']],
+    ['as long', kept(4), ['it keeps messages 4 days; expected more than the 4 days']],
+    ['no longer than SQS does by default', (stack) => new Queue(stack, 'Mine'), ['it keeps messages 4 days; expected']],
+    ['who knows how long', imported('theirs'), ['its retention cannot be seen here; expected more than the 4 days']],
   ])('S18 a user’s queue that keeps letters %s is warned of where it may lose them', (_, queue, warnings) => {
     // What the task says of itself; synthesizing for it would take seconds.
     const { metadata } = declare(Duration.days(4), queue).node.findChild('T').node;
@@ -73,7 +73,7 @@ describe('dead letters outlast the queue that they come from', () => {
   it('S18 a FIFO queue is refused', () => {
     for (const queue of [(stack: Stack) => new Queue(stack, 'Mine', { fifo: true }), imported('theirs.fifo')])
       expect(() => declare(Duration.days(4), queue)).toThrow(
-        /T\.deadLetterQueue: got 'a FIFO queue'; wanted a standard queue/,
+        /T\.deadLetterQueue: got 'a FIFO queue'; expected a standard queue/,
       );
   });
 });

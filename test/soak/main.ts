@@ -12,7 +12,7 @@ const { values } = parseArgs({
 });
 const number = (name: string, text: string, least: number) => {
   const value = Number(text);
-  if (!(value >= least)) throw new Error(`--${name}: got '${text}'; wanted a number from ${least}`);
+  if (!(value >= least)) throw new Error(`--${name}: got '${text}'; expected a number from ${least}`);
   return value;
 };
 const minutes = number('minutes', values.minutes, 0);

@@ -68,7 +68,7 @@ describe('tryTask', () => {
 
   it('refuses specs and messages that are none, by name', async () => {
     await expect(tryTask({ ...spec, sink: { type: 'kafka' } }, message)).rejects.toThrow(
-      "sink.type: got 'kafka'; wanted kinesis",
+      "sink.type: got 'kafka'; expected kinesis",
     );
     await expect(tryTask(spec, { ...message, topik: 't' } as never)).rejects.toThrow(/message\.topik: got/);
   });

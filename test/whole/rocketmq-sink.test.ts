@@ -219,7 +219,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
         return 'error' in outcome! ? outcome.error.message : outcome!.status;
       };
       expect(await resultOf(JSON.stringify(USER))).toBe('delivered');
-      expect(await resultOf('{"accessKey":"a"}')).toMatch(/^secret arn:secret: wanted JSON such as/);
+      expect(await resultOf('{"accessKey":"a"}')).toMatch(/^secret arn:secret: expected JSON such as/);
     });
   },
 );

@@ -30,13 +30,13 @@ export interface Pattern {
  * Compiles an event pattern, given as an object or as its exact JSON text. The text says more: an object has lost the
  * order of keys that look like integers, repeated keys, and the digits of long numbers.
  *
- * @throws InvalidPatternError naming the place in the pattern, what is there and what is wanted.
+ * @throws InvalidPatternError naming the place in the pattern, what is there and what is expected.
  */
 export function compilePattern(pattern: object | string): Pattern {
   const rules = toRules(typeof pattern === 'string' ? readPattern(pattern) : toPatternValue(pattern));
   const [first, ...others] = rules.map(compileFields);
   const matches = (event: unknown): boolean => {
-    if (!isObject(event)) throw new TypeError(`event: got ${show(event)}; wanted a JSON object`);
+    if (!isObject(event)) throw new TypeError(`event: got ${show(event)}; expected a JSON object`);
     if (first?.(event)) return true;
     for (const other of others) if (other(event)) return true;
     return false;
@@ -56,6 +56,6 @@ function decode(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
-    throw new SyntaxError('event: got bytes that are not UTF-8; wanted JSON', { cause });
+    throw new SyntaxError('event: got bytes that are not UTF-8; expected JSON', { cause });
   }
 }

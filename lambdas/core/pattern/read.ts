@@ -105,8 +105,8 @@ class Reader {
     return found;
   }
 
-  private fail(wanted: string): never {
+  private fail(expected: string): never {
     const found = this.at < this.text.length ? show(this.text.slice(this.at, this.at + 20)) : 'the end of the text';
-    throw new InvalidPatternError(`position ${this.at}: got ${found}; wanted ${wanted}`);
+    throw new InvalidPatternError(`position ${this.at}: got ${found}; expected ${expected}`);
   }
 }

@@ -81,7 +81,7 @@ function fieldCount(rules: readonly Rule[]): number {
 
 function tooMany({ path }: Place): never {
   throw new InvalidPatternError(
-    `${pathText(path)}: $or: multiplies to too many alternatives; wanted at most ${MAX_ALTERNATIVES}, ` +
+    `${pathText(path)}: $or: multiplies to too many alternatives; expected at most ${MAX_ALTERNATIVES}, ` +
       `with ${MAX_ALTERNATIVE_FIELDS} fields in all`,
   );
 }

@@ -29,10 +29,10 @@ export function toPatternValue(value: unknown, path: readonly string[] = []): Pa
   return new Members(Object.entries(value).map(([key, item]) => [key, toPatternValue(item, [...path, key])]));
 }
 
-/** The way every mistake in a pattern is told: where, what was given, what is wanted. */
-export function reject(at: string, given: unknown, wanted: string): never {
+/** The way every mistake in a pattern is told: where, what was given, what is expected. */
+export function reject(at: string, given: unknown, expected: string): never {
   throw new InvalidPatternError(
-    `${at}: got ${typeof given === 'bigint' ? `${given}n` : show(given)}; wanted ${wanted}`,
+    `${at}: got ${typeof given === 'bigint' ? `${given}n` : show(given)}; expected ${expected}`,
   );
 }
 

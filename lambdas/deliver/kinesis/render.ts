@@ -50,10 +50,10 @@ export function compileKinesis(
 }
 
 function rendered(option: keyof typeof RULES, template: Template, scope: object): string {
-  const { wanted, isMet, refused }: TextRule = RULES[option];
+  const { expected, isMet, refused }: TextRule = RULES[option];
   const text = template.renderText(scope);
   if (isMet(text)) return text;
   // What was rendered is a publisher's; only what the task itself says is repeated word for word.
   const given = template.paths.length === 0 ? show(text) : outline(text, refused);
-  throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; wanted ${wanted}`);
+  throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; expected ${expected}`);
 }

@@ -7,17 +7,17 @@ const HASH_KEYS = 2n ** 128n;
 /** Amazon Kinesis API reference, PutRecords and PutRecordsRequestEntry. */
 export const RULES = {
   stream: {
-    wanted: `1 to ${MAX_STREAM_NAME_CHARACTERS} letters, digits, _, . and -`,
+    expected: `1 to ${MAX_STREAM_NAME_CHARACTERS} letters, digits, _, . and -`,
     isMet: (name) => /^[a-zA-Z0-9_.-]+$/.test(name) && name.length <= MAX_STREAM_NAME_CHARACTERS,
     refused: /[^a-zA-Z0-9_.-]/,
   },
   partitionKey: {
-    wanted: `1 to ${MAX_PARTITION_KEY_CHARACTERS} characters`,
+    expected: `1 to ${MAX_PARTITION_KEY_CHARACTERS} characters`,
     isMet: (key) =>
       key !== '' && (key.length <= MAX_PARTITION_KEY_CHARACTERS || [...key].length <= MAX_PARTITION_KEY_CHARACTERS),
   },
   explicitHashKey: {
-    wanted: 'a whole number below 2^128',
+    expected: 'a whole number below 2^128',
     isMet: (key) => /^(0|[1-9]\d{0,38})$/.test(key) && BigInt(key) < HASH_KEYS,
     refused: /\D/,
   },

@@ -160,8 +160,8 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
 
 // Only a name that the deployment knew comes so far: others are judged at synth, or when they are rendered.
 function unusableName(stream: string): StopTask | undefined {
-  const { isMet, wanted } = RULES.stream;
-  return isMet(stream) ? undefined : new StopTask(`stream: got ${show(stream)}; wanted ${wanted}`);
+  const { isMet, expected } = RULES.stream;
+  return isMet(stream) ? undefined : new StopTask(`stream: got ${show(stream)}; expected ${expected}`);
 }
 
 function toEntry({ data, partitionKey, explicitHashKey }: KinesisRequest) {

@@ -29,11 +29,11 @@ export function isProxyAddress(text: string): boolean {
   return parseProxyAddress(text) !== undefined;
 }
 
-const addresses = (isAddress: (text: string) => boolean, wanted: string) =>
+const addresses = (isAddress: (text: string) => boolean, expected: string) =>
   z.string().check((context) => {
     for (const address of context.value.split(';'))
       if (!isAddress(address))
-        context.issues.push({ code: 'custom', message: `${wanted}, with ; between several`, input: address });
+        context.issues.push({ code: 'custom', message: `${expected}, with ; between several`, input: address });
   });
 
 /** A text that its rule judges here, unless messages decide what it comes to. */
@@ -116,7 +116,8 @@ export const rocketMqOptions = z
         if (given !== undefined) refuse(option, given, `${instead}; it acts by nameServers only`);
       }
       const group = messageGroup === undefined ? undefined : literalOfExpression(messageGroup);
-      if (group !== undefined && !GROUP_BY_PROXIES.isMet(group)) refuse('messageGroup', group, GROUP_BY_PROXIES.wanted);
+      if (group !== undefined && !GROUP_BY_PROXIES.isMet(group))
+        refuse('messageGroup', group, GROUP_BY_PROXIES.expected);
       if (deliverAt !== undefined && messageGroup !== undefined)
         refuse('deliverAt', deliverAt, 'none beside messageGroup: by a proxy a message has an order or a time');
     }
@@ -124,7 +125,7 @@ export const rocketMqOptions = z
     const name = typeof topic === 'string' ? literalOfExpression(topic) : undefined;
     const inNamespace = topicRule(namespace);
     if (name !== undefined && !inNamespace.isMet(name))
-      refuse('topic', topic, `${inNamespace.wanted} in this namespace`);
+      refuse('topic', topic, `${inNamespace.expected} in this namespace`);
   });
 
 /** What of them a route may have of its own. */

@@ -105,7 +105,7 @@ function readProperties(
 function asProperties(found: unknown): Record<string, string> {
   if (found === undefined) return {};
   if (typeof found !== 'object' || Array.isArray(found) || found instanceof ExactNumber)
-    throw new NeverRetry('REJECTED', 'properties came to a value that is no object; wanted names and values');
+    throw new NeverRetry('REJECTED', 'properties came to a value that is no object; expected names and values');
   const entries = Object.entries(found as object).filter(([name, value]) => value !== null && !KEYS_AND_TAG.has(name));
   for (const [name] of entries) checkUserProperty(name);
   return Object.fromEntries(entries.map(([name, value]) => [name, valueText(value)]));
@@ -139,7 +139,7 @@ function wholeNumber(option: string, text = '', rule: TextRule): number {
 }
 
 // What was rendered is a publisher's, and is not repeated word for word.
-function checkRendered(option: string, text: string, { isMet, wanted, refused }: TextRule): void {
+function checkRendered(option: string, text: string, { isMet, expected, refused }: TextRule): void {
   if (!isMet(text))
-    throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${outline(text, refused)}; wanted ${wanted}`);
+    throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${outline(text, refused)}; expected ${expected}`);
 }

@@ -10,7 +10,7 @@ export const MAX_GROUP_CHARACTERS = 64;
 export function topicRule(namespace?: string): TextRule {
   const longest = MAX_TOPIC_CHARACTERS - (namespace === undefined ? 0 : namespace.length + 1);
   return {
-    wanted: `1 to ${longest} letters, digits, _, -, % and |`,
+    expected: `1 to ${longest} letters, digits, _, -, % and |`,
     isMet: (name) => /^[%|a-zA-Z0-9_-]+$/.test(name) && name.length <= longest,
     refused: /[^%|a-zA-Z0-9_-]/,
   };
@@ -18,14 +18,14 @@ export function topicRule(namespace?: string): TextRule {
 
 /** Nothing at all is no tag. */
 export const TAG: TextRule = {
-  wanted: 'a text that is not blank and holds no |',
+  expected: 'a text that is not blank and holds no |',
   isMet: (tag) => tag === '' || (tag.trim() !== '' && !tag.includes('|')),
   refused: /\|/,
 };
 
 /** Nothing at all is no group. Name servers' brokers take any. */
 export const GROUP_BY_PROXIES: TextRule = {
-  wanted: `a text of at most ${MAX_GROUP_CHARACTERS} characters that is not blank`,
+  expected: `a text of at most ${MAX_GROUP_CHARACTERS} characters that is not blank`,
   isMet: (group) => group === '' || (group.trim() !== '' && group.length <= MAX_GROUP_CHARACTERS),
 };
 
@@ -35,7 +35,7 @@ export const DELIVER_AT = wholeNumber(Number.MAX_SAFE_INTEGER);
 /** Nothing at all is 0. */
 function wholeNumber(max: number): TextRule {
   return {
-    wanted: `a whole number up to ${max}`,
+    expected: `a whole number up to ${max}`,
     isMet: (text) => !/\D/.test(text) && Number(text) <= max,
     refused: /\D/,
   };

@@ -37,7 +37,7 @@ export function parseCredentials(text: string, arn: string): Credentials {
   const found = readJson(text);
   const { accessKey, secretKey, securityToken } = found;
   if (!isText(accessKey) || !isText(secretKey) || !(securityToken === undefined || isText(securityToken)))
-    throw new StopTask(`secret ${arn}: wanted JSON such as {"accessKey":"…","secretKey":"…"}, all of them texts`);
+    throw new StopTask(`secret ${arn}: expected JSON such as {"accessKey":"…","secretKey":"…"}, all of them texts`);
   return { accessKey, secretKey, ...(securityToken !== undefined && { securityToken }) };
 }
 
@@ -50,7 +50,7 @@ function secretsManager(): (arn: string) => Promise<string> {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }), {
       abortSignal: AbortSignal.timeout(2 * REQUEST_TIMEOUT_MS),
     });
-    if (SecretString === undefined) throw new StopTask('it is binary; wanted text');
+    if (SecretString === undefined) throw new StopTask('it is binary; expected text');
     return SecretString;
   };
 }

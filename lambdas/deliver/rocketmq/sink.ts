@@ -30,12 +30,12 @@ export function rocketMqSink(
   const isByProxies = options.endpoints !== undefined;
   const batchSize = options.batchSize ?? BATCH_SIZE;
   const inFlight = options.inflightWindow ?? IN_FLIGHT_BY_PROXIES;
-  const { isMet: isTopic, wanted: wantedTopic } = topicRule(options.namespace);
+  const { isMet: isTopic, expected: expectedTopic } = topicRule(options.namespace);
   let connecting: Promise<SinkProducer> | undefined;
 
   // Only a name that the deployment knew comes so far: others are judged at synth, or when they are rendered.
   function unusableTopic(topic: string): StopTask | undefined {
-    return isTopic(topic) ? undefined : new StopTask(`topic: got ${show(topic)}; wanted ${wantedTopic}`);
+    return isTopic(topic) ? undefined : new StopTask(`topic: got ${show(topic)}; expected ${expectedTopic}`);
   }
 
   function producer(): Promise<SinkProducer> {

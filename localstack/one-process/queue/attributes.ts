@@ -36,7 +36,7 @@ export function checkAttributes(attributes: MessageAttributes): void {
 function faultOf(name: string, { dataType, stringValue, binaryValue }: MessageAttribute): string | undefined {
   if (!NAME.test(name)) return 'has a name that SQS does not take';
   const base = dataType.length <= 256 ? DATA_TYPE.exec(dataType)?.[1] : undefined;
-  if (base === undefined) return `has the type ${JSON.stringify(dataType)}; wanted String, Number or Binary`;
+  if (base === undefined) return `has the type ${JSON.stringify(dataType)}; expected String, Number or Binary`;
   const value = base === 'Binary' ? binaryValue : stringValue;
   if (value === undefined || value.length === 0) return `has no ${base === 'Binary' ? 'binary' : 'string'} value`;
   if (base === 'Number' && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(stringValue ?? '')) return 'is not a number';

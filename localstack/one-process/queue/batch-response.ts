@@ -35,5 +35,5 @@ function asJson(response: unknown): unknown {
 }
 
 function invalid(what: string, given: unknown, wanted: string): InvalidBatchResponseError {
-  return new InvalidBatchResponseError(`${what} is ${JSON.stringify(given)}; wanted ${wanted}`);
+  return new InvalidBatchResponseError(`${what} is ${JSON.stringify(given)}; expected ${wanted}`);
 }

@@ -44,7 +44,7 @@ export function checkOptions(options: MappingOptions): void {
     throw new SqsError('InvalidParameterValue', message);
   }
   if (queue.visibilityTimeoutSeconds < functionTimeoutSeconds) {
-    const message = `VisibilityTimeout of ${queue.name} is ${queue.visibilityTimeoutSeconds}; wanted at least the function's Timeout, ${functionTimeoutSeconds}`;
+    const message = `VisibilityTimeout of ${queue.name} is ${queue.visibilityTimeoutSeconds}; expected at least the function's Timeout, ${functionTimeoutSeconds}`;
     throw new SqsError('InvalidParameterValue', message);
   }
 }

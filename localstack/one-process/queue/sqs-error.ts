@@ -19,5 +19,8 @@ export class SqsError extends Error {
 /** Refuses anything but a whole number from `min` to `max`. */
 export function checkWhole(parameter: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new SqsError('InvalidParameterValue', `${parameter} is ${value}; wanted a whole number from ${min} to ${max}`);
+  throw new SqsError(
+    'InvalidParameterValue',
+    `${parameter} is ${value}; expected a whole number from ${min} to ${max}`,
+  );
 }

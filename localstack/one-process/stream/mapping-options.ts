@@ -113,5 +113,5 @@ export function readOptions(options: StreamMappingOptions): StreamMappingSetting
 function checkWhole(option: string, value: number, min: number, max: number, or = ''): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   const wanted = min === max ? String(min) : `a whole number from ${min} to ${max}${or}`;
-  throw new RangeError(`${option} is ${value}; wanted ${wanted}`);
+  throw new RangeError(`${option} is ${value}; expected ${wanted}`);
 }

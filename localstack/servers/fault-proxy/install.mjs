@@ -62,13 +62,13 @@ function checkGo() {
   });
   if (error !== undefined) {
     const found = error.code === 'ENOENT' ? 'no `go` on the PATH' : error.message;
-    throw new Error(`${found}; wanted ${wanted}`, { cause: error });
+    throw new Error(`${found}; expected ${wanted}`, { cause: error });
   }
-  if (status !== 0) throw new Error(`\`go env\` failed: ${stderr.trim()}; wanted ${wanted}`);
+  if (status !== 0) throw new Error(`\`go env\` failed: ${stderr.trim()}; expected ${wanted}`);
   const [, major, minor] = /^go(\d+)\.(\d+)/.exec(stdout.trim()) ?? [];
   const [oldestMajor, oldestMinor] = OLDEST.split('.').map(Number);
   // A Go built from its own sources names no number, and is newer than any.
   if (major === undefined || Number(major) > oldestMajor) return;
   if (Number(major) < oldestMajor || Number(minor) < oldestMinor)
-    throw new Error(`found ${stdout.trim()}; wanted ${wanted}`);
+    throw new Error(`found ${stdout.trim()}; expected ${wanted}`);
 }

@@ -297,7 +297,7 @@ async function atLeast(client: Client, topic: string, wanted: number, timeoutMs:
   let count = await client.ask<number>('count', { topic });
   while (count < wanted) {
     if (Date.now() > deadline)
-      throw new Error(`${topic} holds ${count} messages after ${timeoutMs / 1000} s; wanted ${wanted}`);
+      throw new Error(`${topic} holds ${count} messages after ${timeoutMs / 1000} s; expected ${wanted}`);
     await sleep(POLL_MS);
     count = await client.ask<number>('count', { topic });
   }

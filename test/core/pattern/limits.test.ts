@@ -57,19 +57,19 @@ describe('completes on hostile input', () => {
     const levels = (count: number): object =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`l${i}`, or(i)]));
     expect(() => compilePattern(levels(9))).not.toThrow();
-    expect(() => compilePattern(levels(30))).toThrow('too many alternatives; wanted at most 1000');
+    expect(() => compilePattern(levels(30))).toThrow('too many alternatives; expected at most 1000');
   });
 });
 
 describe('says what is wrong', () => {
   test.each([
-    ['{"detail":{"temp":[{"numeric":[">","x"]}]}}', `detail.temp: numeric: got [">","x"]; wanted an operator before`],
-    ['{"a":{"b.c":["x",["y"]]}}', `a."b.c": got ["y"]; wanted a string, a number,`],
-    ['{"a":[{"prefx":"x"}]}', `a: got 'prefx'; wanted one of exactly, prefix,`],
-    ['{"a":[{"anything-but":{"prefix":""}}]}', `a: anything-but: prefix: got ''; wanted at least one character`],
-    ['{"d":{"$or":[{"a":["x"]}]}}', `d: $or: got [{"a":["x"]}]; wanted a list of at least two objects`],
-    ['{"a":["x"', `position 9: got the end of the text; wanted "," or "]"`],
-    ['{"a":[01]}', `position 7: got '1]}'; wanted "," or "]"`],
+    ['{"detail":{"temp":[{"numeric":[">","x"]}]}}', `detail.temp: numeric: got [">","x"]; expected an operator before`],
+    ['{"a":{"b.c":["x",["y"]]}}', `a."b.c": got ["y"]; expected a string, a number,`],
+    ['{"a":[{"prefx":"x"}]}', `a: got 'prefx'; expected one of exactly, prefix,`],
+    ['{"a":[{"anything-but":{"prefix":""}}]}', `a: anything-but: prefix: got ''; expected at least one character`],
+    ['{"d":{"$or":[{"a":["x"]}]}}', `d: $or: got [{"a":["x"]}]; expected a list of at least two objects`],
+    ['{"a":["x"', `position 9: got the end of the text; expected "," or "]"`],
+    ['{"a":[01]}', `position 7: got '1]}'; expected "," or "]"`],
   ])('%s', (text, message) => expect(() => compilePattern(text)).toThrow(message));
 });
 

@@ -403,7 +403,7 @@ describe('a mapping', () => {
     ['windowSeconds is 301', { windowSeconds: 301 }],
     ['maximumRetryAttempts is -2', { maximumRetryAttempts: -2 }],
     ['maximumRecordAgeSeconds is 59', { maximumRecordAgeSeconds: 59 }],
-    ['parallelizationFactor is 2; wanted 1', { parallelizationFactor: 2 }],
+    ['parallelizationFactor is 2; expected 1', { parallelizationFactor: 2 }],
     ['functionTimeoutSeconds is 901', { functionTimeoutSeconds: 901 }],
   ])('refuses an option: %s', async (message, options) => {
     const { stream, start } = await mappable();

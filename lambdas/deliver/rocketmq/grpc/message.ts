@@ -13,7 +13,7 @@ const CONTROL_CHARACTER = /\p{Cc}/u;
 /** The message as the client takes it. @throws NeverRetry for what a proxy would refuse, or would take and get wrong. */
 export function toClientMessage(topic: string, message: Message, maxMessageBytes: number): MessageOptions {
   const { body, keys = [], tag, properties = {}, group, delayLevel, deliverAtMs } = message;
-  if (body.length === 0) throw new NeverRetry('REJECTED', 'body: got no bytes; wanted at least one');
+  if (body.length === 0) throw new NeverRetry('REJECTED', 'body: got no bytes; expected at least one');
   if (body.length > maxMessageBytes) throw tooLarge(body.length, maxMessageBytes);
   if (delayLevel !== undefined) throw rejected('delayLevel', 'deliverAt: proxies know no levels');
   if (group !== undefined && deliverAtMs !== undefined) throw rejected('deliverAt', 'none beside a message group');
@@ -42,7 +42,7 @@ function checkProperties(properties: Readonly<Record<string, string>>): Map<stri
     checked.set(...pair);
   }
   if (checked.size > MAX_PROPERTIES)
-    throw new NeverRetry('REJECTED', `properties: got ${checked.size}; wanted at most ${MAX_PROPERTIES}`);
+    throw new NeverRetry('REJECTED', `properties: got ${checked.size}; expected at most ${MAX_PROPERTIES}`);
   if (bytes > MAX_PROPERTIES_BYTES)
     throw new NeverRetry('MESSAGE_TOO_LARGE', `properties have ${bytes} bytes; a proxy takes ${MAX_PROPERTIES_BYTES}`);
   return checked;
@@ -57,8 +57,8 @@ function checkText(option: string, text: string): string {
 }
 
 function checkGroup(group: string): string {
-  const { isMet, wanted } = GROUP_BY_PROXIES;
-  if (group === '' || !isMet(group)) throw rejected('messageGroup', `${wanted}, not ${group.length} characters`);
+  const { isMet, expected } = GROUP_BY_PROXIES;
+  if (group === '' || !isMet(group)) throw rejected('messageGroup', `${expected}, not ${group.length} characters`);
   return checkText('messageGroup', group);
 }
 
@@ -67,6 +67,6 @@ function checkDate(timeMs: number): Date {
   return new Date(timeMs);
 }
 
-function rejected(option: string, wanted: string): NeverRetry {
-  return new NeverRetry('REJECTED', `${option}: wanted ${wanted}`);
+function rejected(option: string, expected: string): NeverRetry {
+  return new NeverRetry('REJECTED', `${option}: expected ${expected}`);
 }

@@ -16,7 +16,7 @@ export function dial(address: string, tls: TlsOptions | false, timeoutMs: number
   const target = parseAddress(address);
   const unreachable = (message: string, options?: ErrorOptions) =>
     new NoAnswerError({ reason: 'unreachable', address, hasLeft: false }, `connect to ${address}: ${message}`, options);
-  if (target === undefined) return Promise.reject(unreachable('no address; wanted host:port'));
+  if (target === undefined) return Promise.reject(unreachable('no address; expected host:port'));
   return new Promise((resolve, reject) => {
     const socket = tls === false ? createConnection(target) : connectTls({ ...target, ...tlsTo(target.host, tls) });
     // For good: a socket may fail between this promise and whoever waits for it, and after it was given up.
@@ -28,7 +28,7 @@ export function dial(address: string, tls: TlsOptions | false, timeoutMs: number
     };
     const timer = setTimeout(() => fail(unreachable(`no connection within ${Math.ceil(timeoutMs)} ms`)), timeoutMs);
     const onError = (cause: Error) =>
-      fail(unreachable(isHungUp(cause) ? 'it hung up amid the handshake; wanted TLS' : cause.message, { cause }));
+      fail(unreachable(isHungUp(cause) ? 'it hung up amid the handshake; expected TLS' : cause.message, { cause }));
     const onClose = () => fail(unreachable('closed before the connection was ready'));
     socket.once('error', onError).once('close', onClose);
     socket.once(tls === false ? 'connect' : 'secureConnect', () => {

@@ -59,7 +59,7 @@ export function frameReader(onFrame: (frame: Frame) => void): FrameReader {
 
 function checkLength(bytes: number): number {
   if (bytes < WORD || bytes > MAX_ANSWER_BYTES)
-    throw new ProtocolError(`a frame of ${bytes} bytes; wanted ${WORD} to ${MAX_ANSWER_BYTES}`);
+    throw new ProtocolError(`a frame of ${bytes} bytes; expected ${WORD} to ${MAX_ANSWER_BYTES}`);
   return bytes;
 }
 
@@ -67,11 +67,11 @@ function split(frame: Buffer): Frame {
   const word = frame.readUInt32BE(0);
   const serialization = word >>> 24;
   if (serialization !== JSON_HEADER)
-    throw new ProtocolError(`a header in serialization ${serialization}; wanted ${JSON_HEADER}, JSON`);
+    throw new ProtocolError(`a header in serialization ${serialization}; expected ${JSON_HEADER}, JSON`);
   const bodyAt = WORD + word;
   if (bodyAt > frame.length || word > MAX_HEADER_BYTES)
     throw new ProtocolError(
-      `a header of ${word} bytes in a frame of ${frame.length}; wanted at most ${MAX_HEADER_BYTES}`,
+      `a header of ${word} bytes in a frame of ${frame.length}; expected at most ${MAX_HEADER_BYTES}`,
     );
   return { header: frame.subarray(WORD, bodyAt), body: frame.subarray(bodyAt) };
 }

@@ -43,7 +43,7 @@ const MAX_DELAY_LEVEL = 18;
 /** @throws NeverRetry for what a server would refuse, or would take and get wrong. */
 export function prepareMessage(message: Message, id: string, maxMessageBytes: number): PreparedMessage {
   const { body, group, delayLevel, deliverAtMs } = message;
-  if (body.length === 0) throw new NeverRetry('REJECTED', 'body: got no bytes; wanted at least one');
+  if (body.length === 0) throw new NeverRetry('REJECTED', 'body: got no bytes; expected at least one');
   if (body.length > maxMessageBytes) throw tooLarge(body.length, maxMessageBytes);
   const properties = encodeProperties(allProperties(message, id));
   return {
@@ -62,12 +62,12 @@ export function checkTopic(topic: string): void {
   if (!TOPIC.test(topic))
     throw new NeverRetry(
       'INVALID_TARGET',
-      `topic: got ${outline(topic, NO_TOPIC_CHARACTER)}; wanted 1 to 127 letters, digits, _, -, % and |`,
+      `topic: got ${outline(topic, NO_TOPIC_CHARACTER)}; expected 1 to 127 letters, digits, _, -, % and |`,
     );
 }
 
 export function tooLarge(bytes: number, maxBytes: number): NeverRetry {
-  return new NeverRetry('MESSAGE_TOO_LARGE', `the body has ${bytes} bytes; wanted at most ${maxBytes}`);
+  return new NeverRetry('MESSAGE_TOO_LARGE', `the body has ${bytes} bytes; expected at most ${maxBytes}`);
 }
 
 function* allProperties(message: Message, id: string): Generator<readonly [string, string]> {
@@ -109,6 +109,6 @@ export function checkTime(timeMs: number): number {
 }
 
 // What was given may be a publisher's: dead letters and logs tell of it, and do not repeat it.
-function rejected(option: string, given: string, wanted: string): NeverRetry {
-  return new NeverRetry('REJECTED', `${option}: got ${given}; wanted ${wanted}`);
+function rejected(option: string, given: string, expected: string): NeverRetry {
+  return new NeverRetry('REJECTED', `${option}: got ${given}; expected ${expected}`);
 }

@@ -22,11 +22,11 @@ const RESERVED_PREFIX = '__RMQ.';
 
 /** @throws NeverRetry for a name that RocketMQ keeps for itself, or an empty one (D14) */
 export function checkUserProperty(name: string): void {
-  if (name === '') throw new NeverRetry('REJECTED', 'property with an empty name; wanted a name');
+  if (name === '') throw new NeverRetry('REJECTED', 'property with an empty name; expected a name');
   // A name may be a publisher's: what is repeated is on the list.
   const reserved = RESERVED.has(name) ? name : name.startsWith(RESERVED_PREFIX) ? `${RESERVED_PREFIX}…` : undefined;
   if (reserved !== undefined)
-    throw new NeverRetry('REJECTED', `property '${reserved}': RocketMQ keeps this name for itself; wanted another`);
+    throw new NeverRetry('REJECTED', `property '${reserved}': RocketMQ keeps this name for itself; expected another`);
 }
 
 /**

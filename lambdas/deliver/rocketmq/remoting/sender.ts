@@ -101,7 +101,7 @@ export function openSender(options: SenderOptions): Sender {
   async function checkVersion(topic: string, address: string, deadline: Deadline): Promise<void> {
     if (!versions.has(address)) await probe(topic, address, deadline);
     if (versions.get(address)! < VERSION_5)
-      throw new NeverRetry('REJECTED', `deliverAtMs: broker ${address} is older than 5.0; wanted delayLevel`);
+      throw new NeverRetry('REJECTED', `deliverAtMs: broker ${address} is older than 5.0; expected delayLevel`);
   }
 
   async function attempt(

@@ -106,9 +106,9 @@ class ProcessExecutor(RuntimeExecutor):
     def prepare_version(cls, function_version: FunctionVersion) -> None:
         runtime = function_version.config.runtime
         if runtime is None or not runtime.startswith("nodejs"):
-            raise LambdaRuntimeException(f"runtime {runtime or 'of a container image'}; wanted nodejs")
+            raise LambdaRuntimeException(f"runtime {runtime or 'of a container image'}; expected nodejs")
         if NODE not in os.environ:
-            raise LambdaRuntimeException(f"{NODE} is not set; wanted the path of the node to run functions with")
+            raise LambdaRuntimeException(f"{NODE} is not set; expected the path of the node to run functions with")
         function_version.config.code.prepare_for_execution()
 
     @classmethod

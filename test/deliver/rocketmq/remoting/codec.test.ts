@@ -188,7 +188,7 @@ describe('messages', () => {
     expect(codeOf({ tag: ' ' })).toBe('REJECTED');
     expect(codeOf({ delayLevel: 19 })).toBe('REJECTED');
     expect(() => checkTopic('a/b')).toThrow(NeverRetry);
-    expect(() => checkTopic('x'.repeat(128))).toThrow(/got 128 characters; wanted 1 to 127/);
+    expect(() => checkTopic('x'.repeat(128))).toThrow(/got 128 characters; expected 1 to 127/);
     expect(() => checkTopic('ns%A_b-c|1')).not.toThrow();
   });
 

@@ -497,9 +497,9 @@ describe('a producer', () => {
   it('refuses what it cannot be opened with, by name', () => {
     const opened = (options: object) => () => openProducer({ nameServers: ['h:1'], ...options });
     expect(opened({ nameServers: [] })).toThrow(/nameServers: got \[\]/);
-    expect(opened({ nameServers: ['http://h:1'] })).toThrow(/got 'http:\/\/h:1'; wanted host:port/);
+    expect(opened({ nameServers: ['http://h:1'] })).toThrow(/got 'http:\/\/h:1'; expected host:port/);
     expect(opened({ namespace: 'a%b' })).toThrow(InvalidOptionError);
-    expect(opened({ timeoutMs: 0 })).toThrow(/timeoutMs: got 0; wanted/);
+    expect(opened({ timeoutMs: 0 })).toThrow(/timeoutMs: got 0; expected/);
   });
 });
 

@@ -14,7 +14,7 @@ export async function loadHandler(root, name) {
   const walk = (from) => path.reduce((value, key) => value?.[key], from);
   const handler = walk(exported) ?? walk(exported.default);
   if (typeof handler !== 'function')
-    throw named('Runtime.HandlerNotFound', `${name} is ${typeof handler}; wanted an exported function`);
+    throw named('Runtime.HandlerNotFound', `${name} is ${typeof handler}; expected an exported function`);
   return handler;
 }
 
