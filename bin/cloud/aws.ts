@@ -20,6 +20,7 @@ import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Connectivity } from '../../lambdas/buffer/sqs/adapter.ts';
 import { sqsApi } from '../../lambdas/buffer/sqs/api.ts';
+import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
 import { type ControlMessage, readState } from '../../lambdas/core/control.ts';
 import { type Cloud, type CloudTask, held, type QueueReport, reportOf } from './cloud.ts';
 import { type DeployedTask, readDeployedTasks } from './deployed.ts';
@@ -34,7 +35,6 @@ export interface AwsCloudOptions {
 
 /** The alias that a worker's mappings invoke. */
 const ALIAS = 'live';
-const AT_ONCE = 10;
 /** A long poll asks all of SQS's servers: what it does not find is not there. */
 const POLL_SECONDS = 1;
 const MOVE_POLL_MS = 1_000;
@@ -147,7 +147,7 @@ function awsTask(
     const { Messages = [] } = await sqs.send(
       new ReceiveMessageCommand({
         QueueUrl,
-        MaxNumberOfMessages: AT_ONCE,
+        MaxNumberOfMessages: MAX_ENTRIES,
         VisibilityTimeout: LENT_SECONDS,
         WaitTimeSeconds: POLL_SECONDS,
         MessageAttributeNames: ['All'],

@@ -1,4 +1,5 @@
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
+import { type BatchFailure, inTens } from '../../lambdas/buffer/sqs/batches.ts';
 import type { StoredMessage } from './letter.ts';
 import type { PutBack } from './put-back.ts';
 
@@ -35,8 +36,6 @@ export interface LetterQueueOptions {
 
 /** How long letters are lent to whoever reads them. */
 export const LENT_SECONDS = 120;
-/** DeleteMessageBatch and ChangeMessageVisibilityBatch take so many entries. */
-const MAX_ENTRIES = 10;
 /** A loan that is so old is renewed. */
 const RENEWED_AFTER_MS = (LENT_SECONDS * 1000) / 2;
 /** So many receives in a row that give nothing new end a scan, whose loans have ended before it. */
@@ -45,27 +44,17 @@ const REPEATS_AT_MOST = 5;
 export function letterQueue(options: LetterQueueOptions): LetterQueue {
   const { api, receive, deadLetterQueueUrl: QueueUrl, putBack, onNote } = options;
 
-  async function inTens(
-    letters: readonly LentLetter[],
-    what: string,
-    call: (entries: { Id: string; ReceiptHandle: string }[]) => Promise<{ Failed?: Failure[] | undefined }>,
-  ): Promise<void> {
-    for (let from = 0; from < letters.length; from += MAX_ENTRIES) {
-      const some = letters.slice(from, from + MAX_ENTRIES);
-      try {
-        const { Failed = [] } = await call(
-          some.map((letter, i) => ({ Id: String(i), ReceiptHandle: letter.receiptHandle })),
-        );
-        for (const { Code, Message } of Failed) if (!IS_BACK.test(Code ?? '')) onNote(`${what}: ${Code}: ${Message}`);
-      } catch (error) {
-        onNote(`${what}: ${String(error)}`);
-      }
-    }
-  }
+  const noteOf = (what: string) => (failure: BatchFailure) => {
+    if (!('code' in failure)) onNote(`${what}: ${failure.reason}`);
+    else if (!IS_BACK.test(failure.code ?? '')) onNote(`${what}: ${failure.code}: ${failure.reason}`);
+  };
 
   const lendFor = (letters: readonly LentLetter[], VisibilityTimeout: number, what: string) =>
-    inTens(letters, what, (entries) =>
-      api.changeVisibilityBatch({ QueueUrl, Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout })) }),
+    inTens(
+      letters,
+      (entries) =>
+        api.changeVisibilityBatch({ QueueUrl, Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout })) }),
+      noteOf(what),
     );
 
   return {
@@ -76,8 +65,8 @@ export function letterQueue(options: LetterQueueOptions): LetterQueue {
       const stored = await putBack(letters);
       await inTens(
         letters.filter((_, i) => stored[i]),
-        'a letter is in both places, and may be delivered twice',
         (Entries) => api.deleteBatch({ QueueUrl, Entries }),
+        noteOf('a letter is in both places, and may be delivered twice'),
       );
       return stored;
     },
@@ -129,11 +118,6 @@ export async function* scan(
   } finally {
     await queue.giveBack([...lent.values()].map(({ letter }) => letter));
   }
-}
-
-interface Failure {
-  readonly Code?: string | undefined;
-  readonly Message?: string | undefined;
 }
 
 // Its loan has ended before: it is where it should be.

@@ -1,3 +1,4 @@
+import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
 import type { ControlMessage } from '../../lambdas/core/control.ts';
 import type { Stack } from '../../localstack/one-process/assembly.ts';
 import type { LocalControl } from '../../localstack/one-process/control.ts';
@@ -86,10 +87,8 @@ function reportOfQueue(queue: Queue): QueueReport {
   return { ...queue.counts, retentionSeconds, oldestSeconds: queue.oldestAgeSeconds() };
 }
 
-const AT_ONCE = 10;
-
 function lend(queue: Queue): LentLetter[] {
-  return queue.receive(AT_ONCE).map(({ messageId, receiptHandle, body, attributes = {}, sentAt }) => {
+  return queue.receive(MAX_ENTRIES).map(({ messageId, receiptHandle, body, attributes = {}, sentAt }) => {
     queue.changeVisibility(receiptHandle, LENT_SECONDS);
     return {
       messageId,

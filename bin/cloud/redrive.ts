@@ -33,7 +33,6 @@ export interface RedriveResult extends RedriveCounts {
   readonly mayHaveMore: boolean;
 }
 
-const BATCH = 10;
 /** How far the clocks of SQS and of this machine may be apart: AWS refuses requests beyond it. */
 const CLOCKS_DIFFER_MS = 300_000;
 
@@ -72,7 +71,7 @@ export async function redrive(
       if (kind === 'redriven' && !isDry) chosen.push({ lent, letter });
       else count(kind, letter);
     }
-    const atOnce = Math.min(BATCH, ratePerSecond ?? BATCH);
+    const atOnce = ratePerSecond ?? chosen.length;
     for (let from = 0; from < chosen.length; from += atOnce) {
       const some = chosen.slice(from, from + atOnce);
       const sentAt = now();

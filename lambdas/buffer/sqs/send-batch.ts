@@ -1,8 +1,8 @@
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs';
 import type { SqsApi } from './api.ts';
+import { MAX_ENTRIES } from './batches.ts';
 
-/** What SendMessageBatch takes in one call (Amazon SQS quotas). */
-const MAX_ENTRIES = 10;
+/** How many bytes SendMessageBatch takes in one call (Amazon SQS quotas). */
 const MAX_BYTES = 1024 * 1024;
 const CALLS_AT_ONCE = 8;
 
