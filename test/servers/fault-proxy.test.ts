@@ -48,7 +48,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
       const { socket, received } = open(link);
       socket.write('a');
       await vi.waitUntil(() => received() === 'a', PATIENCE);
-      const closed = once(socket, 'close');
+      const closed = closing(socket);
       await link.down();
       await closed;
       expect(await exchange(link, 'b')).toBe('ECONNREFUSED');
@@ -96,7 +96,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
     }),
   );
 
-  it('holds back what an open connection gets, until it is cleared', () =>
+  it('holds back what an open connection gets, and closes it when it is cleared', () =>
     withLink(async (link) => {
       const { socket, received } = open(link);
       socket.write('a');
@@ -107,9 +107,48 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
       await vi.waitUntil(() => heard === 'b', PATIENCE);
       await withLink(async (other) => expect(await exchange(other, 'c')).toBe('c'));
       expect(received()).toBe('a');
+      const closed = closing(socket);
       await link.clear();
-      await vi.waitUntil(() => received() === 'ab', PATIENCE);
-      socket.destroy();
+      await closed;
+      expect(received()).toBe('a');
+      expect(await exchange(link, 'd')).toBe('d');
+    }));
+
+  it('stays down when it is cleared', () =>
+    withLink(async (link) => {
+      await link.add({ type: 'limit_data', bytes: 0 });
+      await link.down();
+      await link.clear();
+      expect(await exchange(link, 'a')).toBe('ECONNREFUSED');
+      await link.up();
+      expect(await exchange(link, 'a')).toBe('a');
+    }));
+
+  // Removing a toxic through Toxiproxy's API blocks here: 5 s for each piece that the latency holds.
+  it.each(['up', 'down'] as const)('is cleared while it holds data and is %s', (state) =>
+    withLink(async (link) => {
+      await link.add({ type: 'latency', latencyMs: 600_000 });
+      const { socket } = open(link);
+      for (let pieces = 1; pieces <= 8; pieces++) {
+        heard = '';
+        socket.write('a');
+        await vi.waitUntil(() => heard === 'a', PATIENCE);
+      }
+      if (state === 'down') await link.down();
+      await link.clear();
+      await link.up();
+      expect(await exchange(link, 'b')).toBe('b');
+    }),
+  );
+
+  // Removing a toxic through Toxiproxy's API blocks here for ever.
+  it('is cleared while its client does not read', () =>
+    withLink(async (link) => {
+      await link.add({ type: 'latency', latencyMs: 1 });
+      const { socket } = open(link);
+      await fill(socket);
+      await link.clear();
+      expect(await exchange(link, 'b')).toBe('b');
     }));
 
   it('keeps the links apart', () =>
@@ -123,12 +162,36 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
       }),
     ));
 
-  it('says what it was asked, when it refuses', () =>
+  it('names the call that Toxiproxy refuses', () =>
     withLink(async (link) => {
       await expect(link.add({ type: 'limit_data', bytes: 1, direction: 'sideways' as 'upstream' })).rejects.toThrow(
         /"stream":"sideways".*400.*stream was invalid/,
       );
+      await link.add({ type: 'limit_data', bytes: 1 });
+      await expect(link.add({ type: 'limit_data', bytes: 2 })).rejects.toThrow(/409.*toxic already exists/);
     }));
+
+  it('adds a fault although a client does not read, and closes its connection', async (test) => {
+    const impatient = await startFaultProxy({ home: faultProxyHome, callTimeoutMs: 500 });
+    test.onTestFinished(() => impatient.close());
+    const link = await impatient.link({ upstream });
+    await link.add({ type: 'slow_close', delayMs: 1 });
+    const { socket } = open(link);
+    const closed = closing(socket);
+    await fill(socket);
+    const adding = link.add({ type: 'limit_data', bytes: 3 });
+    // Toxiproxy accepts it, and then waits for the fault that it can't add.
+    const { socket: another } = open(link);
+    await once(another, 'connect');
+    await adding;
+    socket.resume();
+    await closed;
+    expect(await exchange(link, 'hello')).toBe('hel');
+    const other = await impatient.link({ upstream });
+    expect(await exchange(other, 'hello')).toBe('hello');
+    await link.remove();
+    expect(await exchange(link, 'hello')).toBe('ECONNREFUSED');
+  });
 });
 
 describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', () => {
@@ -139,6 +202,16 @@ describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', 
     await proxy.close();
     expect(isRunning(proxy.pid)).toBe(false);
     await expect(proxy.link({ upstream: '127.0.0.1:1' })).rejects.toThrow('no answer');
+  });
+
+  it('says which call got no answer, how often, and what to do', async () => {
+    const proxy = await startFaultProxy({ home: faultProxyHome, callTimeoutMs: 50 });
+    process.kill(proxy.pid, 'SIGSTOP');
+    await expect(proxy.link({ upstream: '127.0.0.1:1' })).rejects.toThrow(
+      /no answer to POST \/populate .*"upstream":"127.0.0.1:1".* \(3 attempts, each within 0.05 s\)\. Close this fault proxy and start another\. Its log: empty/,
+    );
+    await proxy.close();
+    expect(isRunning(proxy.pid)).toBe(false);
   });
 
   it('is heard when it crashes, also by those who call it later', async () => {
@@ -181,6 +254,30 @@ function open({ host, port }: Link): { socket: Socket; received: () => string } 
   });
   socket.on('error', () => {}); // What becomes of it is what the tests look at.
   return { socket, received: () => text };
+}
+
+/** Resolves when a connection has closed, by an error too. */
+function closing(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve());
+  });
+}
+
+/** Sends without reading, until every buffer between here and the server is full. */
+async function fill(socket: Socket): Promise<void> {
+  await once(socket, 'connect');
+  socket.pause();
+  const piece = Buffer.alloc(65_536);
+  let sent = -1;
+  await vi.waitUntil(
+    () => {
+      while (!socket.writableNeedDrain) socket.write(piece);
+      const sentBefore = sent;
+      sent = socket.bytesWritten - socket.writableLength;
+      return sent === sentBefore;
+    },
+    { timeout: 30_000, interval: 300 },
+  );
 }
 
 /** Sends a text and waits for as much, or the end. Answers what came back; for a connection that failed, its error’s code. */

@@ -12,7 +12,7 @@ export interface RocketMqWay {
   /** Both servers are away. */
   down(): Promise<void>;
   up(): Promise<void>;
-  /** Takes all faults off; connections that one of them silenced end. */
+  /** Closes all connections, removes all faults, and accepts connections again. */
   mend(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -31,11 +31,11 @@ export async function openWay(proxy: FaultProxy, mq: Pick<RocketMq, 'nameServer'
     broker,
     down: () => each((link) => link.down()),
     up: () => each((link) => link.up()),
-    async mend() {
-      await way.down();
-      await each((link) => link.clear());
-      await way.up();
-    },
+    mend: () =>
+      each(async (link) => {
+        await link.clear();
+        await link.up();
+      }),
     async remove() {
       await each((link) => link.remove());
       await guide.close();

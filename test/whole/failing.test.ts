@@ -166,9 +166,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(attempts.filter((attempt) => attempt === '0')).toHaveLength(task.counters.parked);
     expect(attempts.filter((attempt) => attempt === '1')).toHaveLength(task.counters.retried);
     expect(rig.errors).toEqual([]);
-    await rig.link.down();
     await rig.link.clear();
-    await rig.link.up();
     await drained();
     expect(new Set(await arrived())).toEqual(new Set(sent));
     expect(letters()).toEqual([]);

@@ -1,36 +1,76 @@
+import { type ControlApi, NoAnswerError } from './control-api.ts';
 import { type Toxic, toRequest } from './toxic.ts';
 
-/** Calls Toxiproxy's API with a body, and answers what it answered. @throws with both, when it refuses. */
-export type Api = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) => Promise<unknown>;
-
-/** A way to a server, on which faults can be put. */
+/** A TCP address that forwards to a server, and on which faults can be put. */
 export interface Link {
   readonly host: string;
   readonly port: number;
-  /** `host:port`, in place of the server's own. */
+  /** `host:port`; clients connect here instead of to the server. */
   readonly address: string;
-  /** Closes all connections and takes no more, as if the server were down. */
+  /** Closes all connections and refuses new ones, as if the server were down. */
   down(): Promise<void>;
-  /** Takes connections again, at the same address. */
+  /** Accepts connections again, at the same address. */
   up(): Promise<void>;
-  /** Puts a fault on it, beside those it has. One of the same type and direction must not be there. */
+  /**
+   * Adds a fault, on open connections too. A connection whose client has stopped reading can't take one while it is open:
+   * the link then closes all its connections.
+   *
+   * @throws Error if the link has a fault of the same type and direction
+   */
   add(toxic: Toxic): Promise<void>;
-  /** Takes all faults off. Connections that one of them silenced are closed. */
+  /** Closes all connections and removes all faults. A link that is down stays down. */
   clear(): Promise<void>;
-  /** Ends the link itself; its address is free. */
+  /** Closes all connections for good and frees the address. */
   remove(): Promise<void>;
 }
 
-/** Makes a link on a free port of the loopback interface. @param upstream `host:port` of the server */
-export async function openLink(api: Api, name: string, upstream: string): Promise<Link> {
-  const path = `/proxies/${name}`;
-  const made = await api('POST', '/proxies', { name, upstream, listen: '127.0.0.1:0', enabled: true });
-  const { listen: address } = made as { listen: string };
+/**
+ * Opens a link on a free port of the loopback interface.
+ *
+ * Toxiproxy can block for ever when a toxic is removed: it first interrupts the toxic, which waits for a reader of the
+ * data that it holds. If the connection is closed by then, each held chunk costs 5 s
+ * (https://github.com/Shopify/toxiproxy/issues/558). So a link never removes a toxic: it disables its proxy and opens
+ * another at the same address. A proxy without connections holds no data, so adding toxics to it can't block either.
+ *
+ * @param name unique in this Toxiproxy
+ * @param upstream `host:port` of the server
+ */
+export async function openLink(api: ControlApi, name: string, upstream: string): Promise<Link> {
+  let proxies = 0;
+  let toxics: readonly Toxic[] = [];
+  let isUp = true;
+  let proxy = await openProxy('127.0.0.1:0', isUp);
+  const { address } = proxy;
   const [host, port] = address.split(':') as [string, string];
-  // The address is given each time: another than it has would end all connections, and an absent one is another.
-  const enable = async (enabled: boolean) => {
-    await api('POST', path, { name, upstream, listen: address, enabled });
-  };
+
+  async function openProxy(listen: string, enabled: boolean) {
+    const wanted = { name: `${name}.${++proxies}`, upstream, listen, enabled };
+    // Unlike POST /proxies, it can be repeated.
+    const answer = (await api('POST', '/populate', [wanted])) as { proxies: [{ listen: string }] };
+    return { path: `/proxies/${wanted.name}`, address: answer.proxies[0].listen };
+  }
+
+  async function enable(enabled: boolean): Promise<void> {
+    await api('PATCH', proxy.path, { enabled });
+    isUp = enabled;
+  }
+
+  async function replaceProxy(next: readonly Toxic[]): Promise<void> {
+    proxy = await openProxy(address, false);
+    for (const toxic of next) await api('POST', `${proxy.path}/toxics`, toRequest(toxic));
+    if (isUp) await enable(true);
+    toxics = next;
+  }
+
+  /** Toxiproxy closes the address and the connections at once, but can't answer while it adds a toxic. */
+  async function abandonProxy(): Promise<void> {
+    try {
+      await api('PATCH', proxy.path, { enabled: false }, { attempts: 1 });
+    } catch (error) {
+      if (!(error instanceof NoAnswerError)) throw error;
+    }
+  }
+
   return {
     host,
     port: Number(port),
@@ -38,14 +78,20 @@ export async function openLink(api: Api, name: string, upstream: string): Promis
     down: () => enable(false),
     up: () => enable(true),
     async add(toxic) {
-      await api('POST', `${path}/toxics`, toRequest(toxic));
+      const next = [...toxics, toxic];
+      try {
+        await api('POST', `${proxy.path}/toxics`, toRequest(toxic), { attempts: 1 });
+        toxics = next;
+      } catch (error) {
+        if (!(error instanceof NoAnswerError)) throw error;
+        await abandonProxy();
+        await replaceProxy(next);
+      }
     },
     async clear() {
-      const toxics = (await api('GET', `${path}/toxics`)) as { name: string }[];
-      for (const toxic of toxics) await api('DELETE', `${path}/toxics/${toxic.name}`);
+      await api('PATCH', proxy.path, { enabled: false });
+      await replaceProxy([]);
     },
-    async remove() {
-      await api('DELETE', path);
-    },
+    remove: () => enable(false),
   };
 }

@@ -3,45 +3,61 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../docker-free/port.ts';
+import { type ControlApi, openControlApi } from './control-api.ts';
 import { executable, isInstalled } from './install.mjs';
-import { type Api, type Link, openLink } from './link.ts';
+import { type Link, openLink } from './link.ts';
 
 export type { Link } from './link.ts';
 export type { Toxic } from './toxic.ts';
 
-/** Puts faults between a client and its server: Toxiproxy, as a process of this machine. */
+/** A Toxiproxy process on this machine. It puts faults between clients and their servers. */
 export interface FaultProxy {
   readonly pid: number;
-  /** A link to the server at `upstream`, `host:port`; without faults, and reachable at once. */
+  /** Opens a link without faults to the server at `upstream`, `host:port`. */
   link(options: { readonly upstream: string }): Promise<Link>;
-  /** Ends it with all links. Safe to call again. */
+  /** Kills the process, and with it all links. Repeated calls are safe. */
   close(): Promise<void>;
 }
 
 export interface FaultProxyOptions {
-  /** Where `npm run setup -- fault-proxy` has put it. */
+  /** The folder that `npm run setup -- fault-proxy` has made. */
   readonly home: string;
   /**
-   * Hears that it ended without being closed; its links have failed since.
+   * Called if the process ends before `close`. The links have failed by then.
    *
-   * @default - throws, as an uncaught exception
+   * @default - throws the error as an uncaught exception
    */
   readonly onCrash?: (error: Error) => void;
+  /**
+   * Time limit for one attempt of a control call.
+   *
+   * @default 5000
+   */
+  readonly callTimeoutMs?: number;
 }
 
 const START_TIMEOUT_MS = 20_000;
-const CALL_TIMEOUT_MS = 15_000;
+const CALL_TIMEOUT_MS = 5_000;
 const POLL_MS = 25;
 const LOG_CHARACTERS = 2_000;
 
-// The server has the shell's pid. What reads the fourth descriptor ends it when the process that started it has gone:
-// only an orderly end writes a line there.
-const START = '{ read -r line <&3 || kill $$; } >/dev/null 2>&1 & exec "$@" 3<&-';
+// Toxiproxy takes over the shell's pid. The background reader of the fourth descriptor kills it once the process that
+// started it is gone: only an orderly end writes a line there. On SIGTERM, Toxiproxy would wait for blocked calls.
+const START = '{ read -r line <&3 || kill -9 $$; } >/dev/null 2>&1 & exec "$@" 3<&-';
 
-/** Starts it on a free port of the loopback interface. @throws when it is missing, or does not come up: with its log. */
-export async function startFaultProxy({ home, onCrash = raise }: FaultProxyOptions): Promise<FaultProxy> {
+/**
+ * Starts Toxiproxy on a free port of the loopback interface.
+ *
+ * @throws Error if it is not installed
+ * @throws Error with its log if it does not answer within 20 s
+ */
+export async function startFaultProxy({
+  home,
+  onCrash = raise,
+  callTimeoutMs = CALL_TIMEOUT_MS,
+}: FaultProxyOptions): Promise<FaultProxy> {
   const server = executable(home);
-  if (!isInstalled(home)) throw new Error(`${server} is missing; \`npm run setup -- fault-proxy\` makes it`);
+  if (!isInstalled(home)) throw new Error(`${server} is missing. Run \`npm run setup -- fault-proxy\``);
   const port = await freePort(0);
   const child = spawn('sh', ['-c', START, 'sh', server, '-host', '127.0.0.1', '-port', `${port}`], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -50,47 +66,32 @@ export async function startFaultProxy({ home, onCrash = raise }: FaultProxyOptio
   const log = tail(child);
   let isStarted = false;
   let isClosing = false;
-  let crash: Error | undefined;
+  let end: Error | undefined;
   const ended = once(child, 'exit').then(([code, signal]) => {
     (child.stdio[3] as Writable).end('\n');
-    if (isClosing) return;
-    crash = new Error(`the fault proxy ended: ${signal ?? `exit ${code}`}; its log: ${log() || 'empty'}`);
-    if (isStarted) onCrash(crash);
-  });
-  ended.catch(() => {}); // The wait below tells it too.
-
-  const api: Api = async (method, path, body) => {
-    const call = `${method} ${path}${body === undefined ? '' : ` ${JSON.stringify(body)}`}`;
-    let response: Response;
-    try {
-      response = await fetch(`http://127.0.0.1:${port}${path}`, {
-        method,
-        signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-    } catch (cause) {
-      throw new Error(`fault proxy, ${call}: no answer`, { cause: crash ?? cause });
+    if (isClosing) {
+      end = new Error('the fault proxy is closed');
+      return;
     }
-    const answer = await response.text();
-    if (!response.ok) throw new Error(`fault proxy, ${call}: ${response.status} ${answer.trim()}`);
-    return answer === '' ? undefined : JSON.parse(answer);
-  };
+    end = new Error(`the fault proxy process ended: ${signal ?? `exit ${code}`}. Its log: ${log() || 'empty'}`);
+    if (isStarted) onCrash(end);
+  });
+  ended.catch(() => {}); // The wait for 'spawn' below rejects too.
+  const api = openControlApi({ port, timeoutMs: callTimeoutMs, ended: () => end, log });
 
   const close = async () => {
     isClosing = true;
     // It has nothing to save.
-    if (crash === undefined) child.kill('SIGKILL');
-    await ended;
+    if (end === undefined) child.kill('SIGKILL');
+    await Promise.allSettled([ended]);
   };
 
   try {
     await once(child, 'spawn');
-    await answering(api, () => crash);
+    await untilAnswering(api, () => end);
   } catch (cause) {
     await close();
-    throw new Error(`the fault proxy did not start: ${(cause as Error).message}; its log: ${log() || 'empty'}`, {
-      cause,
-    });
+    throw new Error(`the fault proxy did not start: ${(cause as Error).message}`, { cause });
   }
   isStarted = true;
 
@@ -102,22 +103,22 @@ export async function startFaultProxy({ home, onCrash = raise }: FaultProxyOptio
   };
 }
 
-async function answering(api: Api, crashed: () => Error | undefined): Promise<void> {
+async function untilAnswering(api: ControlApi, ended: () => Error | undefined): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     try {
-      await api('GET', '/version');
+      await api('GET', '/version', undefined, { attempts: 1 });
       return;
     } catch (error) {
-      const crash = crashed();
-      if (crash !== undefined) throw crash;
+      const end = ended();
+      if (end !== undefined) throw end;
       if (Date.now() > deadline) throw error;
     }
     await sleep(POLL_MS);
   }
 }
 
-/** The last that a process has printed. */
+/** Keeps the last characters of a process's output. */
 function tail({ stdout, stderr }: ChildProcess): () => string {
   let text = '';
   for (const stream of [stdout!, stderr!])
