@@ -15,7 +15,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { bundleCode } from './asset.ts';
 import { grantSend } from './buffer/queue-buffer.ts';
 import { ruleArn } from './rule-role.ts';
@@ -131,7 +131,7 @@ export class Control extends Construct {
       const count = Object.keys(this.#tasks).length;
       throw new InvalidOptionError(
         scope.node.path,
-        `task ${count} of its stack`,
+        described(`task ${count} of its stack`),
         `at most ${count - 1} tasks of such names in a stack: they have to fit in the 4 KB of a function's environment`,
       );
     }

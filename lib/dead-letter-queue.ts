@@ -1,7 +1,7 @@
 import { Annotations, Duration } from 'aws-cdk-lib';
 import { CfnQueue, type IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { refuseElsewhere } from './elsewhere.ts';
 import { wholeSeconds } from './retry.ts';
 
@@ -16,7 +16,7 @@ export function checkDeadLetterQueue(task: Construct, option: string, queue: IQu
   if (queue.fifo)
     throw new InvalidOptionError(
       option,
-      'a FIFO queue',
+      described('a FIFO queue'),
       'a standard queue: SQS wants both of one kind, IoT Core a standard one',
     );
   // Amazon SQS, "Using dead-letter queues": it must be of the account and region of the queue that names it.
@@ -36,7 +36,7 @@ export function checkRetention(option: string, retention: Duration, task: Constr
   if (seconds < atLeast || seconds > atMost || (isOwn(task, deadLetterQueue) && seconds === atMost))
     throw new InvalidOptionError(
       option,
-      text(seconds),
+      described(text(seconds)),
       'at least 1 minute, and less than the 14 days of the dead-letter queue',
     );
   return seconds;

@@ -1,6 +1,6 @@
 import { type IResource, Stack, Token } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 
 /**
  * Refuses what is addressed by its bare name, or must be beside what it serves, and is of another account or region than the
@@ -14,7 +14,7 @@ export function refuseElsewhere(scope: Construct, option: string, kind: string, 
   if (isSame(env.account, account) && isSame(env.region, region)) return;
   throw new InvalidOptionError(
     option,
-    `${kind} of ${place(env.account, env.region)}`,
+    described(`${kind} of ${place(env.account, env.region)}`),
     `one of the stack's own account and region, ${place(account, region)}`,
   );
 }

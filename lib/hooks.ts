@@ -1,6 +1,6 @@
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { PublisherDefaults } from '../lambdas/core/event.ts';
 import { CLIENT_EVENT_KINDS, DELIVERED, PUBLISH } from '../lambdas/core/kind.ts';
 import type { RocketMqConnector } from './connector/rocketmq-connector.ts';
@@ -155,7 +155,7 @@ function routesOf(id: string, hooks: Hooks, options: HookValueOptions): HookRout
     if (event === 'message.acked')
       throw new InvalidOptionError(
         `${id}.hooks.message.acked`,
-        'a hook',
+        described('a hook'),
         'none: AWS IoT Core tells nobody of a client’s PUBACK. Have the client publish an acknowledgement of its own and ' +
           'forward that, or send by SendDirectMessage with confirmation, which waits for the PUBACK',
       );

@@ -16,7 +16,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { type MetricName, NAMESPACE, type TaskDimensions } from '../lambdas/core/metrics.ts';
 import { wholeSeconds } from './retry.ts';
 
@@ -93,7 +93,7 @@ export function addAlarms(
 ): Alarm[] {
   if (given === false) {
     if (topic !== undefined)
-      throw new InvalidOptionError(`${option}.alarmTopic`, 'a topic', 'none where alarms is false');
+      throw new InvalidOptionError(`${option}.alarmTopic`, described('a topic'), 'none where alarms is false');
     return [];
   }
   for (const [name, value] of Object.entries(given)) {

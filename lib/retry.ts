@@ -1,5 +1,6 @@
 import type { Duration } from 'aws-cdk-lib';
-import { type FailureKind, InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, type FailureKind, InvalidOptionError } from '../lambdas/core/errors.ts';
+import { CDK_TOKEN } from './tokens.ts';
 
 /** One step of a {@link RetryPolicy}: so many retries, each after the same delay or after a random one. */
 export interface RetryStep {
@@ -79,8 +80,8 @@ export class RetryPolicy {
 
 /** A duration in whole seconds. @throws InvalidOptionError when it is a token, or has a fraction. */
 export function wholeSeconds(duration: Duration, option: string): number {
-  if (duration.isUnresolved()) throw new InvalidOptionError(option, 'a CDK token', 'a Duration known at synth');
+  if (duration.isUnresolved()) throw new InvalidOptionError(option, CDK_TOKEN, 'a Duration known at synth');
   const seconds = duration.toSeconds({ integral: false });
-  if (!Number.isInteger(seconds)) throw new InvalidOptionError(option, `${seconds} s`, 'whole seconds');
+  if (!Number.isInteger(seconds)) throw new InvalidOptionError(option, described(`${seconds} s`), 'whole seconds');
   return seconds;
 }

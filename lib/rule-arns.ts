@@ -1,6 +1,6 @@
 import { Stack, Token } from 'aws-cdk-lib';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { ruleArn } from './rule-role.ts';
 
 /**
@@ -26,7 +26,7 @@ export function ruleArns(option: string, rules: readonly CfnTopicRule[]): string
     const atMost = Math.floor((rules.length * NAMES_BYTES) / bytes);
     throw new InvalidOptionError(
       option,
-      `${rules.length} rules, one for each filter`,
+      described(`${rules.length} rules, one for each filter`),
       `at most ${atMost} in one task: their names have to fit in 4 KB; share the filters out among several tasks`,
     );
   }

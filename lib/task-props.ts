@@ -3,7 +3,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { MissingVariable } from '../lambdas/core/template/template.ts';
 import type { BatchPush, IBuffer } from './buffer/buffer.ts';
 import type { ISink } from './deliver/sink.ts';
@@ -204,7 +204,7 @@ export function refuseUnknown(id: string, props: OutflowTaskProps): void {
     if (Object.hasOwn(OPTIONS, name)) continue;
     const instead = insteadOf(name);
     // A name that EMQX has may hold a password.
-    if (instead !== undefined) throw new InvalidOptionError(`${id}.${name}`, 'unknown option', instead);
+    if (instead !== undefined) throw new InvalidOptionError(`${id}.${name}`, described('an unknown option'), instead);
     throw new InvalidOptionError(`${id}.${name}`, given, `one of ${Object.keys(OPTIONS).join(', ')}`);
   }
 }

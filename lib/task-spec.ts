@@ -1,13 +1,15 @@
 import { Token } from 'aws-cdk-lib';
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
-import { parseOptions, routedOptions, SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
+import { parseOptions } from '../lambdas/core/options.ts';
+import { routedOptions } from '../lambdas/core/sink-options.ts';
+import { SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
 import type { BatchPush } from './buffer/buffer.ts';
 import { RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
 import type { ISink } from './deliver/sink.ts';
 import { wholeSeconds } from './retry.ts';
 import type { Route } from './route.ts';
 import type { OutflowTaskProps } from './task-props.ts';
-import { type DeployTimeEnvironment, moveTokens } from './tokens.ts';
+import { CDK_TOKEN, type DeployTimeEnvironment, moveTokens } from './tokens.ts';
 import { insteadOf } from './unknown-option.ts';
 
 /**
@@ -57,11 +59,7 @@ function routeSpec({ routeSpec = (own) => own }: ISink, route: Route): Route {
 
 function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {
   if (Token.isUnresolved(maxConcurrency))
-    throw new InvalidOptionError(
-      `${task}.maxConcurrency`,
-      'a CDK token',
-      'a whole number from 2 to 1,000, known at synth',
-    );
+    throw new InvalidOptionError(`${task}.maxConcurrency`, CDK_TOKEN, 'a whole number from 2 to 1,000, known at synth');
   if (
     maxConcurrency !== undefined &&
     !(Number.isInteger(maxConcurrency) && maxConcurrency >= 2 && maxConcurrency <= 1000)
@@ -69,7 +67,7 @@ function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskPro
     throw new InvalidOptionError(`${task}.maxConcurrency`, maxConcurrency, 'a whole number from 2 to 1,000');
   if (rateLimit === undefined) return undefined;
   if (Token.isUnresolved(rateLimit))
-    throw new InvalidOptionError(`${task}.rateLimit`, 'a CDK token', 'a number known at synth');
+    throw new InvalidOptionError(`${task}.rateLimit`, CDK_TOKEN, 'a number known at synth');
   if (!(rateLimit > 0 && rateLimit < Infinity))
     throw new InvalidOptionError(`${task}.rateLimit`, rateLimit, 'a number above 0');
   if (maxConcurrency === undefined)
@@ -83,6 +81,6 @@ function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskPro
 
 function inSeconds(task: string, { interval, ...rest }: BatchPush) {
   if (Token.isUnresolved(interval))
-    throw new InvalidOptionError(`${task}.batchPush.interval`, 'a CDK token', 'a Duration known at synth');
+    throw new InvalidOptionError(`${task}.batchPush.interval`, CDK_TOKEN, 'a Duration known at synth');
   return { ...rest, intervalSeconds: interval.toSeconds({ integral: false }) };
 }

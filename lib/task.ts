@@ -8,6 +8,7 @@ import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { UNWRITTEN_STATE } from '../lambdas/core/control.ts';
+import { described } from '../lambdas/core/errors.ts';
 import type { MetricName } from '../lambdas/core/metrics.ts';
 import { workerCode } from './asset.ts';
 import type { BatchPush } from './buffer/buffer.ts';
@@ -84,7 +85,7 @@ export class OutflowTask extends Construct {
         rateLimit: props.rateLimit,
         enabled: props.enabled,
         memorySize: props.memorySize,
-        logGroup: props.logGroup && 'a log group',
+        logGroup: props.logGroup && described('a log group'),
       },
       sourceOptions: props.source.workerOptions ?? {},
       maxConcurrency: props.maxConcurrency,

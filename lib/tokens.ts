@@ -1,5 +1,8 @@
 import { Token, Tokenization } from 'aws-cdk-lib';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
+
+/** Stands in errors for a CDK token, whose own text looks like a template. */
+export const CDK_TOKEN = described('a CDK token, which is only known at deployment');
 
 /** Values that only the deployment knows, under the names of the environment variables that will hold them. */
 export type DeployTimeEnvironment = Record<string, string>;
@@ -23,14 +26,14 @@ export function moveTokens(
       if (typeof value !== 'string' || !allowed.has(path)) {
         throw new InvalidOptionError(
           `${name}.${path}`,
-          'a CDK token',
+          CDK_TOKEN,
           'a value known at synth; tokens can be the whole of a target only',
         );
       }
       if (isTemplate(value)) {
         throw new InvalidOptionError(
           `${name}.${path}`,
-          'a template with a CDK token in it',
+          described('a template with a CDK token in it'),
           'either of the two: a template known at synth, or a name that the deployment knows',
         );
       }

@@ -45,10 +45,11 @@ export class StopTask extends Error {
   override readonly name = 'StopTask';
 }
 
-/** A mistake in what the user declared, found before anything runs: it names the option, what was given and what is expected. */
+/** An option with a value that it cannot have, found before anything runs: `option: got X; expected Y`. */
 export class InvalidOptionError extends Error {
   override readonly name: string = 'InvalidOptionError';
   readonly option: string;
+  /** @param given The value, or its description by {@link described}. */
   constructor(option: string, given: unknown, expected: string, options?: ErrorOptions) {
     super(`${option}: got ${show(given)}; expected ${expected}`, options);
     this.option = option;
@@ -70,8 +71,26 @@ export class InvalidSqlError extends Error {
   override readonly name = 'InvalidSqlError';
 }
 
-/** What was given, short enough for one line of an error. */
+/** A description that stands in an error where the value itself cannot; see {@link described}. */
+class Description {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/**
+ * Describes a value that an error cannot show, such as a construct, a CDK token or a possible password.
+ *
+ * @param text The description, such as `a FIFO queue`; errors show it without quotes.
+ */
+export function described(text: string): unknown {
+  return new Description(text);
+}
+
+/** Formats a value for one line of an error: JSON, a string in quotes, at most 200 characters. */
 export function show(value: unknown): string {
+  if (value instanceof Description) return value.text;
   const text = typeof value === 'string' ? `'${value}'` : (safeJson(value) ?? String(value));
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { InvalidOptionError, InvalidPatternError, InvalidTemplateError } from './errors.ts';
+import { InvalidPatternError, InvalidTemplateError } from './errors.ts';
 import { objectOf } from './object-of.ts';
+import { parseOptions } from './options.ts';
 import { compilePattern } from './pattern/pattern.ts';
 import { retryPolicy } from './retry.ts';
 import { parseTemplate } from './template/parse.ts';
@@ -21,10 +22,6 @@ export const template = z.string().check((context) => {
     context.issues.push({ code: 'custom', message: error.message, input: context.value });
   }
 });
-
-/** A value known only at deployment: the name of the environment variable that holds it. */
-export const deployTime = z.strictObject({ $env: z.string().regex(/^[A-Z][A-Z0-9_]*$/) });
-export type DeployTime = z.infer<typeof deployTime>;
 
 const topicFilter = z
   .string()
@@ -135,107 +132,7 @@ export function taskSpec<Sink extends z.ZodType>(sink: Sink) {
   return withoutSink.extend({ sink });
 }
 
-/** What a sink can be told. */
-export interface SinkOptions<Sink extends z.ZodType = z.ZodType> {
-  /** The schema of the spec's `sink`. */
-  readonly options: Sink;
-  /** Names of the options that are read for each message, of which a route may have others; all else is the sink's as a whole. */
-  readonly routed: readonly string[];
-}
-
-/** The sink's options on a route. @throws InvalidOptionError as {@link parseOptions}, and for what no route decides. */
-export function routedOptions<Sink extends z.ZodType>(
-  { options: schema, routed }: SinkOptions<Sink>,
-  options: z.output<Sink>,
-  { sink: own }: RouteTo,
-  name: string,
-): z.output<Sink> {
-  const other = Object.keys(own).find((option) => !routed.includes(option));
-  if (other !== undefined) {
-    // What was given is not repeated: where a name is not known, it may be a password.
-    const expected = `some of ${routed.join(', ')}: all else is the sink’s, for every route alike`;
-    throw new InvalidOptionError(`${name}.${other}`, 'an option that no route has', expected);
-  }
-  return parseOptions(schema, { ...(options as object), ...own }, name);
-}
-
 /** @throws InvalidOptionError as {@link parseOptions}. */
 export function parseSpec<Sink extends z.ZodType>(value: unknown, sink: Sink): TaskSpec<z.output<Sink>> {
   return parseOptions(taskSpec(sink), value, 'spec') as TaskSpec<z.output<Sink>>;
 }
-
-/**
- * Parses options with a schema. `insteadOf` may say what is expected in place of an option that does not exist.
- *
- * @throws InvalidOptionError naming the option, the value given and the value expected; of several mistakes, all of them.
- */
-export function parseOptions<Schema extends z.ZodType>(
-  schema: Schema,
-  value: unknown,
-  name = '',
-  insteadOf: (option: string) => string | undefined = () => undefined,
-): z.output<Schema> {
-  const result = schema.safeParse(value, { reportInput: true });
-  if (result.success) return result.data;
-  const [first, ...rest] = result.error.issues.flatMap((issue) => describe(issue, [name, ...issue.path], insteadOf));
-  const more = rest.map((d) => `\n${new InvalidOptionError(d.option, d.given, d.expected).message}`).join('');
-  throw new InvalidOptionError(first!.option, first!.given, first!.expected + more, { cause: result.error });
-}
-
-interface Mistake {
-  readonly option: string;
-  readonly given: unknown;
-  readonly expected: string;
-}
-
-function describe(
-  issue: z.core.$ZodIssue,
-  path: readonly PropertyKey[],
-  insteadOf: (option: string) => string | undefined,
-): Mistake[] {
-  const option = path.filter((part) => part !== '').join('.') || 'options';
-  if (issue.code === 'unrecognized_keys') {
-    // What was given is not repeated: where a name is not known, it may be a password.
-    return issue.keys.map((key) => ({
-      option: `${option}.${key}`,
-      given: 'unknown option',
-      expected: insteadOf(key) ?? 'only options that exist; see the reference',
-    }));
-  }
-  if (issue.code === 'invalid_union') {
-    // The one alternative that fits as far as its own options is the one that was meant.
-    const meant = issue.errors.filter((issues) => issues.every(isWithin));
-    if (meant.length === 1) return meant[0]!.flatMap((inner) => describe(inner, [...path, ...inner.path], insteadOf));
-    // What is of the right type, and wrong, was not meant to be of another.
-    const ofType = issue.errors.filter((issues) => !issues.some(({ code }) => code === 'invalid_type'));
-    const branches = (ofType.length > 0 ? ofType : issue.errors).map((errors) => errors.map(expectedBy).join(' and '));
-    return [{ option, given: issue.input, expected: [...new Set(branches)].join(', or ') }];
-  }
-  return [{ option, given: issue.input, expected: expectedBy(issue) }];
-}
-
-function isWithin(issue: z.core.$ZodIssue): boolean {
-  return issue.path.length > 0 || issue.code === 'unrecognized_keys';
-}
-
-function expectedBy({ message }: z.core.$ZodIssue): string {
-  return message.replace(/^(Invalid (input|option)|Too (big|small)): expected (\w+ to (be|have) )?/, '');
-}
-
-/** Replaces every {@link DeployTime} in options by the environment's value. @throws InvalidOptionError when it is not set. */
-export function resolveDeployTime<Options>(
-  options: Options,
-  environment: Readonly<Record<string, string | undefined>>,
-): Resolved<Options> {
-  const entries = Object.entries(options as object).map(([key, value]) => {
-    const reference = deployTime.safeParse(value);
-    if (!reference.success) return [key, value];
-    const found = environment[reference.data.$env];
-    if (found === undefined)
-      throw new InvalidOptionError(key, undefined, `the environment variable ${reference.data.$env}`);
-    return [key, found];
-  });
-  return Object.fromEntries(entries) as Resolved<Options>;
-}
-
-export type Resolved<Options> = { [Key in keyof Options]: Exclude<Options[Key], DeployTime> };

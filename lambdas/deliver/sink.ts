@@ -1,6 +1,7 @@
 import type * as z from 'zod';
+import type { Resolved } from '../core/deploy-time.ts';
 import type { NeverRetry, RetryLater, StopTask } from '../core/errors.ts';
-import type { Resolved, SinkOptions } from '../core/spec.ts';
+import type { SinkOptions } from '../core/sink-options.ts';
 import type { MissingVariable } from '../core/template/template.ts';
 
 /** What became of one record, told in the order the records were given. */

@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { decodeEnvelope, ENVELOPE_VERSION, type Envelope, type RuleErrorMessage } from '../core/envelope.ts';
 import { InvalidOptionError } from '../core/errors.ts';
 import { kindOfTopic, PUBLISH } from '../core/kind.ts';
-import { parseOptions, type TaskSpec } from '../core/spec.ts';
+import { parseOptions } from '../core/options.ts';
+import type { TaskSpec } from '../core/spec.ts';
 
 // Not zod's records: those drop a key named `__proto__`.
 const isPlain = (value: unknown): value is object =>

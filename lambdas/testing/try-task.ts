@@ -1,9 +1,10 @@
 import { openEnvelope } from '../core/client-event.ts';
+import { deployTime } from '../core/deploy-time.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { DeadLetterCode, Stage } from '../core/errors.ts';
 import { type MqttEvent, toEvent } from '../core/event.ts';
 import { type ClientRuleOutput, type RuleOutput, toRuleOutput } from '../core/rule-output.ts';
-import { deployTime, parseSpec } from '../core/spec.ts';
+import { parseSpec } from '../core/spec.ts';
 import { matchesTopicFilter } from '../core/topic-filter.ts';
 import { sinkOf } from '../deliver/all.ts';
 import type { DeadLetter } from '../worker/dead-letter.ts';

@@ -1,7 +1,9 @@
 import type * as z from 'zod';
+import { resolveDeployTime } from '../core/deploy-time.ts';
 import { NeverRetry, RetryLater, type Stage, StopTask } from '../core/errors.ts';
 import { readRuleArns } from '../core/rule-arns.ts';
-import { type RouteTo, resolveDeployTime, routedOptions, type TaskSpec } from '../core/spec.ts';
+import { routedOptions } from '../core/sink-options.ts';
+import type { RouteTo, TaskSpec } from '../core/spec.ts';
 import type { DeliverContext, Outcome, Sink, SinkDefinition, SinkEnvironment } from '../deliver/sink.ts';
 import { compileRoutes } from '../step/route.ts';
 import { childrenMadeBy, type OwedChildren, stillOwed } from './children.ts';

@@ -1,6 +1,6 @@
 import { Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface NoBufferProps {
@@ -42,7 +42,7 @@ export class NoBuffer implements IBuffer {
     if (nativeAction === undefined) {
       throw new InvalidOptionError(
         `${option}.buffer`,
-        'NoBuffer',
+        described('NoBuffer'),
         'a buffer: IoT Core has no action of its own for this sink',
       );
     }

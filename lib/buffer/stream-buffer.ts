@@ -3,7 +3,7 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { type IStream, Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { isClientEvent } from '../../lambdas/core/kind.ts';
 import { refuseElsewhere } from '../elsewhere.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
@@ -102,7 +102,7 @@ export class StreamBuffer implements IBuffer {
     if (retentionPeriod !== undefined)
       throw new InvalidOptionError(
         `${option}.buffer.retentionPeriod`,
-        retentionPeriod.toHumanString(),
+        described(retentionPeriod.toHumanString()),
         'none beside stream: how long it keeps messages is said where it is declared',
       );
     return stream;
@@ -112,7 +112,11 @@ export class StreamBuffer implements IBuffer {
     const { retentionPeriod = Duration.days(7) } = this.#props;
     const hours = Token.isUnresolved(retentionPeriod) ? 168 : retentionPeriod.toHours({ integral: false });
     if (!(hours >= 24 && hours <= 8760))
-      throw new InvalidOptionError(`${option}.buffer.retentionPeriod`, `${hours} hours`, '1 to 365 days');
+      throw new InvalidOptionError(
+        `${option}.buffer.retentionPeriod`,
+        described(retentionPeriod.toHumanString()),
+        '1 to 365 days',
+      );
     const stream = new Stream(scope, 'Stream', {
       streamMode: StreamMode.ON_DEMAND,
       retentionPeriod,

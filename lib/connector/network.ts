@@ -8,7 +8,7 @@ import {
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 
 /** Where a worker has its network interfaces, and what it calls from there beside its target. */
 export interface WorkerNetwork {
@@ -44,7 +44,7 @@ export function checkNetwork(scope: Construct, option: string, network: WorkerNe
       const missing = services.filter((service) => !hasEndpoint(vpc, service));
       if (missing.length === 0) return [];
       const wanted = `subnets with a NAT, or interface endpoints in the VPC for ${missing.join(', ')}`;
-      return [new InvalidOptionError(option, 'isolated subnets', wanted).message];
+      return [new InvalidOptionError(option, described('isolated subnets'), wanted).message];
     },
   });
 }

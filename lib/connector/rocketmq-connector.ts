@@ -10,7 +10,7 @@ import {
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import {
   CA_SECRET_ARN,
   CREDENTIALS_SECRET_ARN,
@@ -101,7 +101,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
     const { credentials, namespace, tls = true, certificateAuthority: authority } = props;
     const { option, servers } = checkServers(id, props);
     if (!tls && authority !== undefined)
-      throw new InvalidOptionError(`${id}.certificateAuthority`, 'an authority', 'none with tls: false');
+      throw new InvalidOptionError(`${id}.certificateAuthority`, described('an authority'), 'none with tls: false');
     if (
       typeof authority === 'string' &&
       !Token.isUnresolved(authority) &&
@@ -134,7 +134,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
   #network(id: string, { vpc, vpcSubnets, securityGroups }: RocketMqConnectorProps): WorkerNetwork | undefined {
     if (vpc === undefined) {
       for (const [name, given] of Object.entries({ vpcSubnets, securityGroups }))
-        if (given !== undefined) throw new InvalidOptionError(`${id}.${name}`, 'given', 'vpc beside it');
+        if (given !== undefined) throw new InvalidOptionError(`${id}.${name}`, described('a value'), 'vpc beside it');
       return undefined;
     }
     const description = `Workers of the Outflow connector ${this.node.id}`;

@@ -2,7 +2,7 @@ import { ArnFormat, Stack, Token } from 'aws-cdk-lib';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { refuseElsewhere } from '../elsewhere.ts';
 import type { Route } from '../route.ts';
@@ -96,7 +96,7 @@ export class KinesisSink implements ISink {
     if (template !== undefined && streams.length === 0)
       throw new InvalidOptionError(option, undefined, `the streams that '${template}' may name`);
     if (template === undefined && streams.length > 0 && !routes.some(({ sink }) => Object.hasOwn(sink, 'stream')))
-      throw new InvalidOptionError(option, 'a list', 'none where the stream name has no placeholders');
+      throw new InvalidOptionError(option, described('a list'), 'none where the stream name has no placeholders');
     const statics = [...named].filter(([name]) => !isTemplate(name));
     const writable = statics.map(([name, stream]) =>
       isStream(stream) ? stream : { streamArn: streamArn(scope, name) },

@@ -1,6 +1,6 @@
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { PublisherDefaults } from '../../lambdas/core/event.ts';
 import { type ClientEventName, clientEventFilter, PUBLISH } from '../../lambdas/core/kind.ts';
 import type { FilteredHook, HookEvent, Hooks } from '../hooks.ts';
@@ -53,7 +53,7 @@ export class HooksSource implements ISource {
       if (target.queue === undefined)
         throw new InvalidOptionError(
           `${target.option}.buffer`,
-          'no queue',
+          described('no queue'),
           'a QueueBuffer: message.delivered needs one',
         );
       const { queue, deadLetterQueue } = target;

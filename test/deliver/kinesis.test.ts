@@ -2,7 +2,7 @@ import type { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidOptionError, type NeverRetry } from '../../lambdas/core/errors.ts';
-import { parseOptions } from '../../lambdas/core/spec.ts';
+import { parseOptions } from '../../lambdas/core/options.ts';
 import { chunk } from '../../lambdas/deliver/kinesis/chunk.ts';
 import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kinesis/render.ts';

@@ -28,7 +28,7 @@ const OPTIONS: [string, Parameters<typeof declare>[1]][] = [
 
 describe('what is of another account or region is refused by name', () => {
   it.each(OPTIONS)('%s', (option, props) => {
-    const wanted = `T.${option}: got 'a stream of 222222222222 in eu-west-1'; expected one of the stack's own account and region, 111111111111 in us-east-1`;
+    const wanted = `T.${option}: got a stream of 222222222222 in eu-west-1; expected one of the stack's own account and region, 111111111111 in us-east-1`;
     expect(() => declare(THERE, props, HERE)).toThrow(wanted);
     expect(() => declare({ ...HERE, region: 'eu-west-1' }, props, HERE)).toThrow(`T.${option}: got`);
     expect(() => declare(HERE, props, HERE)).not.toThrow();
@@ -43,7 +43,7 @@ describe('what is of another account or region is refused by name', () => {
         ({ stack }) => ({ deadLetterQueue: Queue.fromQueueArn(stack, 'Q', arn('sqs', place, 'q')) }),
         HERE,
       );
-    expect(() => queueOf(THERE)).toThrow(/T\.deadLetterQueue: got 'a queue of 222222222222 in eu-west-1'; expected/);
+    expect(() => queueOf(THERE)).toThrow(/T\.deadLetterQueue: got a queue of 222222222222 in eu-west-1; expected/);
     expect(() => queueOf(HERE)).not.toThrow();
   });
 });

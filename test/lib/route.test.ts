@@ -115,7 +115,7 @@ describe('routes to other streams', () => {
           new OutflowTask(stack, 'T', { source: new IotTopicSource('t'), sink });
           return { sink, routes };
         }),
-      ).toThrow(/T\.sink\.streams: got 'a list'; expected none/);
+      ).toThrow(/T\.sink\.streams: got a list; expected none/);
   });
 });
 
@@ -165,7 +165,7 @@ describe('what a route has not is refused by name', () => {
       }));
     expect(make).toThrow(
       new RegExp(
-        `T\\.route\\.routes\\.1\\.sink\\.${option}: got 'an option that no route has'; expected some of topic, payload`,
+        `T\\.route\\.routes\\.1\\.sink\\.${option}: got an option that routes cannot override; expected one of topic, payload`,
       ),
     );
     expect(make).not.toThrow(/canary/);
@@ -173,7 +173,7 @@ describe('what a route has not is refused by name', () => {
 
   it('of Kinesis, too', () => {
     expect(() => declare(() => ({ sink: kinesis('Main'), routes: [{ sink: { maxRecords: 1 } }] }))).toThrow(
-      /T\.route\.routes\.0\.sink\.maxRecords: got .*; expected some of stream, partitionKey, explicitHashKey, payload/,
+      /T\.route\.routes\.0\.sink\.maxRecords: got .*; expected one of stream, partitionKey, explicitHashKey, payload/,
     );
   });
 });

@@ -25,13 +25,13 @@ describe('dead letters outlast the queue that they come from', () => {
     [
       'as long as its own dead-letter queue',
       Duration.days(14),
-      /T\.buffer\.retentionPeriod: got '14 days'; expected .*less than the 14 days/,
+      /T\.buffer\.retentionPeriod: got 14 days; expected .*less than the 14 days/,
     ],
-    ['longer than SQS can', Duration.days(15), /T\.buffer\.retentionPeriod: got '15 days'; expected/],
+    ['longer than SQS can', Duration.days(15), /T\.buffer\.retentionPeriod: got 15 days; expected/],
     [
       'shorter than SQS can',
       Duration.seconds(59),
-      /T\.buffer\.retentionPeriod: got '59 seconds'; expected at least 1 minute/,
+      /T\.buffer\.retentionPeriod: got 59 seconds; expected at least 1 minute/,
     ],
   ])('S18 a task’s queue that keeps messages %s is refused', (_, retention, error) => {
     expect(() => declare(retention)).toThrow(error);
@@ -73,7 +73,7 @@ describe('dead letters outlast the queue that they come from', () => {
   it('S18 a FIFO queue is refused', () => {
     for (const queue of [(stack: Stack) => new Queue(stack, 'Mine', { fifo: true }), imported('theirs.fifo')])
       expect(() => declare(Duration.days(4), queue)).toThrow(
-        /T\.deadLetterQueue: got 'a FIFO queue'; expected a standard queue/,
+        /T\.deadLetterQueue: got a FIFO queue; expected a standard queue/,
       );
   });
 });

@@ -157,7 +157,7 @@ describe('what a task gives away', () => {
     const password = new Secret(stack, 'Secret').secretValue.unsafeUnwrap();
     const sink = new KinesisSink('telemetry', { partitionKey: '${clientid}', payload: `{"password":"${password}"}` });
     expect(() => new OutflowTask(stack, 'Telling', { ...task(), sink })).toThrow(
-      /Telling\.sink\.payload: got 'a CDK token'/,
+      /Telling\.sink\.payload: got a CDK token, which is only known at deployment;/,
     );
   });
 

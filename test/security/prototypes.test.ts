@@ -114,7 +114,7 @@ describe('keys that objects have by themselves', () => {
     const spec = JSON.parse(
       JSON.stringify(specOf({ options: {} })).replace('"options":{}', `${JSON.stringify(name)}:{"payload":"x"}`),
     );
-    await expect(tryTask(spec, { topic: 't' })).rejects.toThrow(`sink.${name}: got 'unknown option'`);
+    await expect(tryTask(spec, { topic: 't' })).rejects.toThrow(`sink.${name}: got an unknown option`);
   });
 });
 

@@ -93,7 +93,7 @@ describe('a route', () => {
 
   it('has nothing that is the sink’s as a whole', async () => {
     await expect(ways({ routes: [{ sink: { maxRecords: 1 } }] }, 'x')).rejects.toThrow(
-      /route\.sink\.maxRecords: .*expected some of stream/,
+      /route\.sink\.maxRecords: .*expected one of stream/,
     );
   });
 });

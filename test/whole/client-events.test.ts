@@ -6,7 +6,7 @@ import { App, Stack } from 'aws-cdk-lib';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseOptions } from '../../lambdas/core/spec.ts';
+import { parseOptions } from '../../lambdas/core/options.ts';
 import { rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
 import { compileRocketMq } from '../../lambdas/deliver/rocketmq/render.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';

@@ -1,7 +1,7 @@
 import { DeleteStreamCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { parseOptions } from '../../lambdas/core/spec.ts';
+import { parseOptions } from '../../lambdas/core/options.ts';
 import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { openKinesis } from '../../lambdas/deliver/kinesis/sink.ts';
 import type { DeliverContext } from '../../lambdas/deliver/sink.ts';

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { deployTime, template } from '../../core/spec.ts';
+import { deployTime } from '../../core/deploy-time.ts';
+import { template } from '../../core/spec.ts';
 import { literalOf } from '../../core/template/parse.ts';
 import { meets } from '../../core/text-rule.ts';
 import { RULES } from './rules.ts';

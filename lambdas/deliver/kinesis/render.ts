@@ -1,6 +1,6 @@
+import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry, show } from '../../core/errors.ts';
 import { outline } from '../../core/json-problem.ts';
-import type { Resolved } from '../../core/spec.ts';
 import { compileTemplate, type MissingVariable, type Template } from '../../core/template/template.ts';
 import type { TextRule } from '../../core/text-rule.ts';
 import type { Render } from '../sink.ts';

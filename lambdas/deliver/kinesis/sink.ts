@@ -6,8 +6,8 @@ import {
   type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry, RetryLater, StopTask, show } from '../../core/errors.ts';
-import type { Resolved } from '../../core/spec.ts';
 import { type DeliverContext, LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
 import { type Chunk, chunk } from './chunk.ts';
 import { classifyCall, classifyEntry } from './classify.ts';

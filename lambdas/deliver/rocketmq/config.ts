@@ -1,8 +1,8 @@
 import * as z from 'zod';
+import { deployTime } from '../../core/deploy-time.ts';
 import { expression, literalOfExpression } from '../../core/jsonpath/expression.ts';
 import { jsonObject } from '../../core/jsonpath/object.ts';
 import { objectOf } from '../../core/object-of.ts';
-import { deployTime } from '../../core/spec.ts';
 import { meets, type TextRule } from '../../core/text-rule.ts';
 import { parseProxyAddress } from './proxy-address.ts';
 import { parseAddress } from './remoting/address.ts';

@@ -1,9 +1,9 @@
+import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry } from '../../core/errors.ts';
 import { ExactNumber } from '../../core/json.ts';
 import { outline } from '../../core/json-problem.ts';
 import { compileExpression, type Expression, isRendered } from '../../core/jsonpath/expression.ts';
 import { compileObject } from '../../core/jsonpath/object.ts';
-import type { Resolved } from '../../core/spec.ts';
 import type { MissingVariable } from '../../core/template/template.ts';
 import { valueText } from '../../core/template/text.ts';
 import type { TextRule } from '../../core/text-rule.ts';

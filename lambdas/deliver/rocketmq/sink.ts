@@ -1,6 +1,6 @@
+import type { Resolved } from '../../core/deploy-time.ts';
 import { InvalidOptionError, StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
-import type { Resolved } from '../../core/spec.ts';
 import type { DeliverContext, Outcome, Sink, SinkEnvironment } from '../sink.ts';
 import {
   BATCH_SIZE,

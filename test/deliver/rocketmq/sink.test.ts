@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Resolved } from '../../../lambdas/core/deploy-time.ts';
 import { InvalidOptionError, type NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
-import { parseOptions, type Resolved } from '../../../lambdas/core/spec.ts';
+import { parseOptions } from '../../../lambdas/core/options.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
 import type {
   Message,
