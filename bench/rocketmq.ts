@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { rocketMqHome as home } from '../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../localstack/servers/rocketmq/start.ts';
-import { rocketMqHome as home } from '../scripts/setup.mjs';
 import type { ColdJob, Job, Rates, RatesJob, Way } from './rocketmq/send.ts';
 import { median, table } from './table.ts';
 

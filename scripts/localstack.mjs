@@ -2,8 +2,10 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { localStackHome } from '../localstack/docker-free/install.mjs';
+import { node24 } from '../localstack/docker-free/node24.mjs';
+import { parts } from '../localstack/setup-parts.mjs';
 import { ready } from './ready.mjs';
-import { localStackHome, node24, parts } from './setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values: wanted } = parseArgs({

@@ -1,9 +1,8 @@
 // `npm run rocketmq -- 5` (or 4): RocketMQ without Docker, with a topic of each kind, until Ctrl-C.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { install, isInstalled } from '../localstack/servers/rocketmq/install.mjs';
+import { install, isInstalled, rocketMqHome } from '../localstack/servers/rocketmq/install.mjs';
 import { ready } from './ready.mjs';
-import { rocketMqHome } from './setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const topics = {

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parts } from '../localstack/setup-parts.mjs';
 import { ready } from './ready.mjs';
-import { parts } from './setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 ready(root);

@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parts } from '../localstack/setup-parts.mjs';
 import { ready } from './ready.mjs';
-import { parts } from './setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 ready(root);

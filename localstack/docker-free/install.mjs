@@ -4,6 +4,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from '../cache.mjs';
+
+/** LocalStack without Docker, once `npm run setup -- localstack` has installed it. */
+export const localStackHome = cacheFolder('localstack');
 
 const VERSION = '4.14.0';
 const here = import.meta.dirname;

@@ -9,7 +9,7 @@ import {
   type LambdaClientConfig,
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
-import { localStackHome } from '../../scripts/setup.mjs';
+import { localStackHome } from '../../localstack/docker-free/install.mjs';
 
 /** What every client of a LocalStack needs. */
 export function clientConfig(endpoint: string) {

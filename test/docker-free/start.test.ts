@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { localStackHome } from '../../localstack/docker-free/install.mjs';
 import { processesOf } from '../../localstack/docker-free/left-over.ts';
+import { node24 } from '../../localstack/docker-free/node24.mjs';
 import { type LocalStackProcess, startLocalStack } from '../../localstack/docker-free/start.ts';
-import { localStackHome, node24 } from '../../scripts/setup.mjs';
 import { isMissing } from '../support/setup-parts.ts';
 import { clientConfig, Functions, isRunning } from './functions.ts';
 

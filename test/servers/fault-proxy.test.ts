@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { isInstalled } from '../../localstack/servers/fault-proxy/install.mjs';
+import { faultProxyHome, isInstalled } from '../../localstack/servers/fault-proxy/install.mjs';
 import { type FaultProxy, type Link, startFaultProxy, type Toxic } from '../../localstack/servers/fault-proxy/start.ts';
-import { faultProxyHome } from '../../scripts/setup.mjs';
 
 const PATIENCE = { timeout: 10_000, interval: 10 };
 

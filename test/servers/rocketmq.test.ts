@@ -8,10 +8,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { processesOf } from '../../localstack/docker-free/left-over.ts';
 import { ADMIN, type Credentials } from '../../localstack/servers/rocketmq/acl.ts';
 import { startClient } from '../../localstack/servers/rocketmq/client.ts';
-import { classPath, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
+import { classPath, rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { hasRoute } from '../../localstack/servers/rocketmq/proxy.ts';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
-import { rocketMqHome as home } from '../../scripts/setup.mjs';
 
 const PATIENCE = { timeout: 60_000, interval: 100 };
 const START_TIMEOUT_MS = 180_000;

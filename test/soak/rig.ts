@@ -8,8 +8,8 @@ import { type LocalKinesis, startKinesis } from '../../localstack/one-process/ki
 import type { Queue } from '../../localstack/one-process/queue/queue.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
+import { faultProxyHome } from '../../localstack/servers/fault-proxy/install.mjs';
 import { type FaultProxy, type Link, startFaultProxy } from '../../localstack/servers/fault-proxy/start.ts';
-import { faultProxyHome } from '../../scripts/setup.mjs';
 
 /** How a function dies: before it has done anything or after all of it, by an error or by never coming back. */
 export type Crash = 'throwsFirst' | 'throwsLast' | 'hangsFirst' | 'hangsLast';

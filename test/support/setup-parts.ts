@@ -1,4 +1,4 @@
-import { parts } from '../../scripts/setup.mjs';
+import { parts } from '../../localstack/setup-parts.mjs';
 
 /** Whether a part of `npm run setup` is missing on this machine; its suites are then counted as skipped. */
 export function isMissing(name: string): boolean {

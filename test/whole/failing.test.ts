@@ -11,9 +11,8 @@ import { IotTopicSource, KinesisSink, OutflowTask, type OutflowTaskProps, RetryP
 import { type Stack as ReadStack, readAssembly } from '../../localstack/one-process/assembly.ts';
 import type { LocalKinesis } from '../../localstack/one-process/kinesis.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
-import { isInstalled } from '../../localstack/servers/fault-proxy/install.mjs';
+import { faultProxyHome, isInstalled } from '../../localstack/servers/fault-proxy/install.mjs';
 import { type FaultProxy, startFaultProxy } from '../../localstack/servers/fault-proxy/start.ts';
-import { faultProxyHome } from '../../scripts/setup.mjs';
 import { isBalanced } from '../soak/ledger.ts';
 import { held, type RigOptions, redrive, shorten, startRig } from '../soak/rig.ts';
 import { soak } from '../soak/soak.ts';

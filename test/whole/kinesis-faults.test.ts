@@ -6,9 +6,8 @@ import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { openKinesis } from '../../lambdas/deliver/kinesis/sink.ts';
 import type { DeliverContext } from '../../lambdas/deliver/sink.ts';
 import { type LocalKinesis, startKinesis } from '../../localstack/one-process/kinesis.ts';
-import { isInstalled } from '../../localstack/servers/fault-proxy/install.mjs';
+import { faultProxyHome, isInstalled } from '../../localstack/servers/fault-proxy/install.mjs';
 import { type FaultProxy, startFaultProxy, type Toxic } from '../../localstack/servers/fault-proxy/start.ts';
-import { faultProxyHome } from '../../scripts/setup.mjs';
 import { readRecords } from '../support/kinesis.ts';
 
 const minute: DeliverContext = { remainingMs: () => 60_000 };

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, type TestContext, vi } from 'vitest';
 import type { Stack as ReadStack } from '../../localstack/one-process/assembly.ts';
-import { isInstalled as hasFaultProxy } from '../../localstack/servers/fault-proxy/install.mjs';
+import { faultProxyHome, isInstalled as hasFaultProxy } from '../../localstack/servers/fault-proxy/install.mjs';
 import { type FaultProxy, startFaultProxy, type Toxic } from '../../localstack/servers/fault-proxy/start.ts';
-import { isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
+import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
-import { faultProxyHome, rocketMqHome as home } from '../../scripts/setup.mjs';
 import { balanced, type Declared, PATIENCE, startTask, synthesize, texts } from '../support/rocketmq-task.ts';
 import { openWay, type RocketMqWay } from '../support/rocketmq-way.ts';
 

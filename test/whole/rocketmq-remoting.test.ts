@@ -8,9 +8,8 @@ import {
   type ProducerOptions,
   type SendOutcome,
 } from '../../lambdas/deliver/rocketmq/remoting/producer.ts';
-import { isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
+import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
-import { rocketMqHome as home } from '../../scripts/setup.mjs';
 
 const START_TIMEOUT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };

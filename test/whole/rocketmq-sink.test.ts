@@ -13,9 +13,8 @@ import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqMapping, RocketMqSink } from '../../lib/index.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
-import { isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
+import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
-import { rocketMqHome as home } from '../../scripts/setup.mjs';
 import { minute, sinkContract } from '../contract/sink.ts';
 
 const START_TIMEOUT_MS = 180_000;

@@ -11,9 +11,8 @@ import { openPool } from '../../lambdas/deliver/rocketmq/remoting/pool.ts';
 import type { Stack as ReadStack } from '../../localstack/one-process/assembly.ts';
 import { ADMIN, plainAcl } from '../../localstack/servers/rocketmq/acl.ts';
 import { makeAuthority } from '../../localstack/servers/rocketmq/certificates.ts';
-import { isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
+import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
-import { rocketMqHome as home } from '../../scripts/setup.mjs';
 import { balanced, type Declared, PATIENCE, startTask, synthesize, texts } from '../support/rocketmq-task.ts';
 import { type Face, startTlsFront, type TlsFront } from '../support/tls-front.ts';
 

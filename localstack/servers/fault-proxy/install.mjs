@@ -2,6 +2,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { cacheFolder } from '../../cache.mjs';
+
+/** Toxiproxy, once `npm run setup -- fault-proxy` has built it. */
+export const faultProxyHome = cacheFolder('fault-proxy');
 
 const VERSION = '2.12.0';
 const MODULE = 'github.com/Shopify/toxiproxy/v2';

@@ -3,6 +3,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { cacheFolder } from '../../cache.mjs';
+
+/** RocketMQ 5 and 4, once `npm run setup -- rocketmq` has installed them. */
+export const rocketMqHome = cacheFolder('rocketmq');
 
 /** Those that are installed; each has its `pom-<version>.xml`, which says exactly which release that is. */
 export const versions = [5, 4];
