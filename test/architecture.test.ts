@@ -45,6 +45,15 @@ describe('the arrows of the tree', () => {
     expect(found(/^lambdas\/core\//, OUTSIDE_WORLD)).toEqual([]);
     expect(found(/^lambdas\/core\//, /^lambdas\/(?!core\/)/)).toEqual([]);
   });
+  it('a sink uses what sinks share, and never another sink', () => {
+    expect(found(/^lambdas\/deliver\/net\//, /^lambdas\/(?!core\/|deliver\/(net\/|sink\.ts))/)).toEqual([]);
+    const sinkOf = (path: string) => /^lambdas\/deliver\/(?!net\/)([a-z-]+)\//.exec(path)?.[1];
+    const across = imports.filter(({ from, to }) => {
+      const [own, other] = [sinkOf(from), sinkOf(to)];
+      return own !== undefined && other !== undefined && own !== other;
+    });
+    expect(across).toEqual([]);
+  });
   it('the local cloud never declares', () => {
     expect(found(/^localstack\//, CDK)).toEqual([]);
     expect(found(/^localstack\//, /^(lib|bin)\//)).toEqual([]);

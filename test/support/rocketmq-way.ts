@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
-import { parseAddress } from '../../lambdas/deliver/rocketmq/remoting/address.ts';
+import { parseAddress } from '../../lambdas/deliver/net/address.ts';
 import { encodeHead, frameReader } from '../../lambdas/deliver/rocketmq/remoting/frame.ts';
 import type { FaultProxy, Link } from '../../localstack/servers/fault-proxy/start.ts';
 import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';

@@ -4,8 +4,8 @@ import { expression, literalOfExpression } from '../../core/jsonpath/expression.
 import { jsonObject } from '../../core/jsonpath/object.ts';
 import { objectOf } from '../../core/object-of.ts';
 import { meets, type TextRule } from '../../core/text-rule.ts';
+import { parseAddress } from '../net/address.ts';
 import { parseProxyAddress } from './proxy-address.ts';
-import { parseAddress } from './remoting/address.ts';
 import { checkUserProperty } from './remoting/properties.ts';
 import { DELAY_LEVEL, DELIVER_AT, GROUP_BY_PROXIES, MAX_DELAY_LEVEL, TAG, topicRule } from './rules.ts';
 

@@ -1,4 +1,4 @@
-import { type HostAndPort, parseAddress } from './remoting/address.ts';
+import { type HostAndPort, parseAddress } from '../net/address.ts';
 
 /** Reads 'host:port'; undefined for anything else, and for an IPv6 address: the client of proxies splits those at their colons. */
 export function parseProxyAddress(text: string): HostAndPort | undefined {

@@ -1,6 +1,8 @@
 import type { Resolved } from '../../core/deploy-time.ts';
 import { InvalidOptionError, StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
+import { type ReadSecret, secretReader } from '../net/secrets.ts';
+import { isTlsFailure } from '../net/tls.ts';
 import type { DeliverContext, Outcome, Sink, SinkEnvironment } from '../sink.ts';
 import {
   BATCH_SIZE,
@@ -9,13 +11,12 @@ import {
   IN_FLIGHT_BY_PROXIES,
   type RocketMqOptions,
 } from './config.ts';
+import { parseCredentials } from './credentials.ts';
 import { isTlsFailure as isTlsFailureByProxy } from './grpc/classify.ts';
 import type { SinkProducer } from './producer.ts';
-import { isTlsFailure } from './remoting/errors.ts';
 import { type Connectivity, openProducer, type ProducerOptions } from './remoting/producer.ts';
 import type { RocketMqRequest } from './render.ts';
 import { topicRule } from './rules.ts';
-import { parseCredentials, type ReadSecret, secretReader } from './secrets.ts';
 import { openTrusting } from './trust.ts';
 
 /** Delivers to RocketMQ: by name servers in batches of a topic, by proxies message by message. One producer serves all topics for as long as the sandbox lives. */

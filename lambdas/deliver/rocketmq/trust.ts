@@ -1,7 +1,7 @@
 import { RetryLater, StopTask } from '../../core/errors.ts';
+import { type Clock, systemClock } from '../net/clock.ts';
 import type { Outcome } from '../sink.ts';
 import type { SinkProducer } from './producer.ts';
-import { type Clock, systemClock } from './remoting/clock.ts';
 import { toOutcome } from './remoting/outcome.ts';
 
 export interface TrustOptions {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Resolved } from '../../../lambdas/core/deploy-time.ts';
 import { InvalidOptionError, type NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
 import { parseOptions } from '../../../lambdas/core/options.ts';
+import { secretReader } from '../../../lambdas/deliver/net/secrets.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
+import { parseCredentials } from '../../../lambdas/deliver/rocketmq/credentials.ts';
 import type {
   Message,
   Producer,
@@ -11,7 +13,6 @@ import type {
   SendOutcome,
 } from '../../../lambdas/deliver/rocketmq/remoting/producer.ts';
 import { compileRocketMq, type RocketMqRequest } from '../../../lambdas/deliver/rocketmq/render.ts';
-import { parseCredentials, secretReader } from '../../../lambdas/deliver/rocketmq/secrets.ts';
 import { openRocketMq, rocketMqSink } from '../../../lambdas/deliver/rocketmq/sink.ts';
 import type { DeliverContext } from '../../../lambdas/deliver/sink.ts';
 import { hurry, minute } from '../../contract/sink.ts';

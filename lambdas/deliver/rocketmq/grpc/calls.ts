@@ -12,7 +12,7 @@ import type {
   SendMessageResponse,
   TelemetryCommand,
 } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
-import type { Deadline } from '../remoting/clock.ts';
+import type { Deadline } from '../../net/deadline.ts';
 import { type CallName, NoAnswerError } from './errors.ts';
 
 /**

@@ -9,7 +9,7 @@ import {
   StatusChecker,
   TopicRouteData,
 } from 'rocketmq-client-nodejs';
-import type { Credentials } from '../remoting/credentials.ts';
+import type { Credentials } from '../credentials.ts';
 import { type Calls, type CallsOptions, leftOf, openCalls } from './calls.ts';
 import { CLIENT_NOT_KNOWN, NoAnswerError } from './errors.ts';
 import { log } from './log.ts';

@@ -1,5 +1,6 @@
-import type { Clock } from '../remoting/clock.ts';
-import { type Credentials, type CredentialsSource, KEEP_MS, keepCredentials } from '../remoting/credentials.ts';
+import type { Clock } from '../../net/clock.ts';
+import { CREDENTIALS_TTL_MS, credentialsCache } from '../../net/credentials.ts';
+import type { Credentials, CredentialsSource } from '../credentials.ts';
 import { isConnectionFailure, isRouteAtFault } from './classify.ts';
 import type { Client } from './client.ts';
 
@@ -47,7 +48,7 @@ interface Entry {
 }
 
 export function openClients({ endpoints, credentials, open, clock }: ClientsOptions): Clients {
-  const kept = credentials && keepCredentials(credentials, clock);
+  const kept = credentials && credentialsCache(credentials, clock);
   // The one that is not replaced.
   let current: Promise<Entry> | undefined;
   // Workers that start together begin with different proxies.
@@ -64,7 +65,7 @@ export function openClients({ endpoints, credentials, open, clock }: ClientsOpti
   }
 
   async function openNext(): Promise<Entry> {
-    const known = await kept?.known();
+    const known = await kept?.current();
     const client = await open(endpoints[turn++ % endpoints.length]!, known);
     const now = clock.wallMs();
     return { client, credentials: known, openedAtMs: now, usedAtMs: now, users: 0, failures: 0, isReplaced: false };
@@ -107,7 +108,7 @@ export function openClients({ endpoints, credentials, open, clock }: ClientsOpti
   /** Routes and credentials are kept by a client for good. */
   function isOld({ openedAtMs, usedAtMs, users }: Entry): boolean {
     const now = clock.wallMs();
-    return now - openedAtMs >= KEEP_MS || (users === 0 && now - usedAtMs >= IDLE_MS);
+    return now - openedAtMs >= CREDENTIALS_TTL_MS || (users === 0 && now - usedAtMs >= IDLE_MS);
   }
 
   return {

@@ -1,4 +1,4 @@
-import type { Clock } from '../remoting/clock.ts';
+import type { Clock } from '../../net/clock.ts';
 import type { Connectivity } from '../remoting/connectivity.ts';
 import type { Client } from './client.ts';
 import { NoAnswerError } from './errors.ts';

@@ -1,8 +1,8 @@
 import { InvalidOptionError } from '../../../core/errors.ts';
+import { type Clock, systemClock } from '../../net/clock.ts';
 import { IN_FLIGHT_BY_PROXIES, MAX_MESSAGE_BYTES } from '../config.ts';
+import type { CredentialsSource } from '../credentials.ts';
 import { parseProxyAddress } from '../proxy-address.ts';
-import { type Clock, systemClock } from '../remoting/clock.ts';
-import type { CredentialsSource } from '../remoting/credentials.ts';
 
 export interface GrpcProducerOptions {
   /** 'host:port' of each proxy, no IPv6 address; any one is enough: each new client takes the next. */

@@ -1,8 +1,8 @@
 import type { MessageOptions } from 'rocketmq-client-nodejs';
+import { concurrencyLimit } from '../../net/concurrency-limit.ts';
+import { type Deadline, deadlineIn } from '../../net/deadline.ts';
 import type { Outcome } from '../../sink.ts';
 import type { SinkProducer } from '../producer.ts';
-import { type Deadline, deadlineIn } from '../remoting/clock.ts';
-import { openLane } from '../remoting/lane.ts';
 import { checkTopic, type Message } from '../remoting/message.ts';
 import { toOutcome } from '../remoting/outcome.ts';
 import { within } from './calls.ts';
@@ -35,7 +35,7 @@ export function openGrpcProducer(options: GrpcProducerOptions): SinkProducer {
     open: (endpoint, known) => openClient({ endpoint, credentials: known, namespace, tls, timeoutMs }),
     clock,
   });
-  const lane = openLane(maxInFlight);
+  const lane = concurrencyLimit(maxInFlight);
   const delivered = openRecent(KNOWN_MS, clock);
 
   return {

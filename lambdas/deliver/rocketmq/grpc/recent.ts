@@ -1,4 +1,4 @@
-import type { Clock } from '../remoting/clock.ts';
+import type { Clock } from '../../net/clock.ts';
 
 /** Names that something was done with a moment ago. */
 export interface Recent {

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../../net/clock.ts';
 
 /** Addresses that failed a short while ago: others are tried first. */
 export interface Avoidance {

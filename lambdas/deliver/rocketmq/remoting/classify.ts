@@ -1,6 +1,7 @@
 import { type FailureKind, NeverRetry, RetryLater, StopTask } from '../../../core/errors.ts';
+import { isTlsFailure } from '../../net/tls.ts';
 import { resultCodes } from './command.ts';
-import { isTlsFailure, MissingTopicError, NoAnswerError, RefusedError } from './errors.ts';
+import { MissingTopicError, NoAnswerError, RefusedError } from './errors.ts';
 
 export type Verdict = RetryLater | NeverRetry | StopTask;
 

@@ -1,5 +1,6 @@
+import type { Clock } from '../../net/clock.ts';
+import type { Deadline } from '../../net/deadline.ts';
 import { classify, type Verdict } from './classify.ts';
-import type { Clock, Deadline } from './clock.ts';
 import { requestCodes } from './command.ts';
 import { NoAnswerError } from './errors.ts';
 import type { NameServers } from './name-servers.ts';

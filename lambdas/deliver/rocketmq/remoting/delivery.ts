@@ -1,7 +1,7 @@
+import type { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
+import type { Deadline } from '../../net/deadline.ts';
 import { splitBatches } from './batch.ts';
 import { classify, isTooLarge } from './classify.ts';
-import type { Deadline } from './clock.ts';
-import type { Lane } from './lane.ts';
 import type { PreparedMessage } from './message.ts';
 import { type SendOutcome, sent, toOutcome } from './outcome.ts';
 import { type Queue, queueOfGroup } from './queue.ts';
@@ -22,7 +22,7 @@ export interface DeliveryOptions {
   /** Lowered when a broker takes less. */
   readonly limits: Limits;
   /** Runs a request when there is room for it. */
-  readonly lane: Lane;
+  readonly lane: ConcurrencyLimit;
   /** The deadline of a request that starts now. */
   readonly within: () => Deadline;
 }

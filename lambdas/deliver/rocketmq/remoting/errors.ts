@@ -47,26 +47,6 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
-const TLS_CODE =
-  /^(ERR_TLS|ERR_SSL|EPROTO$|CERT_|CRL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|ERR_OSSL)/;
-
-/** Whether the two sides do not agree on TLS: the certificate, its authority, its name, or that there is TLS at all. */
-export function isTlsFailure(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (TLS_CODE.test((cause as NodeJS.ErrnoException).code ?? '') || isHungUp(cause)) return true;
-  return false;
-}
-
-/**
- * Whether a server ended the connection amid the handshake, in good order: RocketMQ does where it speaks no TLS. What has
- * died resets it, and that reset comes from a call. A proxy whose server is away looks the same, and the task goes on by
- * itself once that is back.
- */
-export function isHungUp(error: Error): boolean {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  return code === 'ECONNRESET' && syscall === undefined;
-}
-
 /** Servers put stack traces into remarks. */
 function oneLine(remark: string): string {
   return show(remark.replace(/\s+/g, ' ').trim()).replace(/^'|'$/g, '');

@@ -1,7 +1,9 @@
+import type { Clock } from '../../net/clock.ts';
+import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import { isTlsFailure } from '../../net/tls.ts';
 import type { Avoidance } from './avoidance.ts';
-import { type Clock, type Deadline, deadlineIn } from './clock.ts';
 import { type Answer, type Request, resultCodes } from './command.ts';
-import { isTlsFailure, RefusedError } from './errors.ts';
+import { RefusedError } from './errors.ts';
 import type { Pool } from './pool.ts';
 
 export interface NameServersOptions {

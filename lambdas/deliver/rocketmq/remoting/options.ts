@@ -1,8 +1,8 @@
 import { InvalidOptionError } from '../../../core/errors.ts';
-import { checkAddress } from './address.ts';
-import { type Clock, systemClock } from './clock.ts';
-import type { CredentialsSource } from './credentials.ts';
-import type { TlsOptions } from './dial.ts';
+import { checkAddress } from '../../net/address.ts';
+import { type Clock, systemClock } from '../../net/clock.ts';
+import type { TlsOptions } from '../../net/tls.ts';
+import type { CredentialsSource } from '../credentials.ts';
 
 export interface ProducerOptions {
   /** 'host:port' each; any one is enough, and a dead one costs nothing once it is known to be dead (B3). */

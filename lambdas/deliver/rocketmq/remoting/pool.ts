@@ -1,7 +1,10 @@
-import { type Clock, type Deadline, deadlineIn } from './clock.ts';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../net/clock.ts';
+import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import { dial, type UnreachableError } from '../../net/dial.ts';
+import type { TlsOptions } from '../../net/tls.ts';
 import type { Answer, Request } from './command.ts';
 import { type Connection, openConnection } from './connection.ts';
-import { dial, type TlsOptions } from './dial.ts';
 import { NoAnswerError } from './errors.ts';
 
 export interface PoolOptions {
@@ -28,7 +31,7 @@ export function openPool({ tls, connectTimeoutMs, maxInFlight, idleMs, clock }: 
   let isClosed = false;
 
   async function open(address: string, deadline: Deadline): Promise<Connection> {
-    const socket = await dial(address, tls, deadlineIn(connectTimeoutMs, clock, deadline).leftMs());
+    const socket = await connectTo(address, deadlineIn(connectTimeoutMs, clock, deadline));
     const connection = openConnection(socket, {
       address,
       maxInFlight,
@@ -39,6 +42,15 @@ export function openPool({ tls, connectTimeoutMs, maxInFlight, idleMs, clock }: 
     opened.add(connection);
     if (isClosed) connection.close();
     return connection;
+  }
+
+  async function connectTo(address: string, deadline: Deadline): Promise<Socket> {
+    try {
+      return await dial(address, tls, deadline.leftMs());
+    } catch (error) {
+      const { message, cause } = error as UnreachableError;
+      throw new NoAnswerError({ reason: 'unreachable', address, hasLeft: false }, message, { cause });
+    }
   }
 
   /** The connection to an address; several that ask at once get the same. */

@@ -1,10 +1,9 @@
 import { NeverRetry } from '../../../core/errors.ts';
+import { concurrencyLimit } from '../../net/concurrency-limit.ts';
+import { deadlineIn } from '../../net/deadline.ts';
 import { openAvoidance } from './avoidance.ts';
-import { deadlineIn } from './clock.ts';
 import { type Connectivity, testConnectivity } from './connectivity.ts';
-import { openSigner } from './credentials.ts';
 import { deliver, type Limits } from './delivery.ts';
-import { openLane } from './lane.ts';
 import { checkTopic, type Message, type PreparedMessage, prepareMessage } from './message.ts';
 import { messageIds } from './message-id.ts';
 import { openNameServers } from './name-servers.ts';
@@ -13,10 +12,11 @@ import { type SendOutcome, toOutcome } from './outcome.ts';
 import { openPool } from './pool.ts';
 import { openRoutes } from './routes.ts';
 import { openSender } from './sender.ts';
+import { openSigner } from './signer.ts';
 
+export type { TlsOptions } from '../../net/tls.ts';
+export type { Credentials, CredentialsSource } from '../credentials.ts';
 export type { Connectivity } from './connectivity.ts';
-export type { Credentials, CredentialsSource } from './credentials.ts';
-export type { TlsOptions } from './dial.ts';
 export type { Message } from './message.ts';
 export type { ProducerOptions } from './options.ts';
 export type { SendOutcome, Sent } from './outcome.ts';
@@ -66,7 +66,7 @@ export function openProducer(options: ProducerOptions): Producer {
   const signer = openSigner(all.credentials, clock);
   const sender = openSender({ pool, routes, signer, avoidance, producerGroup, defaultTopicQueueNums, clock });
   const nextId = messageIds(clock);
-  const lane = openLane(maxInFlight);
+  const lane = concurrencyLimit(maxInFlight);
 
   return {
     async send(name, messages, { remainingMs, isTopicRendered = false, isOrdered = false } = {}) {

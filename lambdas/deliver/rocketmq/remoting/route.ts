@@ -1,4 +1,4 @@
-import { parseAddress } from './address.ts';
+import { parseAddress } from '../../net/address.ts';
 import { ProtocolError } from './errors.ts';
 
 /** The topic whose route leads to the brokers that create topics by themselves, and how many queues they give them. */

@@ -1,5 +1,6 @@
 import { RetryLater } from '../../../core/errors.ts';
-import { type Clock, type Deadline, deadlineIn } from './clock.ts';
+import type { Clock } from '../../net/clock.ts';
+import { type Deadline, deadlineIn } from '../../net/deadline.ts';
 import { requestCodes, resultCodes } from './command.ts';
 import { MissingTopicError } from './errors.ts';
 import type { AnswerFrom, NameServers } from './name-servers.ts';

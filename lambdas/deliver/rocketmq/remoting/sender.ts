@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NeverRetry, RetryLater } from '../../../core/errors.ts';
+import type { Clock } from '../../net/clock.ts';
+import type { Deadline } from '../../net/deadline.ts';
 import type { Avoidance } from './avoidance.ts';
 import { isCredentialsRefusal, isWorthAnotherTry } from './classify.ts';
-import type { Clock, Deadline } from './clock.ts';
 import { type Answer, type Request, resultCodes, VERSION_5 } from './command.ts';
-import type { Signer } from './credentials.ts';
 import { NoAnswerError, RefusedError } from './errors.ts';
 import type { PreparedMessage } from './message.ts';
 import type { Pool } from './pool.ts';
@@ -12,6 +12,7 @@ import { type Queue, roundRobin } from './queue.ts';
 import type { Route } from './route.ts';
 import type { Routes } from './routes.ts';
 import { probeRequest, type SendTo, sendRequest } from './send-request.ts';
+import type { Signer } from './signer.ts';
 
 export interface SenderOptions {
   readonly pool: Pick<Pool, 'request' | 'replace'>;

@@ -22,7 +22,7 @@ import {
   SendMessageResponse,
   SendResultEntry,
 } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
-import { parseAddress } from '../../../../lambdas/deliver/rocketmq/remoting/address.ts';
+import { parseAddress } from '../../../../lambdas/deliver/net/address.ts';
 
 /** A message as it came, and who sent it. */
 export interface Asked {

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { NeverRetry } from '../../../../lambdas/core/errors.ts';
 import { encodeBatch, splitBatches } from '../../../../lambdas/deliver/rocketmq/remoting/batch.ts';
 import { decodeAnswer, encodeRequest } from '../../../../lambdas/deliver/rocketmq/remoting/command.ts';
-import { signWith } from '../../../../lambdas/deliver/rocketmq/remoting/credentials.ts';
 import { ProtocolError } from '../../../../lambdas/deliver/rocketmq/remoting/errors.ts';
 import {
   encodeHead,
@@ -21,6 +20,7 @@ import {
 import { messageIds } from '../../../../lambdas/deliver/rocketmq/remoting/message-id.ts';
 import { javaHash, queueOfGroup, roundRobin } from '../../../../lambdas/deliver/rocketmq/remoting/queue.ts';
 import { parseCluster, parseRoute } from '../../../../lambdas/deliver/rocketmq/remoting/route.ts';
+import { signWith } from '../../../../lambdas/deliver/rocketmq/remoting/signer.ts';
 import { encodeAnswer } from './scripted-server.ts';
 
 const ID = 'A'.repeat(32);

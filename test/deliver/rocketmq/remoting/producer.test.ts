@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
+import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
 import { openAvoidance } from '../../../../lambdas/deliver/rocketmq/remoting/avoidance.ts';
-import { systemClock } from '../../../../lambdas/deliver/rocketmq/remoting/clock.ts';
 import { openNameServers } from '../../../../lambdas/deliver/rocketmq/remoting/name-servers.ts';
 import {
   type Message,

@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { openLane } from '../../../../lambdas/deliver/rocketmq/remoting/lane.ts';
+import { concurrencyLimit } from '../../../lambdas/deliver/net/concurrency-limit.ts';
 
-it('a lane runs everything, no more at once than it is wide, and goes on after failures', async () => {
+it('a concurrency limit runs everything, at most the limit at a time, and goes on after failures', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
       fc.integer({ min: 1, max: 4 }),
       fc.array(fc.boolean()),
-      async (s, width, fails) => {
-        const lane = openLane(width);
+      async (s, limit, fails) => {
+        const limited = concurrencyLimit(limit);
         let running = 0;
         let most = 0;
         const all = Promise.allSettled(
           fails.map((fail, i) =>
-            lane(async () => {
+            limited(async () => {
               most = Math.max(most, ++running);
               await s.schedule(Promise.resolve());
               running--;
@@ -25,7 +25,7 @@ it('a lane runs everything, no more at once than it is wide, and goes on after f
         );
         await s.waitFor(all);
         expect((await all).map(({ status }) => status)).toEqual(fails.map((fail) => (fail ? 'rejected' : 'fulfilled')));
-        expect(most).toBe(Math.min(width, fails.length));
+        expect(most).toBe(Math.min(limit, fails.length));
       },
     ),
   );

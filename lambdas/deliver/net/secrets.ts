@@ -1,6 +1,5 @@
 import { RetryLater, StopTask } from '../../core/errors.ts';
 import type { SinkEnvironment } from '../sink.ts';
-import type { Credentials } from './remoting/credentials.ts';
 
 const CONNECTION_TIMEOUT_MS = 1_000;
 const REQUEST_TIMEOUT_MS = 2_000;
@@ -10,15 +9,16 @@ const STOPS = new Set([
   'DecryptionFailure',
   'ExpiredTokenException',
   'InvalidParameterException',
-  // A secret that is marked for deletion.
+  // The secret is scheduled for deletion.
   'InvalidRequestException',
   'ResourceNotFoundException',
   'UnrecognizedClientException',
 ]);
 
-/** Reads secrets, each time anew. @throws StopTask, RetryLater */
+/** Reads the text of a secret, anew each time. @throws StopTask, RetryLater */
 export type ReadSecret = (arn: string) => Promise<string>;
 
+/** Reads from AWS Secrets Manager, or from the environment's `secret`. */
 export function secretReader({ secret = secretsManager() }: Pick<SinkEnvironment, 'secret'>): ReadSecret {
   return async (arn) => {
     try {
@@ -32,16 +32,7 @@ export function secretReader({ secret = secretsManager() }: Pick<SinkEnvironment
   };
 }
 
-/** @param text JSON as `{ "accessKey", "secretKey", "securityToken"? }`. @throws StopTask, which says nothing of what is in it. */
-export function parseCredentials(text: string, arn: string): Credentials {
-  const found = readJson(text);
-  const { accessKey, secretKey, securityToken } = found;
-  if (!isText(accessKey) || !isText(secretKey) || !(securityToken === undefined || isText(securityToken)))
-    throw new StopTask(`secret ${arn}: expected JSON such as {"accessKey":"…","secretKey":"…"}, all of them texts`);
-  return { accessKey, secretKey, ...(securityToken !== undefined && { securityToken }) };
-}
-
-/** AWS Secrets Manager. The client is loaded when it is first needed. */
+/** Loads the client with the first secret, so that tasks without one do not carry it in their cold start. */
 function secretsManager(): (arn: string) => Promise<string> {
   let loaded: ReturnType<typeof load> | undefined;
   return async (SecretId) => {
@@ -50,7 +41,7 @@ function secretsManager(): (arn: string) => Promise<string> {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }), {
       abortSignal: AbortSignal.timeout(2 * REQUEST_TIMEOUT_MS),
     });
-    if (SecretString === undefined) throw new StopTask('it is binary; expected text');
+    if (SecretString === undefined) throw new StopTask('the secret is binary; expected text');
     return SecretString;
   };
 }
@@ -63,16 +54,4 @@ async function load() {
     throwOnRequestTimeout: true,
   };
   return { client: new SecretsManagerClient({ maxAttempts: 2, requestHandler }), GetSecretValueCommand };
-}
-
-function readJson(text: string): Readonly<Record<string, unknown>> {
-  try {
-    return JSON.parse(text) ?? {};
-  } catch {
-    return {}; // what JSON.parse says quotes the text
-  }
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
 }
