@@ -1,19 +1,21 @@
 // One bundle per Lambda entry, in dist/bundles/<sink>/: what is deployed, and nothing that another sink needs.
+// Nothing is done where they are there and nothing that they are made of has changed.
 // With an entry file and a directory as arguments, that entry alone is bundled the same way.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { rocketMqClient } from './rocketmq-client.mjs';
+import { isFresh, recordBuild, sourcesDigest } from './bundles-fresh.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [entry, directory] = process.argv.slice(2);
 
 if (entry !== undefined) await bundle(entry, directory);
-else {
+else if (!isFresh(root)) {
+  const sources = sourcesDigest(root);
   for (const sink of sinks()) await bundle(`lambdas/deliver/${sink}/handler.ts`, join('dist/bundles', sink));
   await bundle('lambdas/control/handler.ts', 'dist/bundles/control');
   await bundle('lambdas/source/logs/handler.ts', 'dist/bundles/logs');
+  recordBuild(root, sources);
 }
 
 function sinks() {
@@ -22,6 +24,8 @@ function sinks() {
 }
 
 async function bundle(entry, directory) {
+  // Loaded only when there is something to build.
+  const [{ build }, { rocketMqClient }] = await Promise.all([import('esbuild'), import('./rocketmq-client.mjs')]);
   const outdir = join(root, directory);
   const { metafile, outputFiles } = await build({
     absWorkingDir: root,
