@@ -5,6 +5,7 @@ import { compileKinesis, type KinesisRequest } from '../lambdas/deliver/kinesis/
 import type { Outcome, Sink, SinkDefinition } from '../lambdas/deliver/sink.ts';
 import { createHandler } from '../lambdas/worker/handler.ts';
 import { context } from '../test/support/messages.ts';
+import { WORKER_ENV } from '../test/support/task-queues.ts';
 import { makeBatches, RECORDS } from './batches.ts';
 import { createFloor } from './floor.ts';
 import { median, table } from './table.ts';
@@ -53,13 +54,15 @@ function worker(task: { filter?: object; payload: string }, sink: Sink<KinesisRe
       ...(task.filter !== undefined && { filter: task.filter }),
       sink: { type: 'kinesis', stream: 'telemetry', partitionKey: '${clientid}', payload: task.payload },
     },
-    env: {},
+    env: WORKER_ENV,
     queues: {
       deadLetters: { send: () => assert.fail('nothing here should be dead-lettered') },
-      retries: { send: () => assert.fail('nothing here should be retried') },
-      remove: () => assert.fail('nothing here should be deleted early'),
-      comeAgainSoon: async (messages) => assert.equal(messages.length, 0),
-      tellControl: async () => {},
+      buffer: {
+        requeue: { send: () => assert.fail('nothing here should be retried') },
+        remove: () => assert.fail('nothing here should be deleted early'),
+        returnSoon: async (messages) => assert.equal(messages.length, 0),
+      },
+      notifyControl: async () => {},
     },
     report: () => {},
   });

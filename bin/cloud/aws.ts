@@ -18,10 +18,10 @@ import {
 } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import type { Connectivity } from '../../lambdas/buffer/sqs/adapter.ts';
 import { sqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
 import { type ControlMessage, readState } from '../../lambdas/core/control.ts';
+import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { type Cloud, type CloudTask, held, type QueueReport, reportOf } from './cloud.ts';
 import { type DeployedTask, readDeployedTasks } from './deployed.ts';
 import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';

@@ -1,5 +1,5 @@
-import type { Connectivity } from '../../lambdas/buffer/sqs/adapter.ts';
 import { observed, type TaskState, type TaskStatus } from '../../lambdas/core/control.ts';
+import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import type { LetterQueue } from './letter-queue.ts';
 
 /** Where tasks run, as the command sees it: AWS (or LocalStack in its place), or this process. */

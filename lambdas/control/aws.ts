@@ -9,8 +9,8 @@ import {
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { SQSRecord } from 'aws-lambda';
-import type { Connectivity, ProbeResponse } from '../buffer/sqs/adapter.ts';
 import { readState } from '../core/control.ts';
+import type { Connectivity, ProbeResponse } from '../core/control-requests.ts';
 import type { TaskPorts } from './control.ts';
 
 /** Where a task's parts are; the JSON of its configuration parameter. */

@@ -1,4 +1,3 @@
-import type { Connectivity } from '../buffer/sqs/adapter.ts';
 import {
   afterMessage,
   afterRecovery,
@@ -8,6 +7,7 @@ import {
   stillStopped,
   type TaskState,
 } from '../core/control.ts';
+import type { Connectivity } from '../core/control-requests.ts';
 
 /** What the control function can see and do of one task, on AWS or in one process. */
 export interface TaskPorts {

@@ -3,7 +3,7 @@ import { ChangeMessageVisibilityCommand, SendMessageCommand } from '@aws-sdk/cli
 import { GetParameterCommand } from '@aws-sdk/client-ssm';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { type ControlMessage, controlMessage } from '../core/control.ts';
-import { metricsLine } from '../worker/metrics.ts';
+import { metricsLine } from '../core/metrics.ts';
 import { awsPorts, type Clients, type ControlledTask } from './aws.ts';
 import { control } from './control.ts';
 

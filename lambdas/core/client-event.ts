@@ -4,7 +4,6 @@ import type { Envelope } from './envelope.ts';
 import { NeverRetry } from './errors.ts';
 import { isClientEvent } from './kind.ts';
 import { MqttRecord } from './record.ts';
-import { matchesTopicFilter, withoutShare } from './topic-filter.ts';
 
 const clientEvent = z.object({
   clientId: z.string(),
@@ -20,11 +19,11 @@ const clientEvent = z.object({
 /** A client event as AWS IoT Core tells it (AWS IoT Core, "Lifecycle events"). */
 export type ClientEvent = z.infer<typeof clientEvent>;
 
-/** A message opened. */
-export interface Opened {
-  /** Of a client event: as if its client had published it. */
+/** The records of an envelope. */
+export interface OpenedEnvelope {
+  /** For a client event, the envelope as if its client had published it. */
   readonly envelope: Envelope;
-  /** One, or for a client's subscription one per topic filter. */
+  /** One record; for a client's subscription, one for each topic filter. */
   readonly records: readonly MqttRecord[];
 }
 
@@ -34,20 +33,13 @@ export interface Opened {
  *
  * @throws NeverRetry INVALID_PAYLOAD for a client event that is none.
  */
-export function openEnvelope(
-  given: Envelope,
-  { subscribedTo }: { readonly subscribedTo?: string | undefined },
-): Opened {
+export function openEnvelope(given: Envelope): OpenedEnvelope {
   if (!isClientEvent(given.kind)) return { envelope: given, records: [new MqttRecord(given)] };
   const event = read(given);
   const envelope = ofClient(given, event);
   const { topics } = event;
   if (topics === undefined) return { envelope, records: [new MqttRecord(envelope, event)] };
-  const id = (n: number) => (topics.length === 1 ? envelope.id : `${envelope.id}#${n}`);
-  const records = topics.map((topic, n) => new MqttRecord({ ...envelope, id: id(n), topic }, event));
-  const isWanted = (topic: string) =>
-    subscribedTo === undefined || matchesTopicFilter(subscribedTo, withoutShare(topic));
-  return { envelope, records: records.filter(({ envelope: { topic } }) => isWanted(topic)) };
+  return { envelope, records: topics.map((topic) => new MqttRecord({ ...envelope, topic }, event)) };
 }
 
 function read(envelope: Envelope): ClientEvent {

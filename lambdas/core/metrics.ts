@@ -22,3 +22,27 @@ export type BatchMetric =
 export type ControlMetric = 'CircuitOpen' | 'Blocked';
 
 export type MetricName = BatchMetric | ControlMetric;
+
+/** One log line that CloudWatch reads as metrics (Amazon CloudWatch, "Embedded metric format"). A zero is left out and costs nothing. */
+export function metricsLine(
+  of: TaskDimensions,
+  values: Readonly<Partial<Record<MetricName, number>>>,
+  now: number,
+): object {
+  const counted = Object.entries(values).filter(([, value]) => value > 0);
+  if (counted.length === 0) return {};
+  return {
+    _aws: {
+      Timestamp: now,
+      CloudWatchMetrics: [
+        {
+          Namespace: NAMESPACE,
+          Dimensions: [Object.keys(of)],
+          Metrics: counted.map(([Name]) => ({ Name, Unit: 'Count' })),
+        },
+      ],
+    },
+    ...of,
+    ...Object.fromEntries(counted),
+  };
+}

@@ -62,63 +62,55 @@ export interface Failure {
   readonly attempt: number;
   /** Time since it was first seen. */
   readonly ageSeconds: number;
+  /**
+   * How long the message has failed, where its event source redelivers it at intervals that this policy does not choose. Its
+   * retries are then over once it has had as many, and has failed for as long, as the policy allows: never too early.
+   *
+   * @default - each retry starts after the delay that the policy gives
+   */
+  readonly failingSeconds?: number | undefined;
 }
 
-/** A retry policy that can be asked. */
+/** A compiled retry policy. */
 export interface Retries {
-  /** How many retries there are at most. */
+  /** Number of retries. */
   readonly atMost: number;
-  /** Whether a message that failed is tried again, and when. `random` gives 0 to 1, 1 excluded. */
+  /** Whether a message that failed is tried again, and after how long. `random` gives 0 to 1, 1 excluded. */
   next(failure: Failure, random: () => number): RetryVerdict;
 }
 
 export function compileRetries(policy: RetryPolicySpec): Retries {
   const { steps, on, maximumAgeSeconds = Infinity } = typeof policy === 'string' ? NAMED[policy] : policy;
   const atMost = retriesOf(steps);
+  const totalSeconds = steps.reduce((sum, { times, maxSeconds }) => sum + times * maxSeconds, 0);
   return {
     atMost,
-    next({ kind, attempt, ageSeconds }, random) {
+    next({ kind, attempt, ageSeconds, failingSeconds }, random) {
       if (!on.includes(kind)) return { again: false, condition: 'None' };
-      const step = stepAt(steps, attempt);
-      if (step === undefined) return { again: false, condition: 'MaximumRetryAttempts' };
-      const choices = step.maxSeconds - step.minSeconds + 1;
-      const delaySeconds = step.minSeconds + Math.floor(random() * choices);
+      const isRedelivered = failingSeconds !== undefined;
+      if (attempt >= atMost && (!isRedelivered || failingSeconds >= totalSeconds))
+        return { again: false, condition: 'MaximumRetryAttempts' };
+      const delaySeconds = isRedelivered ? 0 : delayOf(stepAt(steps, attempt), random);
       if (ageSeconds + delaySeconds > maximumAgeSeconds) return { again: false, condition: 'MaximumEventAgeInSeconds' };
       return { again: true, delaySeconds };
     },
   };
 }
 
-/**
- * The same policy where the buffer repeats a failing record at a pace of its own: the retries are over once there were as many
- * and the time is that they could have taken, which is never too early.
- */
-export function compileBlockingRetries(policy: RetryPolicySpec): {
-  next(failure: Failure & { readonly failingSeconds: number }): RetryVerdict;
-} {
-  const { steps, on, maximumAgeSeconds = Infinity } = typeof policy === 'string' ? NAMED[policy] : policy;
-  const atMost = retriesOf(steps);
-  const totalSeconds = steps.reduce((sum, { times, maxSeconds }) => sum + times * maxSeconds, 0);
-  return {
-    next({ kind, attempt, ageSeconds, failingSeconds }) {
-      if (!on.includes(kind)) return { again: false, condition: 'None' };
-      if (attempt >= atMost && failingSeconds >= totalSeconds)
-        return { again: false, condition: 'MaximumRetryAttempts' };
-      if (ageSeconds > maximumAgeSeconds) return { again: false, condition: 'MaximumEventAgeInSeconds' };
-      return { again: true, delaySeconds: 0 };
-    },
-  };
+function delayOf({ minSeconds, maxSeconds }: RetryStep, random: () => number): number {
+  return minSeconds + Math.floor(random() * (maxSeconds - minSeconds + 1));
 }
 
 function retriesOf(steps: readonly RetryStep[]): number {
   return steps.reduce((sum, { times }) => sum + times, 0);
 }
 
-function stepAt(steps: readonly RetryStep[], attempt: number): RetryStep | undefined {
+/** The step that a retry belongs to. `attempt` is less than the number of retries. */
+function stepAt(steps: readonly RetryStep[], attempt: number): RetryStep {
   let before = attempt;
   return steps.find(({ times }) => {
     if (before < times) return true;
     before -= times;
     return false;
-  });
+  })!;
 }

@@ -91,6 +91,13 @@ export const route = z.strictObject({
 });
 export type RouteTo = z.infer<typeof routeTo>;
 
+/** More steps than this are a program; `function` is for those. */
+const MAX_STEPS = 100;
+
+/** A step of `transform`. `filter` drops records that the pattern does not match. */
+export const transformStep = z.strictObject({ filter: pattern });
+export type TransformStep = z.output<typeof transformStep>;
+
 /** What keeps messages before the worker. `strict` sends a key's next record only once the one before is delivered (row E5). */
 export const buffer = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('queue') }),
@@ -107,6 +114,8 @@ const withoutSink = z.strictObject({
   /** Refuse a payload that has no value of the data format even where no stage reads it. */
   validatePayload: z.boolean().default(false),
   filter: pattern.optional(),
+  /** Steps between filter and route, in order; each is an object of one key. */
+  transform: z.array(transformStep).max(MAX_STEPS).optional(),
   route: route.optional(),
   missingVariable: z.enum(['fail', 'empty', 'undefined']).default('fail'),
   /** Row D18: which failures are tried again, when, and how often. */

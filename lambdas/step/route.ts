@@ -1,37 +1,33 @@
 import { NeverRetry } from '../core/errors.ts';
 import type { MqttEvent } from '../core/event.ts';
 import { compilePattern } from '../core/pattern/pattern.ts';
-import type { RouteTo, TaskSpec } from '../core/spec.ts';
+import type { RouteStepOptions } from '../core/steps.ts';
 import { matchesTopicFilter, withoutShare } from '../core/topic-filter.ts';
-import type { Render } from '../deliver/sink.ts';
+import type { StepDefinition } from './step.ts';
 
-/** Says by which ways a record goes on; none for one that the task drops. @throws NeverRetry NO_ROUTE */
-export type Routes<Request> = (event: MqttEvent) => readonly Render<Request>[];
+type Condition = RouteStepOptions['routes'][number];
 
-/** Compiles a task's routes; without any, everything goes by the sink's own options. */
-export function compileRoutes<Request>(
-  route: TaskSpec['route'],
-  compile: (own?: RouteTo) => Render<Request>,
-): Routes<Request> {
-  if (route === undefined) {
-    const only = [compile()];
-    return () => only;
-  }
-  const ways = route.routes.map((own) => ({ takes: compileCondition(own), render: compile(own) }));
-  return (event) => {
-    const taken = route.match === 'all' ? ways.filter(({ takes }) => takes(event)) : first(ways, event);
-    if (taken.length === 0 && route.otherwise === 'deadLetter')
-      throw new NeverRetry('NO_ROUTE', `none of ${ways.length} routes takes this ${event.type}`);
-    return taken.map(({ render }) => render);
-  };
-}
+/** Sends a record to the first route whose conditions it meets, or to every such route. @throws NeverRetry NO_ROUTE */
+export const route: StepDefinition<RouteStepOptions> = {
+  stage: 'transform',
+  compile({ routes, match, otherwise }, { event: eventOf }) {
+    const conditions = routes.map(compileCondition);
+    return (record) => {
+      const event = eventOf(record);
+      if (match === 'all') {
+        const taken = conditions.flatMap((isMet, n) => (isMet(event) ? [record.routed(n)] : []));
+        if (taken.length > 0) return taken;
+      } else {
+        const first = conditions.findIndex((isMet) => isMet(event));
+        if (first !== -1) return record.routed(first);
+      }
+      if (otherwise === 'drop') return undefined;
+      throw new NeverRetry('NO_ROUTE', `none of the ${routes.length} routes matches this ${event.type} event`);
+    };
+  },
+};
 
-function first<Way extends { takes(event: MqttEvent): boolean }>(ways: readonly Way[], event: MqttEvent): Way[] {
-  const way = ways.find(({ takes }) => takes(event));
-  return way === undefined ? [] : [way];
-}
-
-function compileCondition({ kind, topicFilter, filter }: RouteTo): (event: MqttEvent) => boolean {
+function compileCondition({ kind, topicFilter, filter }: Condition): (event: MqttEvent) => boolean {
   const pattern = filter === undefined ? undefined : compilePattern(filter);
   return (event) =>
     (kind === undefined || event.type === kind) &&

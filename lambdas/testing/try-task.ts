@@ -1,4 +1,3 @@
-import { openEnvelope } from '../core/client-event.ts';
 import { deployTime } from '../core/deploy-time.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { DeadLetterCode, Stage } from '../core/errors.ts';
@@ -6,10 +5,12 @@ import { type MqttEvent, toEvent } from '../core/event.ts';
 import { type ClientRuleOutput, type RuleOutput, toRuleOutput } from '../core/rule-output.ts';
 import { parseSpec } from '../core/spec.ts';
 import { matchesTopicFilter } from '../core/topic-filter.ts';
+import { RULE_ARNS, TARGET_ARN } from '../core/worker-environment.ts';
 import { sinkOf } from '../deliver/all.ts';
-import type { DeadLetter } from '../worker/dead-letter.ts';
-import { createWorker } from '../worker/worker.ts';
+import type { DeadLetter } from '../worker/message.ts';
+import { createWorker, type WorkerContext } from '../worker/worker.ts';
 import { type BufferedMessage, type SampleMessage, sampleEnvelope } from './sample.ts';
+import { type StepTrace, traceSteps } from './trace-steps.ts';
 
 /** What would become of a message. Nothing is sent. */
 export interface TryResult {
@@ -22,6 +23,8 @@ export interface TryResult {
   readonly event?: MqttEvent;
   /** What templates see, of several records the first; undefined when the envelope's payload is not base64. */
   readonly ruleOutput?: RuleOutput | ClientRuleOutput;
+  /** What came out of each step of the task; a step that failed, and those after it, are left out. */
+  readonly steps: readonly StepTrace[];
   /** What the sink would be asked to send; bytes as text, or as `{ "base64": … }` when they are not UTF-8. */
   readonly requests?: readonly Readonly<Record<string, unknown>>[];
   /** Why it would go to the dead-letter queue. */
@@ -48,7 +51,7 @@ export async function tryTask(
   const sink = sinkOf((spec as { sink?: { type?: string } } | undefined)?.sink?.type ?? 'undefined');
   const parsed = parseSpec(spec, sink.options);
   const envelope = sampleEnvelope(message, parsed.source.type);
-  const [record] = readable(() => openEnvelope(envelope, parsed.source).records) ?? [];
+  const { first: record, steps } = await traceSteps(parsed, envelope);
   const event = record && readable(() => plain(toEvent(record, parsed.source)));
   const ruleOutput = record && readable(() => plain(toRuleOutput(record, parsed.source)));
   const seen = {
@@ -56,6 +59,7 @@ export async function tryTask(
     envelope,
     ...(event && { event }),
     ...(ruleOutput && { ruleOutput }),
+    steps,
   };
   if (!parsed.source.filters.some((filter) => matchesTopicFilter(filter, envelope.topic)))
     return { ...seen, outcome: 'notSelected' };
@@ -68,14 +72,13 @@ export async function tryTask(
     {
       // A sample is as young as it says.
       now: () => envelope.timestamp,
-      env: { ...namesOfDeployTime(parsed.sink), ...options.env },
+      env: { ...PLACEHOLDERS, ...namesOfDeployTime(parsed.sink), ...options.env },
       deadLetters: {
         async send(dead) {
           letters.push(...dead);
           return dead.map(() => true);
         },
       },
-      retries: { send: async (messages) => messages.map(() => true) },
     },
   );
   async function keep(given: readonly unknown[]) {
@@ -83,9 +86,8 @@ export async function tryTask(
     return given.map(() => ({ status: 'delivered' as const }));
   }
   const { id, timestamp } = envelope;
-  await worker.process([{ id, body: JSON.stringify(envelope), sentAt: timestamp, attempt: 0, firstSeen: timestamp }], {
-    remainingMs: () => Infinity,
-  });
+  const buffered = { id, body: JSON.stringify(envelope), sentAt: timestamp, attempt: 0, firstSeen: timestamp };
+  await worker.process({ messages: [buffered] }, { remainingMs: () => Infinity, buffer: NOTHING_IS_REQUEUED });
 
   const [letter] = letters;
   if (letter !== undefined) {
@@ -95,6 +97,14 @@ export async function tryTask(
   if (requests.length === 0) return { ...seen, outcome: 'filtered' };
   return { ...seen, outcome: 'delivered', requests: requests.map((request) => shown(sink.show(request))) };
 }
+
+/** Where dead letters would name the rule and the target. */
+const PLACEHOLDERS = { [RULE_ARNS]: '*', [TARGET_ARN]: '*' };
+
+const NOTHING_IS_REQUEUED: WorkerContext['buffer'] = {
+  requeue: { send: async (messages) => messages.map(() => 'stored') },
+  retryMode: 'requeue',
+};
 
 function shown(request: Record<string, unknown>): Record<string, unknown> {
   const entries = Object.entries(request).filter(([, value]) => value !== undefined);

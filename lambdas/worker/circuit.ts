@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { SqsApi } from '../buffer/sqs/api.ts';
 import type { ControlMessage } from '../core/control.ts';
-import type { BatchReport } from './worker.ts';
+import type { BatchReport } from './message.ts';
 
-/** So many batches of nothing but stop errors, one after the other, open the circuit. */
-const STOPS_IN_A_ROW = 2;
-/** The control function acts within seconds; until then, batches that come tell it nothing new. */
+/** Consecutive batches of nothing but stop errors that open the circuit. */
+const STOPS_TO_OPEN = 2;
+/** The control function acts within seconds; until then, further batches report nothing new. */
 const QUIET_MS = 10_000;
 
-export interface HaltOptions {
+export interface CircuitOptions {
   readonly api: SqsApi;
   /** URL of the control function's queue. */
   readonly queueUrl: string;
@@ -17,17 +17,18 @@ export interface HaltOptions {
   readonly now: () => number;
 }
 
-/** Listens to the reports of one running worker, and tells the control function when its task cannot go on. */
-export function haltReporter({ api, queueUrl, task, log, now }: HaltOptions): (report: BatchReport) => Promise<void> {
+/** Watches the reports of one running worker and notifies the control function when its task cannot go on. */
+export function circuit({ api, queueUrl, task, log, now }: CircuitOptions): (report: BatchReport) => Promise<void> {
   let stops = 0;
   let quietUntil = 0;
-  return async ({ halt, delivered }) => {
+  return async ({ stop, delivered }) => {
     if (delivered > 0) stops = 0;
-    if (halt === undefined) return;
-    if (halt.kind === 'stopped' && ++stops < STOPS_IN_A_ROW) return;
+    if (stop === undefined) return;
+    if (stop.kind === 'circuitOpen' && ++stops < STOPS_TO_OPEN) return;
     const at = now();
     if (at < quietUntil) return;
-    const message: ControlMessage = { kind: 'halt', task, why: halt.kind, cause: halt.cause, at };
+    const why = stop.kind === 'circuitOpen' ? 'stopped' : 'blocked';
+    const message: ControlMessage = { kind: 'halt', task, why, cause: stop.cause, at };
     try {
       await api.send({
         QueueUrl: queueUrl,
@@ -37,8 +38,8 @@ export function haltReporter({ api, queueUrl, task, log, now }: HaltOptions): (r
       });
       quietUntil = at + QUIET_MS;
     } catch (error) {
-      // The next batch tells again; meanwhile what failed waits on the retry queue.
-      log({ event: 'control not told', reason: String(error) });
+      // The next batch reports it again; meanwhile the records to retry wait on the retry queue.
+      log({ event: 'control function not notified', reason: String(error) });
     }
   };
 }

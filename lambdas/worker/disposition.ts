@@ -1,92 +1,133 @@
 import { NeverRetry, RetryLater } from '../core/errors.ts';
-import { compileBlockingRetries, compileRetries, type ExhaustedRetryCondition } from '../core/retry.ts';
+import { compileRetries, type ExhaustedRetryCondition } from '../core/retry.ts';
 import type { TaskSpec } from '../core/spec.ts';
 import type { Outcome } from '../deliver/sink.ts';
-import { firstSeenAt } from './expiry.ts';
-import type { Parcel } from './settlement.ts';
-import type { BufferMessage } from './worker.ts';
+import { type Delivery, type Disposition, firstSeenAt, type RetryMode } from './message.ts';
 
-/** Seconds, from and to, that a record waits that was not tried: the deadline came first. */
-const UNSENT_WAITS = { from: 1, to: 3 };
-/** The same for one that waits until somebody acts; the control function stops the task meanwhile. */
-const STOPPED_WAITS = { from: 30, to: 60 };
+/** Seconds that a record waits for which the function had no time left. */
+const NO_TIME_WAIT = { from: 1, to: 3 };
+/** Seconds that a record waits until an operator or the control function acts; the task is stopped meanwhile. */
+const STOPPED_WAIT = { from: 30, to: 60 };
 
-/** Where a record goes that is not delivered. */
-export type Fate =
-  | { readonly to: 'retry'; readonly attempt: number; readonly delaySeconds: number; readonly reason: string }
-  /** It was not tried, or may not leave: it waits with the retries that it has had. */
-  | { readonly to: 'park'; readonly delaySeconds: number; readonly reason: string; readonly blocks?: string }
-  | { readonly to: 'deadLetter'; readonly error: NeverRetry; readonly exhausted: ExhaustedRetryCondition }
-  | { readonly to: 'drop' };
-
-export type Undelivered = Exclude<Outcome, { status: 'delivered' }>;
-
-export interface Fates {
-  of(outcome: Undelivered, parcel: Pick<Parcel<unknown>, 'message' | 'at'>, now: number): Fate;
-  /** A record that is to be dead-lettered whatever the sink would say; where faults are prohibited it blocks instead. */
-  ofDead(error: NeverRetry, exhausted?: ExhaustedRetryCondition): Fate;
-  /** A record whose dead letter could not be stored. */
-  ofUnstored(): Fate;
-  /** A record that waits behind one that blocks the way. */
-  ofHeld(): Fate;
-  /** Undefined unless the message has had more retries than the policy gives; then it is not tried, unless it would block. */
-  ofSpent(message: BufferMessage): Fate | undefined;
+/** What the batch knows about a delivery beside the delivery itself. */
+export interface BatchFacts {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Milliseconds of the delivery's life during which the task did not run. */
+  readonly stoppedMs: number;
+  readonly retryMode: RetryMode;
+  /** A record before it blocks the buffer's order. */
+  readonly isBehindBlocker: boolean;
+  /** Every record of the batch that was tried ended in a stop error: see {@link stopCause}. */
+  readonly isStopped: boolean;
 }
 
-/** What the task's retry policy and fault tolerance make of a failure (rows D18, E5). `random` gives 0 to 1, 1 excluded. */
-export function compileFates(
-  spec: Pick<TaskSpec, 'buffer' | 'retryPolicy' | 'faultTolerance' | 'onExhausted' | 'poison'>,
-  random: () => number,
-): Fates {
-  const retries = compileRetries(spec.retryPolicy);
-  const blocking = spec.buffer.type === 'stream' ? compileBlockingRetries(spec.retryPolicy) : undefined;
-  const waitOf = ({ from, to }: typeof UNSENT_WAITS) => from + Math.floor(random() * (to - from + 1));
-  const park = (waits: typeof UNSENT_WAITS, reason: string): Fate => ({
-    to: 'park',
-    delaySeconds: waitOf(waits),
-    reason,
-  });
+/** Decides where a delivery goes: before it is sent, where undefined means that it is to be sent, and by the sink's outcome after. */
+export interface DispositionOf {
+  (delivery: Delivery<unknown>, facts: BatchFacts): Disposition | undefined;
+  (delivery: Delivery<unknown>, facts: BatchFacts, outcome: Outcome): Disposition;
+}
 
-  function ofDead(error: NeverRetry, exhausted: ExhaustedRetryCondition = 'None'): Fate {
+type DecisiveOptions = 'retryPolicy' | 'faultTolerance' | 'onExhausted' | 'poison' | 'requestTtlSeconds' | 'onExpired';
+
+/** Compiles a task's retry policy, fault tolerance and request TTL. `random` gives 0 to 1, 1 excluded. */
+export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random: () => number): DispositionOf {
+  const retries = compileRetries(spec.retryPolicy);
+
+  /** Dead-letters a record that can never be delivered, or that is out of retries, unless the task keeps it or drops it. */
+  function dead(error: NeverRetry, exhausted: ExhaustedRetryCondition = 'None'): Disposition {
     const isExhausted = error.code === 'RETRIES_EXHAUSTED';
     if (spec.faultTolerance === 'prohibited' && (isExhausted || spec.poison === 'block')) {
       const cause = `${error.code}: ${error.message}`;
-      return { to: 'park', delaySeconds: waitOf(STOPPED_WAITS), reason: cause, blocks: cause };
+      return { ...park(STOPPED_WAIT, cause, random), blocks: cause };
     }
-    if (isExhausted && spec.onExhausted === 'drop') return { to: 'drop' };
+    if (isExhausted && spec.onExhausted === 'drop') return { to: 'dropped' };
     return { to: 'deadLetter', error, exhausted };
   }
 
-  return {
-    ofDead,
-    ofHeld: () => park(STOPPED_WAITS, 'one before it blocks the way'),
-    ofUnstored: () => park(STOPPED_WAITS, 'its dead letter could not be stored'),
-    ofSpent({ attempt }) {
-      // One that blocked is tried whenever its operator says so, however often that is.
-      if (blocking !== undefined || spec.faultTolerance === 'prohibited' || attempt <= retries.atMost) return undefined;
-      const reason = `it has had ${attempt} retries; the policy gives ${retries.atMost}`;
-      return ofDead(new NeverRetry('RETRIES_EXHAUSTED', reason), 'MaximumRetryAttempts');
-    },
-    of(outcome, { message, at }, now) {
-      if (outcome.status === 'unsent') return park(UNSENT_WAITS, 'the function’s time was over');
-      if (outcome.status === 'stop') return park(STOPPED_WAITS, outcome.error.message);
-      if (outcome.status === 'never') return ofDead(outcome.error);
-      const { error } = outcome;
-      const { kind } = error;
-      const { attempt, failingMs = 0 } = message;
-      const ageSeconds = (now - firstSeenAt(message, at.envelope)) / 1000;
-      const verdict =
-        blocking?.next({ kind, attempt, ageSeconds, failingSeconds: failingMs / 1000 }) ??
-        retries.next({ kind, attempt, ageSeconds }, random);
-      if (verdict.again)
-        return { to: 'retry', attempt: attempt + 1, delaySeconds: verdict.delaySeconds, reason: error.message };
-      return ofDead(new NeverRetry('RETRIES_EXHAUSTED', error.message, { cause: error }), verdict.condition);
-    },
-  };
+  function expired({ message, progress }: Delivery<unknown>, { now, stoppedMs }: BatchFacts): Disposition | undefined {
+    if (spec.requestTtlSeconds === undefined) return undefined;
+    const ageMs = now - firstSeenAt(message, progress.envelope);
+    if (ageMs - stoppedMs <= spec.requestTtlSeconds * 1000) return undefined;
+    if (spec.onExpired === 'drop') return { to: 'expired' };
+    const age = `age ${Math.round(ageMs / 1000)} s, requestTtl ${spec.requestTtlSeconds} s`;
+    // A message does not get younger, so this one never blocks the task.
+    return {
+      to: 'deadLetter',
+      error: new NeverRetry('EXPIRED', `the message expired: ${age}`),
+      exhausted: 'None',
+    };
+  }
+
+  /** A message that has had more retries than the policy gives is not tried, unless it blocks and its operator wants it tried. */
+  function spent({ message: { attempt } }: Delivery<unknown>, { retryMode }: BatchFacts): Disposition | undefined {
+    if (retryMode === 'redelivery' || spec.faultTolerance === 'prohibited' || attempt <= retries.atMost)
+      return undefined;
+    const reason = `the message has had ${attempt} retries; the policy gives ${retries.atMost}`;
+    return dead(new NeverRetry('RETRIES_EXHAUSTED', reason), 'MaximumRetryAttempts');
+  }
+
+  function failed({ message, progress }: Delivery<unknown>, error: RetryLater, facts: BatchFacts): Disposition {
+    const { attempt, failingMs = 0 } = message;
+    const verdict = retries.next(
+      {
+        kind: error.kind,
+        attempt,
+        ageSeconds: (facts.now - firstSeenAt(message, progress.envelope)) / 1000,
+        failingSeconds: facts.retryMode === 'redelivery' ? failingMs / 1000 : undefined,
+      },
+      random,
+    );
+    if (verdict.again)
+      return { to: 'retry', attempt: attempt + 1, delaySeconds: verdict.delaySeconds, reason: error.message };
+    return dead(new NeverRetry('RETRIES_EXHAUSTED', error.message, { cause: error }), verdict.condition);
+  }
+
+  function untried(delivery: Delivery<unknown>, facts: BatchFacts): Disposition | undefined {
+    const { error } = delivery.progress;
+    if (error !== undefined) return dead(error);
+    const over = expired(delivery, facts) ?? spent(delivery, facts);
+    if (over !== undefined || !facts.isBehindBlocker) return over;
+    return park(STOPPED_WAIT, 'a record before it blocks the task', random);
+  }
+
+  function tried(delivery: Delivery<unknown>, facts: BatchFacts, outcome: Outcome): Disposition {
+    switch (outcome.status) {
+      case 'delivered':
+        return { to: 'delivered' };
+      case 'unsent':
+        return park(NO_TIME_WAIT, 'the function had no time left', random);
+      case 'never':
+        return dead(outcome.error);
+      case 'retry':
+        return failed(delivery, outcome.error, facts);
+      case 'stop':
+        // A stop among records that were not stopped is this record's failure: the task goes on.
+        return facts.isStopped
+          ? park(STOPPED_WAIT, outcome.error.message, random)
+          : failed(delivery, new RetryLater(outcome.error.message, { cause: outcome.error }), facts);
+    }
+  }
+
+  return ((delivery, facts, outcome?: Outcome) =>
+    outcome === undefined ? untried(delivery, facts) : tried(delivery, facts, outcome)) as DispositionOf;
 }
 
-/** Turns what stopped one record among others that were not stopped into a failure that counts: the task as a whole goes on. */
-export function asPassing(outcome: Outcome): Outcome {
-  if (outcome.status !== 'stop') return outcome;
-  return { status: 'retry', error: new RetryLater(outcome.error.message, { cause: outcome.error }) };
+/** The disposition of a record whose dead letter could not be stored. */
+export function withoutDeadLetter(random: () => number): Extract<Disposition, { to: 'park' }> {
+  return park(STOPPED_WAIT, 'its dead letter could not be stored', random);
+}
+
+/**
+ * Why the task as a whole cannot go on, if nothing but stop errors came of a batch. Records that can never be delivered do not
+ * count: most of those are refused before the sink is asked.
+ */
+export function stopCause(outcomes: readonly Outcome[]): string | undefined {
+  const tried = outcomes.filter(({ status }) => status !== 'unsent' && status !== 'never');
+  const stops = tried.filter((outcome) => outcome.status === 'stop');
+  return stops.length === tried.length ? stops[0]?.error.message : undefined;
+}
+
+function park({ from, to }: typeof NO_TIME_WAIT, reason: string, random: () => number) {
+  return { to: 'park', delaySeconds: from + Math.floor(random() * (to - from + 1)), reason } as const;
 }

@@ -1,84 +1,98 @@
 import { readFileSync } from 'node:fs';
-import middy from '@middy/core';
-import type { Context, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
+import middy, { type MiddlewareObj } from '@middy/core';
+import type { Context, KinesisStreamEvent, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type * as z from 'zod';
-import { kinesisIntake } from '../buffer/kinesis/adapter.ts';
-import { streamMemory } from '../buffer/kinesis/failed-records.ts';
-import {
-  type Connectivity,
-  type ControlRequest,
-  controlRequests,
-  type Intake,
-  sqsIntake,
-} from '../buffer/sqs/adapter.ts';
+import type { ReceivedBatch, TaskBuffer } from '../buffer/buffer.ts';
+import { bufferOf } from '../buffer/event-sources.ts';
 import { sqsApi } from '../buffer/sqs/api.ts';
-import { type TaskQueues, taskQueues } from '../buffer/sqs/task-queues.ts';
-import { parameterText, stoppedTime } from '../control/stopped-time.ts';
+import type { Connectivity, ConnectivityRequest } from '../core/control-requests.ts';
 import { parseSpec } from '../core/spec.ts';
-import type { SinkDefinition, SinkEnvironment } from '../deliver/sink.ts';
-import type { StoppedTime } from './expiry.ts';
+import { readVariable, STACK_NAME, STATE_PARAMETER } from '../core/worker-environment.ts';
+import type { SinkDefinition } from '../deliver/sink.ts';
+import type { BatchReport } from './message.ts';
 import { batchMetrics } from './metrics.ts';
-import { type BatchReport, createWorker, type WorkerEnvironment } from './worker.ts';
+import { type WorkerQueues, workerQueues } from './queues.ts';
+import { parameterText, stoppedTime } from './stopped-time.ts';
+import { createWorker, type Worker, type WorkerSetup } from './worker.ts';
 
 /** What a handler runs with. On Lambda it all comes from the function's package and environment. */
-export interface HandlerSetup extends SinkEnvironment, Pick<WorkerEnvironment, 'now' | 'random'> {
+export interface HandlerSetup extends Omit<WorkerSetup, 'deadLetters'> {
   /** The task's spec, not yet parsed. */
   readonly spec: unknown;
-  readonly queues: TaskQueues;
-  /** @default it never was */
-  readonly stopped?: StoppedTime;
+  readonly queues: WorkerQueues;
   readonly report: (report: BatchReport) => void;
 }
 
 export interface Handler {
-  (
-    event: SQSEvent | KinesisStreamEvent,
-    context: Context,
-  ): Promise<{ batchItemFailures: { itemIdentifier: string }[] }>;
-  (event: ControlRequest, context: Context): Promise<Connectivity>;
+  (event: SQSEvent | KinesisStreamEvent, context: Context): Promise<SQSBatchResponse>;
+  (event: ConnectivityRequest, context: Context): Promise<Connectivity>;
 }
 
-/** The Lambda function of a task: decode → filter → render → deliver → report. @throws InvalidOptionError for a spec that is none. */
+/** The Lambda function of a task. @throws InvalidOptionError for an invalid spec or environment. */
 export function createHandler<Schema extends z.ZodType, Request>(
   definition: SinkDefinition<Schema, Request>,
-  { queues, ...setup }: HandlerSetup,
+  { queues, report, ...setup }: HandlerSetup,
 ): Handler {
   const spec = parseSpec(setup.spec, definition.options);
-  const memory = streamMemory(setup.now ?? Date.now);
-  const retries = spec.buffer.type === 'stream' ? memory.stays : queues.retries;
-  const worker = createWorker(spec, definition, { ...setup, ...queues, retries });
-  return middy(async (intake: unknown, context: Context) => {
-    const { process, respond } = asIntake(intake);
-    const report = await process({ remainingMs: () => context.getRemainingTimeInMillis() });
-    setup.report(report);
-    await queues.tellControl(report);
-    return respond(report);
+  const worker = createWorker(spec, definition, { ...setup, deadLetters: queues.deadLetters });
+  const buffers = bufferOf({ spec, queues: queues.buffer, now: setup.now ?? Date.now });
+  return middy(async ({ buffer, batch }: Intake, context: Context): Promise<BatchReport> => {
+    const result = await worker.process(batch, { remainingMs: () => context.getRemainingTimeInMillis(), buffer });
+    report(result);
+    await queues.notifyControl(result);
+    return result;
   })
-    .use(controlRequests(worker))
-    .use(sqsIntake(worker, queues))
-    .use(kinesisIntake(worker, memory)) as unknown as Handler;
+    .use(connectivityRequests(worker))
+    .use(eventSources(buffers)) as unknown as Handler;
 }
 
-// What no intake has taken is still an event: of a source that this function has nothing to do with.
-function asIntake(event: unknown): Intake {
-  if (typeof (event as Partial<Intake>).process === 'function') return event as Intake;
-  throw new Error(
-    `an event of no source that a worker has, with ${Object.keys(Object(event)).join(', ') || 'nothing'}`,
-  );
+/** A batch and the buffer that it comes from. */
+interface Intake {
+  readonly buffer: TaskBuffer;
+  readonly batch: ReceivedBatch;
 }
 
-/** Reads `spec.json` from beside the bundle, and the rest from the function's environment. */
+/** Answers the control function's connectivity test, ahead of every event source. */
+function connectivityRequests(worker: Pick<Worker, 'testConnectivity'>): MiddlewareObj<unknown, unknown> {
+  return {
+    async before({ event }): Promise<Connectivity | undefined> {
+      if ((event as Partial<ConnectivityRequest>).outflow !== 'testConnectivity') return undefined;
+      try {
+        return { ok: true, detail: await worker.testConnectivity() };
+      } catch (error) {
+        return { ok: false, detail: (error as Error).message };
+      }
+    },
+  };
+}
+
+/** Reads the event by its buffer, and turns the batch's report into the response that the event source expects. */
+function eventSources(bufferOf: (event: unknown) => TaskBuffer): MiddlewareObj<unknown, unknown> {
+  return {
+    before(request) {
+      const buffer = bufferOf(request.event);
+      request.event = { buffer, batch: buffer.receive(request.event) } satisfies Intake;
+    },
+    async after(request) {
+      const { batch } = request.event as Intake;
+      request.response = await batch.respond(request.response as BatchReport);
+    },
+  };
+}
+
+/** Reads `spec.json` from beside the bundle, and the rest from the function's environment. @throws InvalidOptionError for a missing variable. */
 export function fromEnv(here: string): HandlerSetup {
   const { env } = process;
   const spec = JSON.parse(readFileSync(new URL('./spec.json', here), 'utf8'));
   const log = (entry: object) => console.log(JSON.stringify({ task: spec.task, ...entry }));
-  const state = env['STATE_PARAMETER'];
-  const dimensions = { Stack: env['STACK_NAME'] ?? '', Task: spec.task };
+  const dimensions = { Stack: readVariable(env, STACK_NAME), Task: spec.task };
+  // Set only for a task with a request TTL: no other task reads its state.
+  const state = env[STATE_PARAMETER];
   return {
     spec,
     env,
     ...(state !== undefined && { stopped: stoppedTime(parameterText(state), { now: Date.now, log }) }),
-    queues: taskQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
+    queues: workerQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
     report: (report) =>
       log({ ...report, failed: report.failed.length, ...batchMetrics(dimensions, report, Date.now()) }),
   };

@@ -1,7 +1,7 @@
-import { type BatchMetric, type MetricName, NAMESPACE, type TaskDimensions } from '../core/metrics.ts';
-import type { BatchReport } from './worker.ts';
+import { type BatchMetric, metricsLine, type TaskDimensions } from '../core/metrics.ts';
+import type { BatchReport } from './message.ts';
 
-/** The counts of a batch report that are metrics, by the metric's name. What is zero is left out, and costs nothing. */
+/** The counts of a batch report that are metrics, by the metric's name. */
 export const METRICS = {
   Delivered: 'delivered',
   Filtered: 'filtered',
@@ -11,30 +11,6 @@ export const METRICS = {
   Dropped: 'dropped',
   DeadLettered: 'deadLettered',
 } as const satisfies Record<Exclude<BatchMetric, 'Failed'>, keyof BatchReport>;
-
-/** One log line that CloudWatch reads as metrics (Amazon CloudWatch, "Embedded metric format"). */
-export function metricsLine(
-  of: TaskDimensions,
-  values: Readonly<Partial<Record<MetricName, number>>>,
-  now: number,
-): object {
-  const counted = Object.entries(values).filter(([, value]) => value > 0);
-  if (counted.length === 0) return {};
-  return {
-    _aws: {
-      Timestamp: now,
-      CloudWatchMetrics: [
-        {
-          Namespace: NAMESPACE,
-          Dimensions: [Object.keys(of)],
-          Metrics: counted.map(([Name]) => ({ Name, Unit: 'Count' })),
-        },
-      ],
-    },
-    ...of,
-    ...Object.fromEntries(counted),
-  };
-}
 
 /** A batch's counts as metrics. */
 export function batchMetrics(of: TaskDimensions, report: BatchReport, now: number): object {

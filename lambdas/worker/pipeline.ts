@@ -1,53 +1,103 @@
 import { openEnvelope } from '../core/client-event.ts';
-import { decodeEnvelope, type Envelope } from '../core/envelope.ts';
-import type { Stage } from '../core/errors.ts';
-import { eventView, readBody } from '../core/event.ts';
-import { compilePattern } from '../core/pattern/pattern.ts';
+import { decodeEnvelope } from '../core/envelope.ts';
+import { readBody } from '../core/event.ts';
 import type { MqttRecord } from '../core/record.ts';
-import { ruleOutputView } from '../core/rule-output.ts';
 import type { TaskSpec } from '../core/spec.ts';
-import type { Routes } from '../step/route.ts';
-import type { BufferMessage } from './worker.ts';
+import { stepsOf } from '../core/steps.ts';
+import type { Render } from '../deliver/sink.ts';
+import { type Records, viewsOf } from '../step/step.ts';
+import { compileSteps } from '../step/steps.ts';
+import { numbered } from './children.ts';
+import type { BufferMessage, Progress } from './message.ts';
+import { asNeverRetry } from './unexpected-error.ts';
 
-/** How far a message has come, known also when a stage throws. */
-export interface Progress<Request> {
-  stage: Stage;
-  envelope?: Envelope;
-  /** What it is delivered as: one request, or one per child once it is split or takes several routes; always the same for the same envelope. */
-  requests?: readonly Request[];
-  /** What each request was made of. */
-  records?: readonly MqttRecord[];
+/** Takes a message from decode to render and records how far it came. Waits only for steps that wait. @throws NeverRetry */
+export type Pipeline<Request> = (message: BufferMessage, progress: Progress<Request>) => void | Promise<void>;
+
+export function newProgress<Request>(): Progress<Request> {
+  return { stage: 'decode', children: [] };
 }
 
-/** The pure stages as one function: true when the message is to be delivered, false when nothing of it passes. @throws NeverRetry */
-export type Stages<Request> = (message: BufferMessage, at: Progress<Request>) => boolean;
-
-/** Compiles decode → filter → transform → render. */
-export function compileStages<Request>(spec: TaskSpec, routes: Routes<Request>): Stages<Request> {
-  const pattern = spec.filter === undefined ? undefined : compilePattern(spec.filter);
-  const toEvent = eventView(spec.source);
-  const toRuleOutput = ruleOutputView(spec.source);
-  return (message, at) => {
-    at.envelope = decodeEnvelope(message.body, { messageId: message.id, sentAt: message.sentAt });
-    const { envelope, records } = openEnvelope(at.envelope, spec.source);
-    at.envelope = envelope;
-    const requests: Request[] = [];
-    const sources: MqttRecord[] = [];
-    for (const record of records) {
-      if (spec.validatePayload)
-        void readBody(record, record.clientEvent === undefined ? spec.source.dataFormat : 'json');
-      at.stage = 'filter';
-      if (pattern !== undefined && !pattern.matches(toEvent(record))) continue;
-      at.stage = 'transform';
-      const ways = routes(toEvent(record));
-      at.stage = 'render';
-      for (const render of ways) {
-        requests.push(render(toRuleOutput(record), toEvent(record)));
-        sources.push(record);
-      }
+/** Takes every message of a batch through the pipeline; those whose steps wait do so at the same time. It never throws. */
+export async function prepare<Request>(
+  messages: readonly BufferMessage[],
+  pipeline: Pipeline<Request>,
+): Promise<Progress<Request>[]> {
+  const waiting: Promise<void>[] = [];
+  const progresses = messages.map((message) => {
+    const progress = newProgress<Request>();
+    const fail = (error: unknown) => {
+      progress.error = asNeverRetry(error, progress.stage);
+    };
+    try {
+      const pending = pipeline(message, progress);
+      if (pending !== undefined) waiting.push(pending.catch(fail));
+    } catch (error) {
+      fail(error);
     }
-    at.requests = requests;
-    at.records = sources;
-    return requests.length > 0;
+    return progress;
+  });
+  if (waiting.length > 0) await Promise.all(waiting);
+  return progresses;
+}
+
+/**
+ * Compiles decode → steps → render.
+ *
+ * @param renders One for each route of the task; one alone where it has no routes.
+ */
+export function compilePipeline<Request>(spec: TaskSpec, renders: readonly Render<Request>[]): Pipeline<Request> {
+  const views = viewsOf(spec.source);
+  const steps = compileSteps(stepsOf(spec), views);
+
+  /** Takes a record through the steps from a place on, as far as none of them waits. */
+  function run(record: MqttRecord, from: number, progress: Progress<Request>): void | Promise<void> {
+    for (let place = from; place < steps.length; place++) {
+      const { stage, apply } = steps[place]!;
+      progress.stage = stage;
+      const made = apply(record);
+      if (made === undefined) return;
+      if (made instanceof Promise) return made.then((records) => runAll(records, place + 1, progress));
+      if (!isOne(made)) return runAll(made, place + 1, progress);
+      record = made;
+    }
+    progress.stage = 'render';
+    const render = renders[record.route ?? 0]!;
+    progress.children.push({ id: record.id, request: render(views.ruleOutput(record), views.event(record)) });
+  }
+
+  // One after the other, so that a stage that fails is the one that `progress` names.
+  function runAll(made: Records, from: number, progress: Progress<Request>): void | Promise<void> {
+    const records = made === undefined ? [] : isOne(made) ? [made] : numbered(made);
+    for (let n = 0; n < records.length; n++) {
+      const pending = run(records[n]!, from, progress);
+      if (pending !== undefined) return continueWith(pending, records, n + 1, from, progress);
+    }
+  }
+
+  async function continueWith(
+    pending: Promise<void>,
+    records: readonly MqttRecord[],
+    next: number,
+    from: number,
+    progress: Progress<Request>,
+  ): Promise<void> {
+    await pending;
+    for (const record of records.slice(next)) await run(record, from, progress);
+  }
+
+  return (message, progress) => {
+    progress.envelope = decodeEnvelope(message.body, { messageId: message.id, sentAt: message.sentAt });
+    const { envelope, records } = openEnvelope(progress.envelope);
+    progress.envelope = envelope;
+    if (spec.validatePayload) {
+      for (const record of records)
+        void readBody(record, record.clientEvent === undefined ? spec.source.dataFormat : 'json');
+    }
+    return runAll(records, 0, progress);
   };
+}
+
+function isOne(made: MqttRecord | readonly MqttRecord[]): made is MqttRecord {
+  return !Array.isArray(made);
 }

@@ -1,80 +1,38 @@
-import type { LentMessage } from '../buffer/sqs/message.ts';
-import type { DeliverContext } from '../deliver/sink.ts';
-import type { RetryQueue } from './requeued.ts';
-import type { BatchReport, Worker } from './worker.ts';
+import type { BufferMessage } from './message.ts';
 
-/** A message lent so often may be what stops the function: it did not come back by a report of ours. */
+/** A message received this often may be what stops the function: no report returned it to the queue. */
 const SUSPECT_AFTER_RECEIVES = 3;
 
-export interface Isolation {
-  readonly worker: Worker;
-  readonly retries: RetryQueue;
-  /** Deletes messages at once, ahead of the report, so that a crash does not bring them back. */
-  readonly remove: (messages: readonly LentMessage[]) => Promise<void>;
+/** A batch divided by what may have stopped the function. */
+export interface Division {
+  /** Processed now. */
+  readonly taken: readonly BufferMessage[];
+  /** Requeued before anything is processed, so that a crash now does not count against them. */
+  readonly leaving: readonly BufferMessage[];
+  /** The one message taken has stopped the function each time that it was processed alone. */
+  readonly isCrashing: boolean;
 }
 
 /**
- * Processes a batch, and takes care of what may have crashed the function: a suspect goes to the retry queue, is processed
- * there alone, and is dead-lettered as CRASHED once it has crashed there too. What came with it waits for another batch.
+ * Quarantines poison-message suspects: a suspect goes to the retry queue, is processed alone from there, and is dead-lettered as
+ * CRASHED once it stops the function there, too. A buffer that counts no receives has no suspects.
  */
-export async function processIsolated(
-  messages: readonly LentMessage[],
-  context: DeliverContext,
-  { worker, retries, remove }: Isolation,
-): Promise<BatchReport> {
-  const isOften = ({ receiveCount }: LentMessage) => receiveCount >= SUSPECT_AFTER_RECEIVES;
-  const chosen = messages.find(({ isSuspect }) => isSuspect);
-  // What is not tried now leaves first: what stops the function here must not be held against it.
-  const others = messages.filter((message) => message !== chosen && (chosen !== undefined || isOften(message)));
-  if (others.length === 0) return take(messages);
-  const sent = await sendAway(others);
-  const away = new Set(others);
-  return together(sent, await take(messages.filter((message) => !away.has(message))));
-
-  async function take(some: readonly LentMessage[]): Promise<BatchReport> {
-    return chosen !== undefined && isOften(chosen) ? worker.giveUp(chosen) : worker.process(some, context);
-  }
-
-  async function sendAway(all: readonly LentMessage[]): Promise<BatchReport> {
-    const stored = await retries.send(
-      all.map((message) => {
-        const { id, body, attempt, firstSeen, sentAt, children } = message;
-        const isSuspect = message.isSuspect || isOften(message);
-        return { id, body, attempt, firstSeen: firstSeen ?? sentAt, children, isSuspect, delaySeconds: 0 };
-      }),
-    );
-    await remove(all.filter((_, i) => stored[i]));
-    const failed = all.filter((_, i) => !stored[i]).map(({ id }) => id);
-    return { ...NOTHING, received: all.length, parked: all.length - failed.length, failed };
-  }
+export function divide(messages: readonly BufferMessage[]): Division {
+  const alone = messages.find(({ isSuspect }) => isSuspect);
+  const leaves = (message: BufferMessage) => (alone === undefined ? isReceivedOften(message) : message !== alone);
+  const leaving = messages.filter(leaves);
+  return {
+    taken: leaving.length === 0 ? messages : messages.filter((message) => !leaves(message)),
+    leaving,
+    isCrashing: alone !== undefined && isReceivedOften(alone),
+  };
 }
 
-const NOTHING: BatchReport = {
-  received: 0,
-  filtered: 0,
-  delivered: 0,
-  deadLettered: 0,
-  retried: 0,
-  parked: 0,
-  expired: 0,
-  dropped: 0,
-  failed: [],
-  reasons: [],
-  halt: undefined,
-};
+/** Whether a message that leaves the batch is to be processed alone. */
+export function isSuspect(message: BufferMessage): boolean {
+  return message.isSuspect === true || isReceivedOften(message);
+}
 
-function together(a: BatchReport, b: BatchReport): BatchReport {
-  return {
-    received: a.received + b.received,
-    filtered: a.filtered + b.filtered,
-    delivered: a.delivered + b.delivered,
-    deadLettered: a.deadLettered + b.deadLettered,
-    retried: a.retried + b.retried,
-    parked: a.parked + b.parked,
-    expired: a.expired + b.expired,
-    dropped: a.dropped + b.dropped,
-    failed: [...a.failed, ...b.failed],
-    reasons: [...new Set([...a.reasons, ...b.reasons])],
-    halt: a.halt ?? b.halt,
-  };
+function isReceivedOften({ receiveCount = 0 }: BufferMessage): boolean {
+  return receiveCount >= SUSPECT_AFTER_RECEIVES;
 }

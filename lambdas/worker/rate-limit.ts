@@ -1,31 +1,31 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Outcome, Sink } from '../deliver/sink.ts';
 
-/** Time, handed in so that tests need not wait for it. */
-export interface PaceClock {
+/** The machine's time, injected so that tests need not wait. */
+export interface RateLimitClock {
   /** Milliseconds, from any beginning. */
   now(): number;
   sleep(ms: number): Promise<unknown>;
 }
 
-const MACHINE: PaceClock = { now: () => performance.now(), sleep: (ms) => wait(ms) };
+const MACHINE: RateLimitClock = { now: () => performance.now(), sleep: (ms) => wait(ms) };
 
-/** A wait for records' turn collects those of so long, so that a slow pace does not become a call per record. */
+/** Waits for at least this many milliseconds' worth of tokens, so that a low rate still sends batches. */
 const SLICE_MS = 250;
 
-/** Sends no more than so many records a second, with bursts of one second's; what the deadline leaves over is unsent. */
-export function paced<Request>(
+/** Sends at most `recordsPerSecond`, with bursts of one second's worth. Records for which the deadline leaves no time are unsent. */
+export function rateLimited<Request>(
   sink: Sink<Request>,
   recordsPerSecond: number,
-  clock: PaceClock = MACHINE,
+  clock: RateLimitClock = MACHINE,
 ): Sink<Request> {
-  const most = Math.max(1, recordsPerSecond);
-  let allowance = most;
+  const burst = Math.max(1, recordsPerSecond);
+  let allowance = burst;
   let countedAt = clock.now();
 
   const refill = () => {
     const now = clock.now();
-    allowance = Math.min(most, allowance + ((now - countedAt) * recordsPerSecond) / 1000);
+    allowance = Math.min(burst, allowance + ((now - countedAt) * recordsPerSecond) / 1000);
     countedAt = now;
   };
 
@@ -35,7 +35,7 @@ export function paced<Request>(
       const outcomes: Outcome[] = [];
       while (outcomes.length < requests.length) {
         const left = requests.length - outcomes.length;
-        const wanted = Math.min(left, most, Math.max(1, Math.floor((recordsPerSecond * SLICE_MS) / 1000)));
+        const wanted = Math.min(left, burst, Math.max(1, Math.floor((recordsPerSecond * SLICE_MS) / 1000)));
         refill();
         const waitMs = ((wanted - allowance) * 1000) / recordsPerSecond;
         if (waitMs > 0) {

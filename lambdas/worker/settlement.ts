@@ -1,149 +1,153 @@
 import type { NeverRetry } from '../core/errors.ts';
 import type { ExhaustedRetryCondition } from '../core/retry.ts';
-import type { TaskSpec } from '../core/spec.ts';
 import { matchesTopicFilter } from '../core/topic-filter.ts';
-import type { DeadLetter, DeadLetters } from './dead-letter.ts';
-import type { Fate, Fates } from './disposition.ts';
-import { firstSeenAt } from './expiry.ts';
-import type { Progress } from './pipeline.ts';
-import type { Requeued, RetryQueue } from './requeued.ts';
-import type { BatchReport, BufferMessage, Halt } from './worker.ts';
+import { withoutDeadLetter } from './disposition.ts';
+import {
+  type BatchReport,
+  type BufferMessage,
+  type DeadLetter,
+  type DeadLetters,
+  type Delivery,
+  type Disposition,
+  firstSeenAt,
+  type Requeue,
+  type Requeued,
+} from './message.ts';
 
-/** One request of a message, on its way to its one end. */
-export interface Parcel<Request> {
-  readonly message: BufferMessage;
-  readonly at: Progress<Request>;
-  /** Its number among the message's requests; undefined for a message that never became any. */
-  readonly child?: number;
-  /** It may have killed the function, and is to come alone if it comes again. */
-  readonly isSuspect?: boolean;
-  /** Undefined once it is delivered. */
-  fate?: Fate;
-}
-
-/** Sends what is dead-lettered, retried and parked on its way, and says what became of it all. */
+/** Executes dispositions: writes dead letters, requeues what is to be tried again, and reports the batch. */
 export type Settle<Request> = (
-  parcels: readonly Parcel<Request>[],
-  counts: Pick<BatchReport, 'received' | 'filtered' | 'delivered' | 'expired'>,
-  stop: string | undefined,
+  deliveries: readonly Delivery<Request>[],
+  requeue: Requeue,
+  counts: { readonly received: number; readonly filtered: number; readonly stopCause?: string | undefined },
 ) => Promise<BatchReport>;
 
 export interface SettlementParts<Request> {
-  readonly fates: Fates;
-  /** What makes the task's children. */
-  readonly by: string;
-  readonly deadLetters: DeadLetters;
-  readonly retries: RetryQueue;
-  /** In the order of the source's filters. */
+  readonly filters: readonly string[];
+  /** In the order of `filters`. */
   readonly ruleArns: readonly string[];
-  /** ARN or address of where a request goes. */
+  /** ARN or address of a request's target; without a request, of any. */
   readonly target: (request?: Request) => string;
+  /** Of the configuration that numbers the children. */
+  readonly fingerprint: string;
+  readonly deadLetters: DeadLetters;
+  readonly random: () => number;
 }
 
-const REASONS_AT_MOST = 3;
+type AgainDisposition = Extract<Disposition, { to: 'retry' | 'park' }>;
 
-export function settlement<Request>(
-  { source }: Pick<TaskSpec, 'source'>,
-  { fates, by, deadLetters, retries, ruleArns, target }: SettlementParts<Request>,
-): Settle<Request> {
-  function letterOf(
-    { message, at, child }: Parcel<Request>,
+/** Children of one message that are requeued together. */
+interface Group<Request> {
+  readonly message: BufferMessage;
+  readonly attempt: number;
+  readonly deliveries: Delivery<Request>[];
+  delaySeconds: number;
+  retried: number;
+}
+
+const MAX_REASONS = 3;
+
+export function settlement<Request>(parts: SettlementParts<Request>): Settle<Request> {
+  const { filters, ruleArns, target, fingerprint, deadLetters, random } = parts;
+
+  function deadLetterOf(
+    { message, progress, child }: Delivery<Request>,
     error: NeverRetry,
     exhausted: ExhaustedRetryCondition,
   ): DeadLetter {
-    const { envelope, requests } = at;
+    const { envelope, stage } = progress;
     const topic = envelope?.topic;
-    const rule = topic === undefined ? 0 : source.filters.findIndex((filter) => matchesTopicFilter(filter, topic));
+    const rule = topic === undefined ? 0 : filters.findIndex((filter) => matchesTopicFilter(filter, topic));
+    const own = child === undefined ? undefined : progress.children[child];
     return {
       body: message.body,
       error,
-      stage: at.stage,
-      messageId: (child === undefined ? envelope?.id : idOf(at, child)) ?? message.id,
+      stage,
+      messageId: own?.id ?? envelope?.id ?? message.id,
       firstSeen: firstSeenAt(message, envelope),
       retryAttempts: message.attempt,
       exhausted,
       ruleArn: ruleArns[rule] ?? ruleArns[0]!,
-      targetArn: target(child === undefined ? undefined : requests?.[child]),
+      targetArn: target(own?.request),
     };
   }
 
-  return async (parcels, counts, stop) => {
-    const failed = new Set<string>();
-    const reasons = new Set<string>();
-    const ends = { deadLettered: 0, retried: 0, parked: 0, dropped: 0 };
-    let block: string | undefined;
+  function requeuedOf({ message, deliveries, attempt, delaySeconds }: Group<Request>): Requeued {
+    const [{ progress, child, isSuspect = false }] = deliveries as [Delivery<Request>];
+    const isWhole = deliveries.length === progress.children.length;
+    const owed = isWhole ? undefined : { by: fingerprint, numbers: deliveries.map((one) => one.child!) };
+    return {
+      id: message.id,
+      body: message.body,
+      firstSeen: firstSeenAt(message, progress.envelope),
+      attempt,
+      children: child === undefined ? message.children : owed,
+      isSuspect,
+      delaySeconds,
+    };
+  }
 
-    const dead = parcels.flatMap((parcel) => {
-      const { fate } = parcel;
-      return fate?.to === 'deadLetter' ? [{ parcel, letter: letterOf(parcel, fate.error, fate.exhausted) }] : [];
-    });
-    const stored = await sendAll(
-      deadLetters,
-      dead.map(({ letter }) => letter),
-    );
-    dead.forEach(({ parcel }, i) => {
-      if (stored[i]) ends.deadLettered++;
-      else parcel.fate = fates.ofUnstored();
-    });
-
-    const again = new Map<
-      string,
-      { message: BufferMessage; all: Parcel<Request>[]; attempt: number; delaySeconds: number }
-    >();
-    for (const parcel of parcels) {
-      const { fate, message } = parcel;
-      if (fate?.to === 'drop') ends.dropped++;
-      if (fate?.to !== 'retry' && fate?.to !== 'park') continue;
-      if (fate.to === 'park') block ??= fate.blocks;
-      if (reasons.size < REASONS_AT_MOST) reasons.add(fate.reason);
-      const attempt = fate.to === 'retry' ? fate.attempt : message.attempt;
-      const key = `${attempt} ${message.id}`;
-      const group = again.get(key) ?? { message, all: [], attempt, delaySeconds: 0 };
-      group.all.push(parcel);
-      // Children that come again together come when the last of them may.
-      group.delaySeconds = Math.max(group.delaySeconds, fate.delaySeconds);
-      again.set(key, group);
+  return async (deliveries, requeue, { received, filtered, stopCause }) => {
+    const counts = { delivered: 0, deadLettered: 0, expired: 0, dropped: 0, retried: 0, parked: 0 };
+    const again: [Delivery<Request>, AgainDisposition][] = [];
+    const dead: [Delivery<Request>, DeadLetter][] = [];
+    for (const delivery of deliveries) {
+      const disposition = delivery.disposition!;
+      if (disposition.to === 'deadLetter')
+        dead.push([delivery, deadLetterOf(delivery, disposition.error, disposition.exhausted)]);
+      else if (disposition.to === 'retry' || disposition.to === 'park') again.push([delivery, disposition]);
+      else counts[disposition.to]++;
     }
-    const groups = [...again.values()];
-    const kept = await sendAll(
-      retries,
-      groups.map(({ message, all, attempt, delaySeconds }): Requeued => {
-        const [{ at, child, isSuspect = false }] = all as [Parcel<Request>];
-        const isWhole = child === undefined || all.length === at.requests!.length;
-        const children = isWhole ? undefined : { by, numbers: all.map((parcel) => parcel.child!) };
-        const { id, body } = message;
-        const firstSeen = firstSeenAt(message, at.envelope);
-        return { id, body, firstSeen, attempt, children, isSuspect, delaySeconds };
-      }),
-    );
-    groups.forEach(({ message, all }, i) => {
-      if (!kept[i]) failed.add(message.id);
-      else for (const { fate } of all) ends[fate!.to === 'retry' ? 'retried' : 'parked']++;
+
+    const isStored = dead.length === 0 ? [] : await deadLetters.send(dead.map(([, deadLetter]) => deadLetter));
+    dead.forEach(([delivery], i) => {
+      if (isStored[i]) counts.deadLettered++;
+      else again.push([delivery, withoutDeadLetter(random)]);
     });
 
-    let halt: Halt | undefined;
-    if (block !== undefined) halt = { kind: 'blocked', cause: block };
-    else if (stop !== undefined) halt = { kind: 'stopped', cause: stop };
-    return { ...counts, ...ends, failed: [...failed], reasons: [...reasons], halt };
+    const groups = grouped(again);
+    const results = groups.length === 0 ? [] : await requeue.send(groups.map(requeuedOf));
+    const failed = new Set<string>();
+    groups.forEach(({ message, deliveries: own, retried }, i) => {
+      if (results[i] !== 'stored') failed.add(message.id);
+      if (results[i] === 'failed') return;
+      counts.retried += retried;
+      counts.parked += own.length - retried;
+    });
+
+    const reasons = new Set(again.map(([, { reason }]) => reason));
+    const blocker = again.find(([, disposition]) => disposition.to === 'park' && disposition.blocks !== undefined);
+    const blocks = blocker && (blocker[1] as Extract<Disposition, { to: 'park' }>).blocks;
+    return {
+      received,
+      filtered,
+      ...counts,
+      failed: [...failed],
+      reasons: [...reasons].slice(0, MAX_REASONS),
+      stop:
+        blocks !== undefined
+          ? { kind: 'blocked', cause: blocks }
+          : stopCause !== undefined
+            ? { kind: 'circuitOpen', cause: stopCause }
+            : undefined,
+    };
   };
 }
 
-/** Of the record that a child was made of; with its place among the ways that the record took, where these are several. */
-function idOf<Request>({ records = [] }: Progress<Request>, child: number): string | undefined {
-  const record = records[child];
-  const first = records.indexOf(record!);
-  const isOnly = records.lastIndexOf(record!) === first;
-  return isOnly ? record?.envelope.id : `${record!.envelope.id}#${child - first}`;
-}
-
-async function sendAll<Item>(
-  to: { send(items: readonly Item[]): Promise<readonly boolean[]> },
-  items: Item[],
-): Promise<readonly boolean[]> {
-  if (items.length === 0) return [];
-  try {
-    return await to.send(items);
-  } catch {
-    return items.map(() => false);
+/** Children of a message with the same attempt are requeued as one message, when the last of them may be tried. */
+function grouped<Request>(again: readonly [Delivery<Request>, AgainDisposition][]): Group<Request>[] {
+  const groups = new Map<string, Group<Request>>();
+  for (const [delivery, disposition] of again) {
+    const { message } = delivery;
+    const attempt = disposition.to === 'retry' ? disposition.attempt : message.attempt;
+    const key = `${attempt} ${message.id}`;
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = { message, attempt, deliveries: [], delaySeconds: 0, retried: 0 };
+      groups.set(key, group);
+    }
+    group.deliveries.push(delivery);
+    group.delaySeconds = Math.max(group.delaySeconds, disposition.delaySeconds);
+    if (disposition.to === 'retry') group.retried++;
   }
+  return [...groups.values()];
 }

@@ -1,5 +1,4 @@
 import type { SQSEvent } from 'aws-lambda';
-import type { Connectivity, ControlRequest, ProbeResponse } from '../../lambdas/buffer/sqs/adapter.ts';
 import { control, type TaskPorts } from '../../lambdas/control/control.ts';
 import {
   type ControlMessage,
@@ -8,7 +7,8 @@ import {
   type TaskState,
   UNWRITTEN_STATE,
 } from '../../lambdas/core/control.ts';
-import type { StoppedTime } from '../../lambdas/worker/expiry.ts';
+import type { Connectivity, ConnectivityRequest, ProbeResponse } from '../../lambdas/core/control-requests.ts';
+import type { StoppedTime } from '../../lambdas/worker/stopped-time.ts';
 import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
 import { toRecord } from './queue/record.ts';
@@ -62,7 +62,8 @@ export function localControl(options: LocalControlOptions): LocalControl {
         if (enabled) switchedOff.delete(rule);
         else switchedOff.add(rule);
     },
-    testConnectivity: () => invoke({ outflow: 'testConnectivity' } satisfies ControlRequest) as Promise<Connectivity>,
+    testConnectivity: () =>
+      invoke({ outflow: 'testConnectivity' } satisfies ConnectivityRequest) as Promise<Connectivity>,
     async tryOne() {
       const [message] = retryQueue?.receive(1) ?? [];
       if (message === undefined || retryQueue === undefined) return undefined;

@@ -1,9 +1,9 @@
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
-import { taskQueues } from '../../lambdas/buffer/sqs/task-queues.ts';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import { sinkOf } from '../../lambdas/deliver/all.ts';
 import { createHandler, type Handler } from '../../lambdas/worker/handler.ts';
-import type { BatchReport } from '../../lambdas/worker/worker.ts';
+import type { BatchReport } from '../../lambdas/worker/message.ts';
+import { workerQueues } from '../../lambdas/worker/queues.ts';
 import { readSpec, type Stack } from './assembly.ts';
 import { type LocalControl, localControl } from './control.ts';
 import { EMULATOR_MAX_REQUEST_BYTES, type LocalKinesis } from './kinesis.ts';
@@ -97,7 +97,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     env,
     endpointUrl: setup.kinesis.endpointUrl,
     ...(setup.secret && { secret: setup.secret }),
-    queues: taskQueues({ api, env, task: metadata.task, log, now: Date.now }),
+    queues: workerQueues({ api, env, task: metadata.task, log, now: Date.now }),
     stopped: local.stopped,
     report(report) {
       count(base.counters, report);

@@ -9,7 +9,7 @@ import { tryTask } from '../../lambdas/testing/index.ts';
 import { createWorker } from '../../lambdas/worker/worker.ts';
 import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
 import { envelope } from '../support/messages.ts';
-import { scriptedQueues } from '../support/task-queues.ts';
+import { scriptedBuffer, scriptedQueues, WORKER_ENV } from '../support/task-queues.ts';
 import { deployable, type Told } from './deployed-worker.ts';
 
 const SECRETS = {
@@ -143,10 +143,11 @@ describe('what a task gives away', () => {
     const worker = createWorker(
       parseSpec(spec, kinesis.options),
       { ...kinesis, compile: () => fails },
-      { env: {}, ...queues },
+      { env: WORKER_ENV, ...queues },
     );
     const body = JSON.stringify(envelope());
-    await worker.process([{ id: 'm', body, sentAt: 1, attempt: 0, firstSeen: 1 }], { remainingMs: () => Infinity });
+    const messages = [{ id: 'm', body, sentAt: 1, attempt: 0, firstSeen: 1 }];
+    await worker.process({ messages }, { remainingMs: () => Infinity, buffer: scriptedBuffer(queues) });
     expect(queues.letters.map(({ error }) => [error.code, error.message])).toEqual([
       ['CRASHED', 'render failed: TypeError ERR_UNFORESEEN'],
     ]);

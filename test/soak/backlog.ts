@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { taskQueues } from '../../lambdas/buffer/sqs/task-queues.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kinesis/render.ts';
 import type { Outcome, Sink, SinkDefinition } from '../../lambdas/deliver/sink.ts';
 import { createHandler } from '../../lambdas/worker/handler.ts';
+import { workerQueues } from '../../lambdas/worker/queues.ts';
 import { queueApi } from '../../localstack/one-process/queue/api.ts';
 import { type Clock, systemClock } from '../../localstack/one-process/queue/clock.ts';
 import { type Mapping, type MappingOptions, startMapping } from '../../localstack/one-process/queue/mapping.ts';
@@ -76,7 +76,7 @@ export function openLine({
       ...spec,
     },
     env,
-    queues: taskQueues({ api: queueApi(queues, async () => {}), env, task: 'Backlog', log, now }),
+    queues: workerQueues({ api: queueApi(queues, async () => {}), env, task: 'Backlog', log, now }),
     now,
     report: () => {},
   });

@@ -5,7 +5,7 @@ import { kinesis } from '../../lambdas/deliver/kinesis/kinesis.ts';
 import { tryTask } from '../../lambdas/testing/try-task.ts';
 import { createWorker } from '../../lambdas/worker/worker.ts';
 import { envelope } from '../support/messages.ts';
-import { scriptedQueues } from '../support/task-queues.ts';
+import { scriptedBuffer, scriptedQueues, WORKER_ENV } from '../support/task-queues.ts';
 
 const spec = (route: object) => ({
   v: 1,
@@ -59,11 +59,24 @@ describe('a route', () => {
       }),
     };
     const parsed = parseSpec(spec(route as object), kinesis.options);
-    const worker = createWorker(parsed, definition, { ...queues, env: { TARGET_ARN: 'arn:stream/*', ...env } });
+    const worker = createWorker(parsed, definition, {
+      ...queues,
+      env: { ...WORKER_ENV, TARGET_ARN: 'arn:stream/*', ...env },
+    });
     const send = (topic: string, payload: string) =>
       worker.process(
-        [{ id: 'm', body: JSON.stringify(envelope(payload, { topic })), sentAt: 0, attempt: 0, firstSeen: Date.now() }],
-        { remainingMs: () => 60_000 },
+        {
+          messages: [
+            {
+              id: 'm',
+              body: JSON.stringify(envelope(payload, { topic })),
+              sentAt: 0,
+              attempt: 0,
+              firstSeen: Date.now(),
+            },
+          ],
+        },
+        { remainingMs: () => 60_000, buffer: scriptedBuffer(queues) },
       );
     return { worker, asked, send, letters: queues.letters };
   };

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { compileTemplate } from '../../lambdas/core/template/template.ts';
 import type { Outcome, SinkDefinition } from '../../lambdas/deliver/sink.ts';
 import { createHandler } from '../../lambdas/worker/handler.ts';
-import type { BatchReport } from '../../lambdas/worker/worker.ts';
+import type { BatchReport } from '../../lambdas/worker/message.ts';
 import { context } from './messages.ts';
 import { type QueueScript, scriptedQueues } from './task-queues.ts';
 

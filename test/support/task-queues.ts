@@ -1,47 +1,59 @@
-import type { LentMessage } from '../../lambdas/buffer/sqs/message.ts';
-import type { TaskQueues } from '../../lambdas/buffer/sqs/task-queues.ts';
-import type { DeadLetter } from '../../lambdas/worker/dead-letter.ts';
-import type { Requeued } from '../../lambdas/worker/requeued.ts';
-import type { Halt } from '../../lambdas/worker/worker.ts';
+import type { ReceivedMessage } from '../../lambdas/buffer/sqs/message.ts';
+import type { DeadLetter, Requeued, TaskStop } from '../../lambdas/worker/message.ts';
+import type { WorkerQueues } from '../../lambdas/worker/queues.ts';
 
-export interface ScriptedQueues extends TaskQueues {
+/** A worker's queues that record what was sent to them. */
+export interface ScriptedQueues extends WorkerQueues {
   readonly letters: DeadLetter[];
   readonly requeued: Requeued[];
-  readonly removed: LentMessage[];
-  readonly shortened: LentMessage[];
-  readonly halts: Halt[];
+  readonly removed: ReceivedMessage[];
+  readonly shortened: ReceivedMessage[];
+  readonly stops: TaskStop[];
 }
 
 export interface QueueScript {
+  /** Whether a dead letter can be stored. @default always */
   readonly stores?: (letter: DeadLetter) => boolean;
+  /** Whether a message can be requeued. @default always */
   readonly keeps?: (message: Requeued) => boolean;
 }
 
-/** The queues around a worker, which do as they are told, and remember. */
+/** The environment that a worker cannot do without. */
+export const WORKER_ENV = { RULE_ARNS: 'arn:rule/1', TARGET_ARN: 'arn:target/*' };
+
 export function scriptedQueues({ stores = () => true, keeps = () => true }: QueueScript = {}): ScriptedQueues {
   const letters: DeadLetter[] = [];
   const requeued: Requeued[] = [];
-  const removed: LentMessage[] = [];
-  const shortened: LentMessage[] = [];
-  const halts: Halt[] = [];
+  const removed: ReceivedMessage[] = [];
+  const shortened: ReceivedMessage[] = [];
+  const stops: TaskStop[] = [];
   return {
     letters,
     requeued,
     removed,
     shortened,
-    halts,
+    stops,
     deadLetters: { send: async (given) => given.map((letter) => taken(letter, stores(letter), letters)) },
-    retries: { send: async (given) => given.map((message) => taken(message, keeps(message), requeued)) },
-    async remove(messages) {
-      removed.push(...messages);
+    buffer: {
+      requeue: {
+        send: async (given) => given.map((message) => (taken(message, keeps(message), requeued) ? 'stored' : 'failed')),
+      },
+      async remove(messages) {
+        removed.push(...messages);
+      },
+      async returnSoon(messages) {
+        shortened.push(...messages);
+      },
     },
-    async comeAgainSoon(messages) {
-      shortened.push(...messages);
-    },
-    async tellControl({ halt }) {
-      if (halt !== undefined) halts.push(halt);
+    async notifyControl({ stop }) {
+      if (stop !== undefined) stops.push(stop);
     },
   };
+}
+
+/** The buffer that {@link scriptedQueues} belongs to, for a worker without a handler. */
+export function scriptedBuffer({ buffer }: Pick<ScriptedQueues, 'buffer'>) {
+  return { requeue: buffer.requeue, retryMode: 'requeue' } as const;
 }
 
 function taken<Item>(item: Item, isTaken: boolean, into: Item[]): boolean {

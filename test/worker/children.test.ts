@@ -1,9 +1,9 @@
 import type { SQSEvent } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
+import { writeChildren } from '../../lambdas/buffer/sqs/retry-attributes.ts';
 import { NeverRetry, RetryLater } from '../../lambdas/core/errors.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
-import { writeChildren } from '../../lambdas/worker/children.ts';
-import type { Requeued } from '../../lambdas/worker/requeued.ts';
+import type { Requeued } from '../../lambdas/worker/message.ts';
 import { attributes, envelope, kinesisEvent, sqsEvent } from '../support/messages.ts';
 import { taskWith } from '../support/scripted-task.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Outcome, Sink } from '../../lambdas/deliver/sink.ts';
-import { paced } from '../../lambdas/worker/rate-limit.ts';
+import { rateLimited } from '../../lambdas/worker/rate-limit.ts';
 
 /** A clock that moves when somebody sleeps, and the moments at which records were sent. */
 function timed(recordsPerSecond: number) {
@@ -21,7 +21,7 @@ function timed(recordsPerSecond: number) {
       now += ms;
     },
   };
-  return { sink: paced(sink, recordsPerSecond, clock), sentAt, clock };
+  return { sink: rateLimited(sink, recordsPerSecond, clock), sentAt, clock };
 }
 
 describe('a rate limit', () => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { deadLetterAttributes } from '../../lambdas/buffer/sqs/dead-letter-attributes.ts';
 import { NeverRetry, RetryLater, StopTask } from '../../lambdas/core/errors.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
-import { deadLetterAttributes } from '../../lambdas/worker/dead-letter.ts';
-import type { Requeued } from '../../lambdas/worker/requeued.ts';
+import type { Requeued } from '../../lambdas/worker/message.ts';
 import { attributes, envelope, kinesisEvent, sqsEvent } from '../support/messages.ts';
 import { taskWith } from '../support/scripted-task.ts';
 
@@ -162,7 +162,9 @@ describe('the worker', () => {
     expect(second.requeued).toMatchObject([{ attempt: 2 }]);
     now += 15_101;
     await second.handler(event);
-    expect(second.letters).toMatchObject([{ error: { code: 'EXPIRED', message: 'it is 45 s old; its time is 45 s' } }]);
+    expect(second.letters).toMatchObject([
+      { error: { code: 'EXPIRED', message: 'the message expired: age 45 s, requestTtl 45 s' } },
+    ]);
 
     const inStream = task({ buffer: { type: 'stream' } });
     now = redrivenAt + 30_000;
@@ -195,7 +197,7 @@ describe('the worker', () => {
     });
     await task.handler(kinesisEvent(['{"n":1}', '{}', '{"n":3}'].map((text) => JSON.stringify(envelope(text)))));
     expect(task.delivered.map(String)).toEqual(['1']);
-    expect(task.halts).toMatchObject([{ kind: 'blocked' }]);
+    expect(task.stops).toMatchObject([{ kind: 'blocked' }]);
   });
 
   it('counts neither what was not tried nor what stopped the task as an attempt', async () => {
@@ -204,17 +206,17 @@ describe('the worker', () => {
       const task = taskWith({ deliver: () => outcome });
       await task.handler(event);
       expect(task.requeued.map(({ attempt }) => attempt)).toEqual([0, 0]);
-      expect(task.halts).toEqual(outcome === stop ? [{ kind: 'stopped', cause: 'stop' }] : []);
+      expect(task.stops).toEqual(outcome === stop ? [{ kind: 'circuitOpen', cause: 'stop' }] : []);
     }
     const mixed = taskWith({ deliver: (payload) => (payload.toString() === 'a' ? stop : delivered) });
     await mixed.handler(event);
     expect(mixed.requeued.map(({ attempt }) => attempt)).toEqual([1]);
-    expect(mixed.halts).toEqual([]);
+    expect(mixed.stops).toEqual([]);
     // One that can never be delivered says nothing of the sink, and a publisher can send it in every batch (F24).
     const hopeless = taskWith({ deliver: (payload) => (payload.toString() === 'a' ? stop : never) });
     await hopeless.handler(event);
     expect(hopeless.requeued.map(({ attempt }) => attempt)).toEqual([0]);
-    expect(hopeless.halts).toMatchObject([{ kind: 'stopped' }]);
+    expect(hopeless.stops).toMatchObject([{ kind: 'circuitOpen' }]);
   });
 
   it('keeps what may not leave, where faults are prohibited, and says that it blocks (F33)', async () => {
@@ -225,7 +227,7 @@ describe('the worker', () => {
       await task.handler(event);
       expect(task.letters).toEqual([]);
       expect(task.requeued).toMatchObject([{ attempt: 0 }]);
-      expect(task.halts).toMatchObject([{ kind: 'blocked' }]);
+      expect(task.stops).toMatchObject([{ kind: 'blocked' }]);
     }
     const tolerant = taskWith({ deliver: () => never, ...prohibited, poison: 'deadLetter' });
     await tolerant.handler(event);
@@ -286,7 +288,7 @@ describe('the worker', () => {
     await blocked.handler(last);
     expect(blocked.letters).toEqual([]);
     expect(blocked.requeued).toMatchObject([{ body: bodies[1], isSuspect: true }]);
-    expect(blocked.reports).toMatchObject([{ halt: { kind: 'blocked' } }]);
+    expect(blocked.reports).toMatchObject([{ stop: { kind: 'blocked' } }]);
   });
 
   it('dead-letters with all ten attributes, and the body as it came (F10)', async () => {

@@ -1,68 +1,67 @@
-import type { OwedChildren } from '../../worker/children.ts';
-import type { Requeued, RetryQueue } from '../../worker/requeued.ts';
+import type { OwedChildren, Requeue, Requeued } from '../../worker/message.ts';
 
-/** What a running function remembers of records that its stream will hand it again. */
-export interface StreamMemory {
-  /** Stands where a retry queue would: nothing leaves a stream, so every record stays, and how often it failed is noted. */
-  readonly stays: RetryQueue;
+/** What a running function remembers of the records that its stream redelivers. */
+export interface FailedRecords {
+  /** Records each failed try; no record leaves a stream, so all of them are redelivered. */
+  readonly requeue: Requeue;
   failures(id: string): Failures | undefined;
   isDone(id: string): boolean;
-  /** After a batch: what of it comes again, and which of that is done already. The rest is forgotten. */
-  keep(shard: string, comesAgain: readonly string[], failed: ReadonlySet<string>): void;
+  /** Ends a batch: remembers which of the redelivered records are done already, and forgets all others of the shard. */
+  keep(shard: string, redelivered: readonly string[], failed: ReadonlySet<string>): void;
 }
 
 export interface Failures {
   /** Tries that failed. */
   readonly count: number;
-  /** How long it has failed, as far as it was tried: what the task was paused or stopped for is no part of it. */
+  /** How long the record has failed while it was tried; a pause of the task does not count. */
   readonly failingMs: number;
   /** Which of its children are still owed; all when absent. */
   readonly children: OwedChildren | undefined;
-  /** Its last try that failed: milliseconds since 1970. Undefined when it was not tried since. */
+  /** The last try that failed: milliseconds since 1970. Undefined when the record was parked since. */
   readonly failedAt: number | undefined;
 }
 
-/** Between two tries there is hardly more, unless the task was stopped. */
-const BETWEEN_TRIES_MS = 60_000;
+/** Two tries are hardly further apart than this, unless the task was stopped. */
+const MAX_BETWEEN_TRIES_MS = 60_000;
 
 /**
- * A function that starts anew remembers nothing: then records that were delivered are delivered twice, and retries last
- * longer, but no record is given up early.
+ * A function that starts anew remembers nothing: records that were delivered are then delivered twice, and retries last longer,
+ * but no record is given up early.
  */
-export function streamMemory(now: () => number): StreamMemory {
+export function failedRecords(now: () => number): FailedRecords {
   const failures = new Map<string, Failures>();
   const done = new Set<string>();
   const held = new Map<string, readonly string[]>();
   return {
-    stays: {
+    requeue: {
       async send(messages) {
         for (const [id, parts] of byId(messages)) {
           const { count, failingMs, failedAt } = failures.get(id) ?? NONE;
           // A record that was parked has the attempts that it had.
           const attempt = Math.max(...parts.map((part) => part.attempt));
           const isTried = attempt > count;
-          const sinceMs = isTried && failedAt !== undefined ? Math.min(now() - failedAt, BETWEEN_TRIES_MS) : 0;
+          const sinceMs = isTried && failedAt !== undefined ? Math.min(now() - failedAt, MAX_BETWEEN_TRIES_MS) : 0;
           failures.set(id, {
             count: Math.max(attempt, count),
             failingMs: failingMs + sinceMs,
-            children: together(parts),
+            children: merge(parts),
             failedAt: isTried ? now() : undefined,
           });
         }
-        return messages.map(() => false);
+        return messages.map(() => 'redelivered');
       },
     },
     failures: (id) => failures.get(id),
     isDone: (id) => done.has(id),
-    keep(shard, comesAgain, failed) {
-      const again = new Set(comesAgain);
+    keep(shard, redelivered, failed) {
+      const again = new Set(redelivered);
       for (const id of held.get(shard) ?? []) {
         if (again.has(id)) continue;
         failures.delete(id);
         done.delete(id);
       }
-      for (const id of comesAgain) if (!failed.has(id)) done.add(id);
-      held.set(shard, comesAgain);
+      for (const id of redelivered) if (!failed.has(id)) done.add(id);
+      held.set(shard, redelivered);
     },
   };
 }
@@ -75,7 +74,7 @@ function byId(messages: readonly Requeued[]): Map<string, Requeued[]> {
   return groups;
 }
 
-function together(parts: readonly Requeued[]): OwedChildren | undefined {
+function merge(parts: readonly Requeued[]): OwedChildren | undefined {
   const owed = parts.flatMap(({ children }) => children ?? []);
   return owed.length < parts.length ? undefined : { by: owed[0]!.by, numbers: owed.flatMap(({ numbers }) => numbers) };
 }

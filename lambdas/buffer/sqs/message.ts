@@ -1,44 +1,30 @@
-import type { SQSEvent, SQSMessageAttribute, SQSMessageAttributes, SQSRecord } from 'aws-lambda';
-import { readChildren } from '../../worker/children.ts';
-import { ATTEMPT, CHILDREN, FIRST_SEEN, SUSPECT } from '../../worker/requeued.ts';
-import type { BufferMessage } from '../../worker/worker.ts';
+import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import type { BufferMessage } from '../../worker/message.ts';
+import { readRetryAttributes } from './retry-attributes.ts';
 
-/** A message as SQS lent it. */
-export interface LentMessage extends BufferMessage {
+/** A message that was received from a queue. */
+export interface ReceivedMessage extends BufferMessage {
   readonly receiptHandle: string;
-  /** How often it was lent, this time included. */
-  readonly receiveCount: number;
-  /** It came alone, because it may have killed the function. */
-  readonly isSuspect: boolean;
 }
 
 /** Reads the messages of an SQS event. */
-export function readSqsEvent({ Records }: SQSEvent): LentMessage[] {
+export function readSqsEvent({ Records }: SQSEvent): ReceivedMessage[] {
   return Records.map(readRecord);
 }
 
-// Once per record, and so without a spread, which costs more than all the rest of it.
-function readRecord({ messageId, body, receiptHandle, attributes, messageAttributes }: SQSRecord): LentMessage {
+// Once per record, and so without a spread, which costs more than the rest of it.
+function readRecord({ messageId, body, receiptHandle, attributes, messageAttributes }: SQSRecord): ReceivedMessage {
   const sentAt = Number(attributes.SentTimestamp);
-  // A redriven dead letter starts afresh: what it went through is told by its old attributes, and not continued.
-  const told = messageAttributes['ERROR_CODE'] === undefined ? messageAttributes : NOTHING_TOLD;
+  const { attempt, firstSeen, children, isSuspect } = readRetryAttributes(messageAttributes, sentAt);
   return {
     id: messageId,
     body,
-    receiptHandle,
-    receiveCount: Number(attributes.ApproximateReceiveCount),
     sentAt,
-    attempt: wholeNumber(told[ATTEMPT]) ?? 0,
-    firstSeen: told === NOTHING_TOLD ? sentAt : wholeNumber(told[FIRST_SEEN]),
-    children: readChildren(told[CHILDREN]?.stringValue),
-    isSuspect: told[SUSPECT] !== undefined,
+    attempt,
+    firstSeen,
+    children,
+    isSuspect,
+    receiveCount: Number(attributes.ApproximateReceiveCount),
+    receiptHandle,
   };
-}
-
-const NOTHING_TOLD: SQSMessageAttributes = {};
-
-function wholeNumber(attribute: SQSMessageAttribute | undefined): number | undefined {
-  if (attribute === undefined) return undefined;
-  const value = Number(attribute.stringValue);
-  return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }

@@ -1,18 +1,21 @@
 import type { SqsApi } from './api.ts';
 import { inTens } from './batches.ts';
-import type { LentMessage } from './message.ts';
+import type { ReceivedMessage } from './message.ts';
 
-/** Seconds until a message that stays is lent again: soon, and not at once. */
-const COMES_AGAIN_AFTER_SECONDS = 15;
+/** Seconds until a message that stays in the queue is visible again. */
+const RETURN_AFTER_SECONDS = 15;
 
-export interface LentOptions {
+export interface ReceivedMessagesOptions {
   readonly api: SqsApi;
   readonly queueUrl: string;
   readonly log: (entry: object) => void;
 }
 
-/** Deletes messages. One that could not be deleted comes again, which duplicates it and loses nothing. */
-export async function remove(messages: readonly LentMessage[], { api, queueUrl, log }: LentOptions): Promise<void> {
+/** Deletes messages. One that cannot be deleted is redelivered: a duplicate, and nothing is lost. */
+export async function remove(
+  messages: readonly ReceivedMessage[],
+  { api, queueUrl, log }: ReceivedMessagesOptions,
+): Promise<void> {
   await inTens(
     messages,
     (Entries) => api.deleteBatch({ QueueUrl: queueUrl, Entries }),
@@ -20,17 +23,17 @@ export async function remove(messages: readonly LentMessage[], { api, queueUrl, 
   );
 }
 
-/** Has messages that stay lent again soon, rather than when their visibility timeout ends. */
-export async function comeAgainSoon(
-  messages: readonly LentMessage[],
-  { api, queueUrl, log }: LentOptions,
+/** Shortens the visibility timeout of messages that stay in the queue, so that they are redelivered soon. */
+export async function returnSoon(
+  messages: readonly ReceivedMessage[],
+  { api, queueUrl, log }: ReceivedMessagesOptions,
 ): Promise<void> {
   await inTens(
     messages,
     (entries) =>
       api.changeVisibilityBatch({
         QueueUrl: queueUrl,
-        Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout: COMES_AGAIN_AFTER_SECONDS })),
+        Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout: RETURN_AFTER_SECONDS })),
       }),
     (failure) => log({ event: 'visibility not shortened', ...failure }),
   );

@@ -2,10 +2,11 @@ import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs';
 import type { SqsApi } from './api.ts';
 import { MAX_ENTRIES } from './batches.ts';
 
-/** How many bytes SendMessageBatch takes in one call (Amazon SQS quotas). */
+/** Bytes that SendMessageBatch takes in one call (Amazon SQS, "Amazon SQS message quotas"). */
 const MAX_BYTES = 1024 * 1024;
 const CALLS_AT_ONCE = 8;
 
+export type MessageAttributes = NonNullable<SendMessageBatchRequestEntry['MessageAttributes']>;
 export type Entry = Omit<SendMessageBatchRequestEntry, 'Id'>;
 
 export interface SendAllOptions {
@@ -13,18 +14,18 @@ export interface SendAllOptions {
   readonly queueUrl: string;
   /** What the messages are, for the log. */
   readonly what: string;
-  /** Hears why a message could not be stored. */
+  /** Receives why a message could not be stored. */
   readonly log: (entry: object) => void;
 }
 
-/** Sends messages to a queue, in as few calls as they fit. @returns for each whether it is safely stored. It never throws. */
+/** Sends messages to a queue in as few calls as possible. @returns for each whether it is stored. It never throws. */
 export async function sendAll(
   entries: readonly Entry[],
   { api, queueUrl, what, log }: SendAllOptions,
 ): Promise<boolean[]> {
   const stored: boolean[] = entries.map(() => false);
   const calls = batches(entries);
-  const lane = async () => {
+  const sendNext = async () => {
     for (const batch of calls) {
       try {
         const Entries = batch.map((index) => ({ ...entries[index]!, Id: String(index) }));
@@ -36,7 +37,7 @@ export async function sendAll(
       }
     }
   };
-  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, sendNext));
   return stored;
 }
 

@@ -8,7 +8,7 @@ import { kinesisSink, type PutRecords } from '../../../lambdas/deliver/kinesis/s
 import { createHandler, type Handler } from '../../../lambdas/worker/handler.ts';
 import { envelope, kinesisEvent } from '../../support/messages.ts';
 import { taskWith } from '../../support/scripted-task.ts';
-import { scriptedQueues } from '../../support/task-queues.ts';
+import { scriptedQueues, WORKER_ENV } from '../../support/task-queues.ts';
 
 // Retries of this policy are over after twenty seconds.
 const retryPolicy = { steps: [{ times: 2, minSeconds: 5, maxSeconds: 10 }] };
@@ -57,7 +57,7 @@ async function drain(
           retryPolicy,
           sink: { type: 'kinesis', stream: 's', partitionKey: '${clientid}', payload: '${payload}', maxRecords: 3 },
         },
-        env: {},
+        env: WORKER_ENV,
         queues,
         now: () => now,
         report: () => {},

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { sqsApi } from '../../../lambdas/buffer/sqs/api.ts';
 import { deadLetterQueue } from '../../../lambdas/buffer/sqs/dead-letter-queue.ts';
 import { NeverRetry } from '../../../lambdas/core/errors.ts';
-import type { DeadLetter } from '../../../lambdas/worker/dead-letter.ts';
+import type { DeadLetter } from '../../../lambdas/worker/message.ts';
 
 const letter = (body: string): DeadLetter => ({
   body,

@@ -1,7 +1,12 @@
 import { readState, stoppedWithin, type TaskState } from '../core/control.ts';
-import type { StoppedTime } from '../worker/expiry.ts';
 
-/** A state that was read so long ago is read anew. */
+/** How long a task was paused or stopped. */
+export interface StoppedTime {
+  /** Milliseconds of a span, both ends in milliseconds since 1970, during which the task did not run. */
+  within(from: number, to: number): Promise<number>;
+}
+
+/** Age at which a state is read anew. */
 const FRESH_MS = 5_000;
 
 /** How long the task was stopped, by the state that the control function keeps. */
@@ -17,7 +22,7 @@ export function stoppedTime(
           known = { at: now(), state: readState(await readText()) };
         return stoppedWithin(known.state, from, to);
       } catch (error) {
-        // No message is too old for want of knowing.
+        // A message never expires because the state cannot be read.
         log({ event: 'state not read', reason: String(error) });
         return to - from;
       }

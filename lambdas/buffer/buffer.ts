@@ -1,0 +1,30 @@
+import type { TaskSpec } from '../core/spec.ts';
+import type { BatchReport, BufferMessage, Order, Requeue, RetryMode } from '../worker/message.ts';
+import type { BufferQueues } from './sqs/queues.ts';
+
+/** What a worker needs to know of the buffer that a batch comes from. One folder beside this file exports each. */
+export interface TaskBuffer {
+  /** Reads an event of the buffer's event source. */
+  receive(event: unknown): ReceivedBatch;
+  readonly requeue: Requeue;
+  /** The order that the buffer keeps. @default none */
+  readonly order?: Order | undefined;
+  readonly retryMode: RetryMode;
+}
+
+/** A batch as its event source delivered it. */
+export interface ReceivedBatch {
+  readonly messages: readonly BufferMessage[];
+  /** Removes messages from the buffer ahead of the response; absent where a buffer cannot. It never throws. */
+  readonly remove?: (messages: readonly BufferMessage[]) => Promise<void>;
+  /** Makes the response that the event source expects. */
+  respond(report: BatchReport): Promise<unknown>;
+}
+
+/** What a buffer is opened with. */
+export interface BufferSetup {
+  readonly spec: Pick<TaskSpec, 'buffer'>;
+  readonly queues: BufferQueues;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}

@@ -1,0 +1,39 @@
+import type { SQSEvent } from 'aws-lambda';
+import type { ProbeResponse } from '../../core/control-requests.ts';
+import type { BatchReport, BufferMessage } from '../../worker/message.ts';
+import type { BufferSetup, TaskBuffer } from '../buffer.ts';
+import { type ReceivedMessage, readSqsEvent } from './message.ts';
+
+/**
+ * Two SQS queues: messages that are to be tried again are sent to the retry queue with a delay. The response is a partial batch
+ * response (AWS Lambda, "Handling errors for an SQS event source": ReportBatchItemFailures).
+ */
+export function sqsBuffer({ queues }: BufferSetup): TaskBuffer {
+  return {
+    requeue: queues.requeue,
+    retryMode: 'requeue',
+    receive(given) {
+      const event = given as SQSEvent & { readonly outflow?: 'probe' };
+      const queueArn = event.Records[0]!.eventSourceARN;
+      const messages = readSqsEvent(event);
+      const received = (some: readonly BufferMessage[]) => {
+        const ids = new Set(some.map(({ id }) => id));
+        return messages.filter(({ id }) => ids.has(id));
+      };
+      return {
+        messages,
+        remove: (some) => queues.remove(received(some), queueArn),
+        async respond({ failed, stop }: BatchReport): Promise<ProbeResponse> {
+          // A message that stays is redelivered soon, not when the whole visibility timeout is over.
+          const stay = new Set(failed);
+          const staying = messages.filter(({ id }): boolean => stay.has(id)) satisfies ReceivedMessage[];
+          await queues.returnSoon(staying, queueArn);
+          const batchItemFailures = failed.map((itemIdentifier) => ({ itemIdentifier }));
+          return event.outflow === 'probe' && stop !== undefined
+            ? { batchItemFailures, halt: stop.cause }
+            : { batchItemFailures };
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { DeadLetter } from '../../worker/message.ts';
+
+export interface StringAttribute {
+  readonly DataType: 'String' | 'Number';
+  readonly StringValue: string;
+}
+
+/** Bytes of an attribute's text; longer text is cut, so that a dead letter stays about as large as its body. */
+const MAX_TEXT_BYTES = 1024;
+
+/** The ten attributes of a dead letter: those of EventBridge's dead letters, and STAGE, TASK, MESSAGE_ID, FIRST_SEEN. */
+export function deadLetterAttributes(deadLetter: DeadLetter, task: string): Record<string, StringAttribute> {
+  return {
+    ERROR_CODE: text(deadLetter.error.code),
+    ERROR_MESSAGE: text(deadLetter.error.message),
+    EXHAUSTED_RETRY_CONDITION: text(deadLetter.exhausted),
+    RETRY_ATTEMPTS: { DataType: 'Number', StringValue: String(deadLetter.retryAttempts) },
+    RULE_ARN: text(deadLetter.ruleArn),
+    TARGET_ARN: text(deadLetter.targetArn),
+    STAGE: text(deadLetter.stage),
+    TASK: text(task),
+    MESSAGE_ID: text(deadLetter.messageId),
+    FIRST_SEEN: { DataType: 'Number', StringValue: String(deadLetter.firstSeen) },
+  };
+}
+
+function text(value: string): StringAttribute {
+  return { DataType: 'String', StringValue: clip(value.toWellFormed().replace(NOT_IN_SQS, '\uFFFD')) || 'unknown' };
+}
+
+// SQS refuses control characters and the two noncharacters in attribute values as well as in bodies.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+const NOT_IN_SQS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+
+function clip(value: string): string {
+  if (Buffer.byteLength(value) <= MAX_TEXT_BYTES) return value;
+  // Cutting bytes can halve a character; decoding turns that into a replacement character, which is cut, too.
+  const start = Buffer.from(value)
+    .subarray(0, MAX_TEXT_BYTES - 3)
+    .toString();
+  return `${start.replace(/\uFFFD$/, '')}…`;
+}

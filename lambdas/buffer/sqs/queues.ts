@@ -1,0 +1,36 @@
+import { type Environment, QUEUE_URL, RETRY_QUEUE_URL, readVariable } from '../../core/worker-environment.ts';
+import type { Requeue } from '../../worker/message.ts';
+import type { SqsApi } from './api.ts';
+import type { ReceivedMessage } from './message.ts';
+import { remove, returnSoon } from './received-messages.ts';
+import { retryQueue } from './retry-queue.ts';
+
+/** The two queues of a buffer in SQS. None of these functions throws: a call that fails is logged and loses nothing. */
+export interface BufferQueues {
+  readonly requeue: Requeue;
+  /** Deletes messages from the queue with that ARN. */
+  remove(messages: readonly ReceivedMessage[], queueArn: string): Promise<void>;
+  /** Shortens the visibility timeout of messages in the queue with that ARN. */
+  returnSoon(messages: readonly ReceivedMessage[], queueArn: string): Promise<void>;
+}
+
+export interface BufferQueuesOptions {
+  readonly api: SqsApi;
+  /** The function's environment, which holds the queues' URLs. */
+  readonly env: Environment;
+  readonly log: (entry: object) => void;
+}
+
+/** Reads the queues' URLs when they are first needed: a task with another buffer has none. @throws InvalidOptionError for a missing URL. */
+export function bufferQueues({ api, env, log }: BufferQueuesOptions): BufferQueues {
+  const retryQueueUrl = () => readVariable(env, RETRY_QUEUE_URL);
+  const urlOf = (queueArn: string) => {
+    const name = queueArn.slice(queueArn.lastIndexOf(':') + 1);
+    return retryQueueUrl().endsWith(`/${name}`) ? retryQueueUrl() : readVariable(env, QUEUE_URL);
+  };
+  return {
+    requeue: { send: (messages) => retryQueue({ api, queueUrl: retryQueueUrl(), log }).send(messages) },
+    remove: (messages, queueArn) => remove(messages, { api, queueUrl: urlOf(queueArn), log }),
+    returnSoon: (messages, queueArn) => returnSoon(messages, { api, queueUrl: urlOf(queueArn), log }),
+  };
+}

@@ -1,0 +1,31 @@
+import type { RouteTo, TaskSpec, TransformStep } from './spec.ts';
+
+/** A step of a task as data: an object of one key, the step's name, with the step's options. */
+export type StepSpec =
+  | { readonly select: SelectOptions }
+  | { readonly filter: Readonly<Record<string, unknown>> }
+  | { readonly route: RouteStepOptions };
+
+export interface SelectOptions {
+  /** Topic filter that a subscription's own topic filter has to match. */
+  readonly subscribedTo: string;
+}
+
+export interface RouteStepOptions {
+  readonly routes: readonly Pick<RouteTo, 'kind' | 'topicFilter' | 'filter'>[];
+  readonly match: 'first' | 'all';
+  readonly otherwise: 'deadLetter' | 'drop';
+}
+
+/** What of a specification decides its steps. */
+export type StepsPart = Pick<TaskSpec, 'source' | 'filter' | 'transform' | 'route'>;
+
+/** The steps of a task in their order: select, filter, the steps of `transform`, route. A step that the task lacks is left out. */
+export function stepsOf({ source, filter, transform = [], route }: StepsPart): readonly StepSpec[] {
+  return [
+    ...(source.subscribedTo === undefined ? [] : [{ select: { subscribedTo: source.subscribedTo } }]),
+    ...(filter === undefined ? [] : [{ filter }]),
+    ...(transform satisfies readonly TransformStep[]),
+    ...(route === undefined ? [] : [{ route }]),
+  ];
+}
