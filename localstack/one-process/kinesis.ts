@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   CreateStreamCommand,
@@ -10,6 +9,7 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import kinesalite from 'kinesalite';
 import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
+import { serveBothVersions } from './http-versions.ts';
 import { REGION } from './resolve.ts';
 
 /** The embedded emulator takes requests of 7 MiB, and data travels as base64 in them. */
@@ -24,10 +24,15 @@ export interface LocalKinesis {
   close(): Promise<void>;
 }
 
+/**
+ * Starts the embedded emulator. It takes HTTP/1.1 and HTTP/2, so any client of the AWS SDK reaches it by its endpoint alone:
+ * `new KinesisClient({ endpoint })`.
+ */
 export async function startKinesis(): Promise<LocalKinesis> {
-  const server = kinesalite({ createStreamMs: 0, deleteStreamMs: 0, updateStreamMs: 0, shardLimit: 1_000 }) as Server;
-  // The emulator throws when a client leaves amid a request, out of reach of any handler.
-  server.on('request', (request) => request.removeAllListeners('error').on('error', () => {}));
+  const emulator = kinesalite({ createStreamMs: 0, deleteStreamMs: 0, updateStreamMs: 0, shardLimit: 1_000 });
+  // The emulator throws when a client disconnects during a request, where no handler can catch it.
+  emulator.on('request', (request) => request.removeAllListeners('error').on('error', () => {}));
+  const { server, close } = serveBothVersions(emulator);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const endpointUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -36,9 +41,7 @@ export async function startKinesis(): Promise<LocalKinesis> {
     ...local,
     async close() {
       await local.close();
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
+      await close();
     },
   };
 }
