@@ -96,9 +96,9 @@ function lend(queue: Queue): LentLetter[] {
       body,
       sentAt,
       attributes: Object.fromEntries(
-        Object.entries(attributes).map(([name, { dataType, stringValue, binaryValue }]) => [
+        Object.entries(attributes).map(([name, { dataType, stringValue }]) => [
           name,
-          { DataType: dataType, StringValue: stringValue, BinaryValue: binaryValue },
+          { DataType: dataType, StringValue: stringValue },
         ]),
       ),
     };

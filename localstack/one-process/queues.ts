@@ -1,62 +1,77 @@
-import type { Resource, Stack } from './assembly.ts';
+import * as z from 'zod';
+import type { Stack } from './assembly.ts';
+import { type EmulatedType, readProperties } from './properties.ts';
 import { Queue } from './queue/queue.ts';
-import { identity, type Resolve, resolver } from './resolve.ts';
+import { identity, resolver } from './resolve.ts';
 
-/** The queues of an assembly, by URL. */
-export type Queues = ReadonlyMap<string, Queue>;
-
-interface Declared {
-  readonly resource: Resource;
-  readonly resolve: Resolve;
-  readonly name: string;
-  readonly url: string;
-  readonly arn: string;
+/** The standard queues that an assembly declares. A queue is made when it is first asked for. */
+export interface Queues {
+  get(url: string): Queue | undefined;
+  ofArn(arn: string): Queue | undefined;
 }
 
-/** Makes the queues that the templates declare, with their visibility, delay, retention and redrive. */
-export function createQueues(stacks: readonly Stack[]): Queues {
+// AWS::SQS::Queue, with the defaults of SQS.
+const QUEUE = {
+  schema: z.strictObject({
+    QueueName: z.string().optional(),
+    FifoQueue: z.literal(false).optional(),
+    VisibilityTimeout: z.int().default(30),
+    DelaySeconds: z.int().default(0),
+    MessageRetentionPeriod: z.int().default(345_600),
+    RedrivePolicy: z.strictObject({ deadLetterTargetArn: z.string(), maxReceiveCount: z.coerce.number() }).optional(),
+  }),
+  ignored: [
+    'KmsMasterKeyId',
+    'KmsDataKeyReusePeriodSeconds',
+    'SqsManagedSseEnabled',
+    'Tags',
+    // A mapping is notified of new messages; it does not poll.
+    'ReceiveMessageWaitTimeSeconds',
+    'RedriveAllowPolicy',
+  ],
+} satisfies EmulatedType<z.ZodObject>;
+
+/** Finds the standard queues that the templates declare, with their visibility timeout, delay, retention and redrive policy. */
+export function declaredQueues(stacks: readonly Stack[]): Queues {
+  const made = new Map<string, Queue>();
   const declared = stacks.flatMap((stack) => {
     const resolve = resolver(stack, stacks);
     return (
       Object.entries(stack.template.Resources ?? {})
-        // A FIFO queue is the control function's; what is sent there is carried out at once.
+        // FIFO queues belong to the control function. One process carries out control messages without a queue.
         .filter(([, { Type, Properties }]) => Type === 'AWS::SQS::Queue' && Properties?.['FifoQueue'] !== true)
-        .map(([logicalId, resource]): Declared => {
+        .map(([logicalId, resource]) => {
           const { name, ref: url, arn } = identity(stack.name, logicalId, resource);
-          return { resource, resolve, name, url, arn };
+          return {
+            url,
+            arn,
+            make() {
+              const properties = readProperties(`${stack.name}.${logicalId}`, resource, resolve, QUEUE);
+              const { RedrivePolicy: redrive } = properties;
+              const deadLetterQueue = redrive && ofArn(redrive.deadLetterTargetArn);
+              return new Queue({
+                name,
+                arn,
+                url,
+                visibilityTimeoutSeconds: properties.VisibilityTimeout,
+                delaySeconds: properties.DelaySeconds,
+                retentionSeconds: properties.MessageRetentionPeriod,
+                redrive: deadLetterQueue && { deadLetterQueue, maxReceiveCount: redrive.maxReceiveCount },
+              });
+            },
+          };
         })
     );
   });
-  const made = new Map<string, Queue>();
 
-  function make({ resource, resolve, name, url, arn }: Declared): Queue {
-    const already = made.get(url);
-    if (already !== undefined) return already;
-    const properties = (resolve(resource.Properties ?? {}) ?? {}) as QueueProperties;
-    const redrive = properties.RedrivePolicy;
-    const deadLetter = redrive && declared.find((other) => other.arn === redrive.deadLetterTargetArn);
-    const queue = new Queue({
-      name,
-      arn,
-      url,
-      visibilityTimeoutSeconds: properties.VisibilityTimeout ?? 30,
-      delaySeconds: properties.DelaySeconds ?? 0,
-      retentionSeconds: properties.MessageRetentionPeriod ?? 345_600,
-      ...(deadLetter && {
-        redrive: { deadLetterQueue: make(deadLetter), maxReceiveCount: Number(redrive.maxReceiveCount) },
-      }),
-    });
-    made.set(url, queue);
+  function get(url: string): Queue | undefined {
+    const queue = made.get(url) ?? declared.find((one) => one.url === url)?.make();
+    if (queue !== undefined) made.set(url, queue);
     return queue;
   }
-
-  for (const queue of declared) make(queue);
-  return made;
-}
-
-interface QueueProperties {
-  readonly VisibilityTimeout?: number;
-  readonly DelaySeconds?: number;
-  readonly MessageRetentionPeriod?: number;
-  readonly RedrivePolicy?: { readonly deadLetterTargetArn: string; readonly maxReceiveCount: number | string };
+  function ofArn(arn: string): Queue | undefined {
+    const one = declared.find((one) => one.arn === arn);
+    return one && get(one.url);
+  }
+  return { get, ofArn };
 }

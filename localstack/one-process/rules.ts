@@ -1,5 +1,7 @@
+import * as z from 'zod';
 import type { RuleAction, TopicRule } from '../iot-core/rules/topic-rule.ts';
 import type { Stack } from './assembly.ts';
+import { type EmulatedType, readProperties } from './properties.ts';
 import { type Identify, identity, resolver } from './resolve.ts';
 
 /** The topic rules that the templates declare. @throws for an action that the stand-in cannot run. */
@@ -10,7 +12,12 @@ export function declaredRules(stacks: readonly Stack[], identify: Identify = ide
       .filter(([, { Type }]) => Type === 'AWS::IoT::TopicRule')
       .map(([logicalId, resource]): TopicRule => {
         const { name } = identify(stack.name, logicalId, resource);
-        const payload = resolve(resource.Properties!['TopicRulePayload']) as TopicRulePayload;
+        const { TopicRulePayload: payload } = readProperties(
+          `${stack.name}.${logicalId}`,
+          resource,
+          resolve,
+          TOPIC_RULE,
+        );
         return {
           name,
           sql: payload.Sql,
@@ -22,19 +29,30 @@ export function declaredRules(stacks: readonly Stack[], identify: Identify = ide
   });
 }
 
-interface TopicRulePayload {
-  readonly Sql: string;
-  readonly Actions: readonly Action[];
-  readonly ErrorAction?: Action;
-  readonly RuleDisabled?: boolean;
-}
+const ROLE = { RoleArn: z.unknown().optional() };
 
-interface Action {
-  readonly Sqs?: { readonly QueueUrl: string; readonly UseBase64?: boolean };
-  readonly Kinesis?: { readonly StreamName: string; readonly PartitionKey?: string };
-}
+// AWS::IoT::TopicRule Action. Actions of other types are refused when the rule is read.
+const ACTION = z.looseObject({
+  Sqs: z.strictObject({ ...ROLE, QueueUrl: z.string(), UseBase64: z.boolean().optional() }).optional(),
+  Kinesis: z.strictObject({ ...ROLE, StreamName: z.string(), PartitionKey: z.string().optional() }).optional(),
+});
 
-function toAction(rule: string, { Sqs, Kinesis, ...others }: Action): RuleAction {
+const TOPIC_RULE = {
+  schema: z.strictObject({
+    RuleName: z.string().optional(),
+    TopicRulePayload: z.strictObject({
+      Sql: z.string(),
+      AwsIotSqlVersion: z.literal('2016-03-23').optional(),
+      Actions: z.array(ACTION),
+      ErrorAction: ACTION.optional(),
+      RuleDisabled: z.boolean().optional(),
+      Description: z.string().optional(),
+    }),
+  }),
+  ignored: ['Tags'],
+} satisfies EmulatedType<z.ZodObject>;
+
+function toAction(rule: string, { Sqs, Kinesis, ...others }: z.output<typeof ACTION>): RuleAction {
   if (Sqs !== undefined) return { type: 'sqs', queueUrl: Sqs.QueueUrl, useBase64: Sqs.UseBase64 === true };
   // AWS::IoT::TopicRule KinesisAction: without a partition key each message gets one of its own.
   if (Kinesis !== undefined)

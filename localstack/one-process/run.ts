@@ -8,7 +8,7 @@ import { startStandIn } from '../iot-core/stand-in.ts';
 import type { Stack } from './assembly.ts';
 import { connectKinesis, type LocalKinesis, putInOrder, startKinesis } from './kinesis.ts';
 import { queueApi } from './queue/api.ts';
-import { createQueues, type Queues } from './queues.ts';
+import { declaredQueues, type Queues } from './queues.ts';
 import { ACCOUNT, identity } from './resolve.ts';
 import { declaredRules } from './rules.ts';
 import { type RunningTask, startTask } from './task.ts';
@@ -60,7 +60,7 @@ export async function run(stacks: readonly Stack[], options: RunOptions = {}): P
 
 async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options: RunOptions): Promise<Run> {
   const onError = options.onError ?? ((error: Error) => process.emitWarning(error));
-  const queues = createQueues(stacks);
+  const queues = declaredQueues(stacks);
   const rules = declaredRules(stacks);
   const streams = declaredStreams(stacks);
   for (const stream of streams) await kinesis.createStream(stream);

@@ -7,11 +7,12 @@ import { workerQueues } from '../../lambdas/worker/queues.ts';
 import { readSpec, type Stack } from './assembly.ts';
 import { type LocalControl, localControl } from './control.ts';
 import { EMULATOR_MAX_REQUEST_BYTES, type LocalKinesis } from './kinesis.ts';
-import { type Mapping, startMapping } from './queue/mapping.ts';
+import { startDeclaredQueueMapping, startDeclaredStreamMapping } from './mappings.ts';
+import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
 import type { Queues } from './queues.ts';
 import { REGION, resolver } from './resolve.ts';
-import { type StreamMapping, startStreamMapping } from './stream/mapping.ts';
+import type { StreamMapping } from './stream/mapping.ts';
 
 /** What a task has done so far; `retried`, `parked` and `failed` count tries, the others messages. */
 export interface Counters {
@@ -113,41 +114,18 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     deadLetterQueue,
     control: local,
     mappings: metadata.mappings.map((logicalId) => {
-      const mapping = stack.template.Resources![logicalId]!.Properties as unknown as MappingProperties;
-      const source = resolve(mapping.EventSourceArn) as string;
-      if (metadata.stream !== undefined)
-        return startStreamMapping({
-          client: setup.kinesis.client,
-          streamArn: source,
-          streamName: source.slice(source.lastIndexOf('/') + 1),
-          handler: (event, context) => handler(event, context),
-          startingPosition: mapping.StartingPosition ?? 'TRIM_HORIZON',
-          batchSize: mapping.BatchSize ?? 100,
-          windowSeconds: mapping.MaximumBatchingWindowInSeconds ?? 0,
-          bisectBatchOnFunctionError: mapping.BisectBatchOnFunctionError ?? false,
-          maximumRetryAttempts: mapping.MaximumRetryAttempts ?? -1,
-          maximumRecordAgeSeconds: mapping.MaximumRecordAgeInSeconds ?? -1,
-          enabled: mapping.Enabled ?? true,
-          functionName: metadata.task,
-          functionTimeoutSeconds: properties.Timeout ?? 3,
-          region: REGION,
-          onInvocation,
-          onError: setup.onError,
-        });
-      const queue = [...queues.values()].find(({ arn }) => arn === source);
-      if (queue === undefined) throw new Error(`${metadata.task}: nothing here is ${source}`);
-      return startMapping({
-        queue,
-        handler,
-        batchSize: mapping.BatchSize ?? 10,
-        windowSeconds: mapping.MaximumBatchingWindowInSeconds ?? 0,
-        ...(mapping.ScalingConfig && { maximumConcurrency: mapping.ScalingConfig.MaximumConcurrency }),
-        enabled: mapping.Enabled ?? true,
+      const mapping = {
+        name: `${stack.name}.${logicalId}`,
+        resource: stack.template.Resources![logicalId]!,
+        resolve,
         functionName: metadata.task,
         functionTimeoutSeconds: properties.Timeout ?? 3,
-        region: REGION,
+        handler,
         onInvocation,
-      });
+      };
+      return metadata.stream === undefined
+        ? startDeclaredQueueMapping(mapping, queues)
+        : startDeclaredStreamMapping(mapping, setup.kinesis, setup.onError);
     }),
   };
   return task;
@@ -181,18 +159,6 @@ function count(counters: Counters, report: BatchReport): void {
 interface FunctionProperties {
   readonly Environment: { readonly Variables: Readonly<Record<string, string>> };
   readonly Timeout?: number;
-}
-
-interface MappingProperties {
-  readonly EventSourceArn: unknown;
-  readonly BatchSize?: number;
-  readonly MaximumBatchingWindowInSeconds?: number;
-  readonly ScalingConfig?: { readonly MaximumConcurrency: number };
-  readonly Enabled?: boolean;
-  readonly StartingPosition?: 'TRIM_HORIZON' | 'LATEST';
-  readonly BisectBatchOnFunctionError?: boolean;
-  readonly MaximumRetryAttempts?: number;
-  readonly MaximumRecordAgeInSeconds?: number;
 }
 
 function withinEmulator(spec: unknown): unknown {

@@ -11,7 +11,7 @@ import { SqsError } from './sqs-error.ts';
  * @param elsewhere Takes messages for queues that are not among them.
  */
 export function queueApi(
-  queues: ReadonlyMap<string, Queue>,
+  queues: Pick<ReadonlyMap<string, Queue>, 'get'>,
   elsewhere: (queueUrl: string, body: string) => Promise<unknown>,
 ): SqsApi {
   const queueAt = (url: string | undefined): Queue => {
@@ -21,14 +21,15 @@ export function queueApi(
   };
   return {
     async send({ QueueUrl, MessageBody, ...rest }) {
-      if (queues.has(QueueUrl!)) queueAt(QueueUrl).send(toMessage({ ...rest, MessageBody, Id: '' }));
-      else await elsewhere(QueueUrl!, MessageBody!);
+      const queue = queues.get(QueueUrl!);
+      if (queue === undefined) await elsewhere(QueueUrl!, MessageBody!);
+      else queue.send(toMessage({ ...rest, MessageBody, Id: '' }));
     },
     async sendBatch({ QueueUrl, Entries = [] }) {
       const queue = queueAt(QueueUrl);
       return eachOf(Entries, (entry): SendMessageBatchResultEntry => {
-        const { messageId, md5OfBody } = queue.send(toMessage(entry));
-        return { Id: entry.Id, MessageId: messageId, MD5OfMessageBody: md5OfBody };
+        const { messageId } = queue.send(toMessage(entry));
+        return { Id: entry.Id, MessageId: messageId, MD5OfMessageBody: undefined };
       });
     },
     async deleteBatch({ QueueUrl, Entries = [] }) {

@@ -1,17 +1,21 @@
-import { createHash } from 'node:crypto';
 import { checkWhole, SqsError } from './sqs-error.ts';
 
-/** A message attribute: `String`, `Number` or `Binary`, or one of these with a label, as in `Number.float`. */
-export type MessageAttribute =
-  | { readonly dataType: string; readonly stringValue: string; readonly binaryValue?: undefined }
-  | { readonly dataType: string; readonly binaryValue: Uint8Array; readonly stringValue?: undefined };
+/**
+ * A message attribute. `dataType` is `String` or `Number`, or one of these with a label, as in `Number.float`. SQS's third
+ * type, `Binary`, is refused: nothing in Outflow sends it.
+ */
+export interface MessageAttribute {
+  readonly dataType: string;
+  readonly stringValue: string;
+}
 
 /** The attributes of a message by name. */
 export type MessageAttributes = Readonly<Record<string, MessageAttribute>>;
 
 const MAX_ATTRIBUTES = 10;
 const NAME = /^(?!aws\.|amazon\.)(?!\.)(?!.*\.\.)[\w.-]{1,256}(?<!\.)$/i;
-const DATA_TYPE = /^(String|Number|Binary)(\..+)?$/;
+const DATA_TYPE = /^(String|Number)(\..+)?$/;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const NOT_ALLOWED = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 
 /** Refuses text with a character outside the set that SQS takes. */
@@ -33,43 +37,21 @@ export function checkAttributes(attributes: MessageAttributes): void {
   }
 }
 
-function faultOf(name: string, { dataType, stringValue, binaryValue }: MessageAttribute): string | undefined {
-  if (!NAME.test(name)) return 'has a name that SQS does not take';
+function faultOf(name: string, { dataType, stringValue }: MessageAttribute): string | undefined {
+  if (!NAME.test(name)) return 'has a name that SQS does not accept';
   const base = dataType.length <= 256 ? DATA_TYPE.exec(dataType)?.[1] : undefined;
-  if (base === undefined) return `has the type ${JSON.stringify(dataType)}; expected String, Number or Binary`;
-  const value = base === 'Binary' ? binaryValue : stringValue;
-  if (value === undefined || value.length === 0) return `has no ${base === 'Binary' ? 'binary' : 'string'} value`;
-  if (base === 'Number' && !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(stringValue ?? '')) return 'is not a number';
+  if (base === undefined) return `has the type ${JSON.stringify(dataType)}; expected String or Number`;
+  if (stringValue === undefined || stringValue === '') return 'has no string value';
+  if (base === 'Number' && !NUMBER.test(stringValue))
+    return `has the value ${JSON.stringify(stringValue)}; expected a number`;
   return undefined;
 }
 
-/** What the attributes add to a message's size: their names, types and values. */
+/** The bytes that the attributes add to the message's size: their names, types and values. */
 export function attributesBytes(attributes: MessageAttributes): number {
   let bytes = 0;
-  for (const [name, { dataType, stringValue, binaryValue }] of Object.entries(attributes)) {
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(dataType);
-    bytes += stringValue === undefined ? binaryValue.byteLength : Buffer.byteLength(stringValue);
+  for (const [name, { dataType, stringValue }] of Object.entries(attributes)) {
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(dataType) + Buffer.byteLength(stringValue);
   }
   return bytes;
-}
-
-/**
- * The digest SQS returns for attributes: names in order; name, type and value each after its length; between type and
- * value one byte, 1 for text and 2 for binary.
- */
-export function attributesMd5(attributes: MessageAttributes): string {
-  const hash = createHash('md5');
-  const part = (data: string | Uint8Array) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(Buffer.byteLength(data));
-    hash.update(length).update(data);
-  };
-  for (const name of Object.keys(attributes).sort()) {
-    const { dataType, stringValue, binaryValue } = attributes[name]!;
-    part(name);
-    part(dataType);
-    hash.update(Uint8Array.of(stringValue === undefined ? 2 : 1));
-    part(stringValue ?? binaryValue ?? '');
-  }
-  return hash.digest('hex');
 }

@@ -1,11 +1,5 @@
-import { hash, randomUUID } from 'node:crypto';
-import {
-  attributesBytes,
-  attributesMd5,
-  checkAttributes,
-  checkCharacters,
-  type MessageAttributes,
-} from './attributes.ts';
+import { randomUUID } from 'node:crypto';
+import { attributesBytes, checkAttributes, checkCharacters, type MessageAttributes } from './attributes.ts';
 import type { Deadline } from './deadlines.ts';
 import type { Linked } from './linked-list.ts';
 import { SqsError } from './sqs-error.ts';
@@ -21,16 +15,9 @@ export interface NewMessage {
   readonly delaySeconds?: number | undefined;
 }
 
-/** What a sender gets back. */
-export interface SentMessage {
-  readonly messageId: string;
-  readonly md5OfBody: string;
-  /** Undefined of a message without attributes. */
-  readonly md5OfAttributes: string | undefined;
-}
-
 /** A message as anybody may see it. */
-export interface MessageView extends SentMessage {
+export interface MessageView {
+  readonly messageId: string;
   readonly body: string;
   readonly attributes: MessageAttributes | undefined;
   /** Milliseconds since the epoch; a dead-letter queue keeps that of the first queue. */
@@ -87,8 +74,6 @@ export function newMessage({ body, attributes }: NewMessage, now: number): HeldM
   const hasAttributes = attributes !== undefined && Object.keys(attributes).length > 0;
   return {
     messageId: newMessageId(),
-    md5OfBody: hash('md5', body),
-    md5OfAttributes: hasAttributes ? attributesMd5(attributes) : undefined,
     body,
     attributes: hasAttributes ? { ...attributes } : undefined,
     sentAt: now,
@@ -109,15 +94,12 @@ export function newMessage({ body, attributes }: NewMessage, now: number): HeldM
 
 /** What a consumer gets of a message just received. */
 export function lentMessage(message: HeldMessage, receiptHandle: string, firstReceivedAt: number): ReceivedMessage {
-  const { messageId, md5OfBody, md5OfAttributes, body, attributes, sentAt, receiveCount, deadLetterSourceArn } =
-    message;
+  const { messageId, body, attributes, sentAt, receiveCount, deadLetterSourceArn } = message;
   return {
     messageId,
     receiptHandle,
     body,
     attributes,
-    md5OfBody,
-    md5OfAttributes,
     sentAt,
     receiveCount,
     firstReceivedAt,

@@ -9,7 +9,6 @@ import {
   type PeekedMessage,
   peekedMessage,
   type ReceivedMessage,
-  type SentMessage,
 } from './message.ts';
 import { Receipts } from './receipts.ts';
 import { checkWhole, SqsError } from './sqs-error.ts';
@@ -84,7 +83,7 @@ export class Queue {
   }
 
   /** Adds a message, or throws the {@link SqsError} that SQS would answer with. */
-  send(message: NewMessage): SentMessage {
+  send(message: NewMessage): { readonly messageId: string } {
     const delaySeconds = message.delaySeconds ?? this.delaySeconds;
     checkWhole('DelaySeconds', delaySeconds, 0, MAX_DELAY_SECONDS);
     return this.#operate((now) => {
@@ -92,8 +91,7 @@ export class Queue {
       held.expiry = this.#expiring.add(now + this.retentionSeconds * 1000, held);
       if (delaySeconds > 0) this.#hide(held, 'delayed', now + delaySeconds * 1000);
       else this.#show(held);
-      const { messageId, md5OfBody, md5OfAttributes } = held;
-      return { messageId, md5OfBody, md5OfAttributes };
+      return { messageId: held.messageId };
     });
   }
 

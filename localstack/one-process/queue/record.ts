@@ -18,8 +18,7 @@ export function toRecord(message: ReceivedMessage, queueArn: string, region: str
       ...(message.deadLetterSourceArn && { DeadLetterQueueSourceArn: message.deadLetterSourceArn }),
     },
     messageAttributes: toMessageAttributes(message),
-    ...(message.md5OfAttributes && { md5OfMessageAttributes: message.md5OfAttributes }),
-    md5OfBody: message.md5OfBody,
+    md5OfBody: '',
     eventSource: 'aws:sqs',
     eventSourceARN: queueArn,
     awsRegion: region,
@@ -28,10 +27,8 @@ export function toRecord(message: ReceivedMessage, queueArn: string, region: str
 
 function toMessageAttributes({ attributes = {} }: ReceivedMessage): SQSMessageAttributes {
   const result: SQSMessageAttributes = {};
-  for (const [name, { dataType, stringValue, binaryValue }] of Object.entries(attributes)) {
-    const value =
-      stringValue === undefined ? { binaryValue: Buffer.from(binaryValue).toString('base64') } : { stringValue };
-    result[name] = { ...value, stringListValues: [], binaryListValues: [], dataType };
+  for (const [name, { dataType, stringValue }] of Object.entries(attributes)) {
+    result[name] = { stringValue, stringListValues: [], binaryListValues: [], dataType };
   }
   return result;
 }

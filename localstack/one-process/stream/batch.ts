@@ -15,8 +15,6 @@ export interface Batch {
   readonly records: readonly HeldRecord[];
   /** How often its first record has failed, other than in a batch that was then halved. */
   readonly failures: number;
-  /** Why it failed last. */
-  readonly error?: unknown;
   /** It is not to be tried before; milliseconds since the epoch. */
   readonly dueAt: number;
 }
@@ -43,11 +41,11 @@ export function eventBytes(records: readonly HeldRecord[]): number {
 }
 
 /** Both halves of a batch of two records or more, the first of them first. */
-export function halves({ records, failures, error, dueAt }: Batch): [Batch, Batch] {
+export function halves({ records, failures, dueAt }: Batch): [Batch, Batch] {
   const middle = records.length >> 1;
   return [
-    { records: records.slice(0, middle), failures, error, dueAt },
-    { records: records.slice(middle), failures, error, dueAt },
+    { records: records.slice(0, middle), failures, dueAt },
+    { records: records.slice(middle), failures, dueAt },
   ];
 }
 

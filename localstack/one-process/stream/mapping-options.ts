@@ -16,20 +16,12 @@ export interface StreamMappingOptions {
   /** 1 to 900. */
   readonly functionTimeoutSeconds: number;
   readonly region: string;
-  /** Where shards are read from that are there at the start. Shards that come later are read from their beginning. */
-  readonly startingPosition: 'TRIM_HORIZON' | 'LATEST';
   /** Records an event holds at most, 1 to 10,000. @default 100 */
   readonly batchSize?: number;
   /** How long a batch waits for more, from its first record, 0 to 300. @default 0: it takes what is there */
   readonly windowSeconds?: number;
   /** Whether a batch whose invocation failed is tried again in two halves. @default false */
   readonly bisectBatchOnFunctionError?: boolean;
-  /** Retries after which a batch is given up, -1 to 10,000. @default -1: never */
-  readonly maximumRetryAttempts?: number;
-  /** Age over which a record is given up, 60 to 604,800, or -1. @default -1: never */
-  readonly maximumRecordAgeSeconds?: number;
-  /** Batches of a shard at a time. Only 1 is offered. @default 1 */
-  readonly parallelizationFactor?: number;
   /** @default true */
   readonly enabled?: boolean;
   /** @default the machine's clock */
@@ -59,28 +51,12 @@ export interface StreamInvocationResult {
   readonly error?: unknown;
 }
 
-/** Records the mapping will not try again; the checkpoint has passed them. */
-export class RecordsGivenUpError extends Error {
-  override readonly name = 'RecordsGivenUpError';
-  readonly shardId: string;
-  readonly sequenceNumbers: readonly string[];
-
-  constructor(message: string, shardId: string, sequenceNumbers: readonly string[], options?: ErrorOptions) {
-    super(message, options);
-    this.shardId = shardId;
-    this.sequenceNumbers = sequenceNumbers;
-  }
-}
-
 /** Fills in the defaults. @throws RangeError what CreateEventSourceMapping refuses, and what is not offered here */
 export function readOptions(options: StreamMappingOptions): StreamMappingSettings {
   const {
     batchSize = 100,
     windowSeconds = 0,
     bisectBatchOnFunctionError = false,
-    maximumRetryAttempts = -1,
-    maximumRecordAgeSeconds = -1,
-    parallelizationFactor = 1,
     clock = systemClock,
     enabled = true,
     pollIntervalMs = 200,
@@ -89,20 +65,12 @@ export function readOptions(options: StreamMappingOptions): StreamMappingSetting
   checkWhole('batchSize', batchSize, 1, 10_000);
   checkWhole('windowSeconds', windowSeconds, 0, 300);
   checkWhole('functionTimeoutSeconds', options.functionTimeoutSeconds, 1, 900);
-  checkWhole('maximumRetryAttempts', maximumRetryAttempts, -1, 10_000);
-  if (maximumRecordAgeSeconds !== -1) {
-    checkWhole('maximumRecordAgeSeconds', maximumRecordAgeSeconds, 60, 604_800, ', or -1');
-  }
-  checkWhole('parallelizationFactor', parallelizationFactor, 1, 1);
   checkWhole('pollIntervalMs', pollIntervalMs, 1, 60_000);
   return {
     ...options,
     batchSize,
     windowSeconds,
     bisectBatchOnFunctionError,
-    maximumRetryAttempts,
-    maximumRecordAgeSeconds,
-    parallelizationFactor,
     enabled,
     clock,
     pollIntervalMs,

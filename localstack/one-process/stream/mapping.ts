@@ -4,7 +4,7 @@ import { createOutage } from './outage.ts';
 import { createPause, retryPauseMs } from './pause.ts';
 import { createShard, type Period, type Shard } from './shard.ts';
 
-export { RecordsGivenUpError, type StreamInvocationResult, type StreamMappingOptions } from './mapping-options.ts';
+export type { StreamInvocationResult, StreamMappingOptions } from './mapping-options.ts';
 
 /** A stream that feeds a function. */
 export interface StreamMapping {
@@ -17,7 +17,7 @@ export interface StreamMapping {
   /** Goes on where it was disabled, with the same record of each shard. */
   enable(): void;
   /**
-   * Resolves when every record that is in the stream now is done or given up, and no invocation is under way. While it
+   * Resolves when every record that is in the stream now is done, and no invocation is under way. While it
    * is disabled, or a record fails for ever, it waits; it rejects if it is stopped first.
    */
   settle(): Promise<void>;
@@ -72,12 +72,11 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
     isListDue = false;
     try {
       const found = await listShards();
-      const isFirst = listedAtTick === -1;
-      const added = found.filter(({ ShardId }) => !shards.has(ShardId!)).map((shard) => createShard(shard, setup));
-      if (isFirst && settings.startingPosition === 'LATEST') await Promise.all(added.map((one) => one.skipToLatest()));
-      for (const shard of added) shards.set(shard.shardId, shard);
-      for (const { ShardId, SequenceNumberRange } of found) {
-        if (SequenceNumberRange?.EndingSequenceNumber !== undefined) shards.get(ShardId!)?.close();
+      for (const description of found) {
+        const shardId = description.ShardId!;
+        const shard = shards.get(shardId) ?? createShard(description, setup);
+        shards.set(shardId, shard);
+        if (description.SequenceNumberRange?.EndingSequenceNumber !== undefined) shard.close();
       }
     } catch (error) {
       outage.failed(name, error);

@@ -6,7 +6,6 @@ import {
   type _Record as ReadRecord,
   type ShardIteratorType,
 } from '@aws-sdk/client-kinesis';
-import type { Clock } from '../queue/clock.ts';
 
 export interface ReadResult {
   readonly records: readonly ReadRecord[];
@@ -21,8 +20,6 @@ export interface ReadResult {
 /** Reads one shard from its beginning to its end, each record once. */
 export interface ShardReader {
   read(limit: number): Promise<ReadResult>;
-  /** Leaves out what is in the shard now. To be called before anything is read. */
-  skipToLatest(): Promise<void>;
   /** Tells that nothing more is written to the shard. */
   close(): void;
 }
@@ -31,7 +28,6 @@ export interface ShardReaderOptions {
   readonly client: KinesisClient;
   readonly streamName: string;
   readonly shardId: string;
-  readonly clock: Clock;
 }
 
 /** The iterator will not do any more. */
@@ -40,10 +36,9 @@ const STALE = new Set(['ExpiredIteratorException', 'InvalidArgumentException']);
 const NOT_READ: ReadResult = { records: [], isMore: true, isAtTip: false, isEnd: false };
 
 /** @throws what the API answers, except that an iterator has expired: then the next read takes a new one */
-export function createShardReader({ client, streamName, shardId, clock }: ShardReaderOptions): ShardReader {
+export function createShardReader({ client, streamName, shardId }: ShardReaderOptions): ShardReader {
   let iterator: string | undefined;
   let lastSequenceNumber: string | undefined;
-  let skipBefore = 0;
   let isClosed = false;
 
   async function iteratorOf(type: ShardIteratorType, sequenceNumber?: string): Promise<string> {
@@ -64,11 +59,6 @@ export function createShardReader({ client, streamName, shardId, clock }: ShardR
       : iteratorOf('AFTER_SEQUENCE_NUMBER', lastSequenceNumber);
 
   return {
-    async skipToLatest() {
-      // Also by time, in case the iterator expires before anything was read.
-      skipBefore = clock.now();
-      iterator = await iteratorOf('LATEST');
-    },
     async read(limit) {
       iterator ??= await resumed();
       let answer: GetRecordsCommandOutput;
@@ -88,7 +78,7 @@ export function createShardReader({ client, streamName, shardId, clock }: ShardR
       // just being written. One kept where it is finds that record.
       if (!isAtTip || isClosed || isEnd) iterator = NextShardIterator;
       return {
-        records: Records.filter((record) => record.ApproximateArrivalTimestamp!.getTime() >= skipBefore),
+        records: Records,
         isMore: Records.length === limit,
         isAtTip,
         isEnd,

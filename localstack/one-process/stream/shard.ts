@@ -1,7 +1,7 @@
 import type { Shard as ShardDescription } from '@aws-sdk/client-kinesis';
-import { type Batch, fittingCount, type HeldRecord, halves, hold, sequenceNumbers } from './batch.ts';
+import { type Batch, fittingCount, type HeldRecord, halves, hold } from './batch.ts';
 import { invoke } from './invocation.ts';
-import { RecordsGivenUpError, type StreamMappingSettings } from './mapping-options.ts';
+import type { StreamMappingSettings } from './mapping-options.ts';
 import type { Outage } from './outage.ts';
 import { createPause, retryPauseMs } from './pause.ts';
 import { toRecord } from './record.ts';
@@ -25,8 +25,6 @@ export interface Shard {
   wake(): void;
   /** Reads without waiting for its next poll. */
   readSoon(): void;
-  /** Leaves out what is in the shard now. To be called before `run`. */
-  skipToLatest(): Promise<void>;
   /** Tells that nothing more is written to the shard. */
   close(): void;
   /** Whether all that was in the shard at that tick is done. */
@@ -47,7 +45,7 @@ const MOST_PER_READ = 250;
 
 export function createShard(description: ShardDescription, setup: ShardSetup): Shard {
   const { settings, outage, tick, onProgress } = setup;
-  const { clock, batchSize, onError } = settings;
+  const { clock, batchSize } = settings;
   const shardId = description.ShardId!;
   const name = `stream ${settings.streamName}, shard ${shardId}`;
   const origin = { ...settings, shardId };
@@ -81,9 +79,7 @@ export function createShard(description: ShardDescription, setup: ShardSetup): S
   async function advance(batch: Batch): Promise<void> {
     const waitMs = batch.dueAt - clock.now();
     if (waitMs > 0) return pause.wait(waitMs);
-    const young = withoutAged(batch);
-    const left = young.records.length === 0 ? [] : await tried(young);
-    batches = [...left, ...batches.slice(1)];
+    batches = [...(await tried(batch)), ...batches.slice(1)];
     onProgress();
   }
 
@@ -95,31 +91,10 @@ export function createShard(description: ShardDescription, setup: ShardSetup): S
     const records = batch.records.slice(done);
     if (records.length === 0) return [];
     if (failure && settings.bisectBatchOnFunctionError && records.length > 1) {
-      return halves({ ...batch, error: failure.error, dueAt: now });
+      return halves({ ...batch, dueAt: now });
     }
     const failures = done > 0 ? 1 : batch.failures + 1;
-    const left = { records, failures, error: failure?.error, dueAt: now + retryPauseMs(failures) };
-    const { maximumRetryAttempts } = settings;
-    if (maximumRetryAttempts === -1 || failures <= maximumRetryAttempts) return [left];
-    giveUp(left, `after ${maximumRetryAttempts} retries`);
-    return [];
-  }
-
-  function withoutAged(batch: Batch): Batch {
-    const { maximumRecordAgeSeconds } = settings;
-    if (maximumRecordAgeSeconds === -1) return batch;
-    const oldest = clock.now() / 1000 - maximumRecordAgeSeconds;
-    const isAged = ({ record }: HeldRecord) => record.kinesis.approximateArrivalTimestamp < oldest;
-    const aged = batch.records.filter(isAged);
-    if (aged.length === 0) return batch;
-    giveUp({ ...batch, records: aged }, `older than ${maximumRecordAgeSeconds} s`);
-    return { ...batch, records: batch.records.filter((held) => !isAged(held)), failures: 0 };
-  }
-
-  function giveUp({ records, error }: Batch, why: string): void {
-    const numbers = sequenceNumbers(records);
-    const text = `${name}: ${numbers.length} records given up ${why}, from ${numbers[0]} to ${numbers.at(-1)}`;
-    onError(new RecordsGivenUpError(text, shardId, numbers, error === undefined ? {} : { cause: error }));
+    return [{ records, failures, dueAt: now + retryPauseMs(failures) }];
   }
 
   /** Reads once, and returns how long to wait until the next time. */
@@ -184,7 +159,6 @@ export function createShard(description: ShardDescription, setup: ShardSetup): S
       isReadDue = true;
       if (isResting) pause.cut();
     },
-    skipToLatest: () => reader.skipToLatest(),
     close: () => reader.close(),
     isSettled: (since) => waiting.length === 0 && batches.length === 0 && (isRead || emptyAtTick >= since),
   };

@@ -29,6 +29,7 @@ describe('what a queue refuses', () => {
       'InvalidParameterValue',
     ],
     ['eleven attributes', { body: 'x', attributes: attributes(11) }, 'InvalidParameterValue'],
+    ['a binary attribute', { body: 'x', attributes: one('Binary', 'v') }, 'InvalidParameterValue'],
     ['an unknown type', { body: 'x', attributes: one('Text', 'v') }, 'InvalidParameterValue'],
     ['a number that is none', { body: 'x', attributes: one('Number', 'one') }, 'InvalidParameterValue'],
     ['an empty value', { body: 'x', attributes: one('String', '') }, 'InvalidParameterValue'],
@@ -64,19 +65,6 @@ describe('what a queue refuses', () => {
     await clock.advance(20_000);
     expect(refusal(() => queue.changeVisibility(message!.receiptHandle, 1))).toBe('MessageNotInflight');
   });
-});
-
-it('answers with the digests that the SDK compares', () => {
-  // Worked out with Python's hashlib over the bytes that SQS's developer guide describes.
-  const sent = newQueue().send({
-    body: 'hello',
-    attributes: {
-      n: { dataType: 'Number', stringValue: '1' },
-      b: { dataType: 'Binary', binaryValue: Uint8Array.of(0, 255) },
-    },
-  });
-  expect(sent.md5OfBody).toBe('5d41402abc4b2a76b9719d911017c592');
-  expect(sent.md5OfAttributes).toBe('a75af2162064b5620e337e05d8ca0cb3');
 });
 
 it('deletes by the latest handle only', async () => {

@@ -38,7 +38,6 @@ it('brings every record of a shard to its end once, in order, however the functi
       functionName: 'deliver',
       functionTimeoutSeconds: 900,
       region: 'eu-central-1',
-      startingPosition: 'TRIM_HORIZON',
       clock: quickClock(),
       handler: async (event) => {
         const fate = ahead.shift() ?? 'succeeds';
