@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { parseOptions } from '../../lambdas/core/spec.ts';
+import { parseOptions } from '../../lambdas/core/options.ts';
 import type { Resource } from './assembly.ts';
 import type { Resolve } from './resolve.ts';
 

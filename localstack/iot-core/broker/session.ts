@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../../fifo.ts';
 import { type ParsedFilter, quotas } from './limits.ts';
 import { expiresAt, type Publication } from './publication.ts';
 import type { ShareGroup } from './share-group.ts';

@@ -1,4 +1,4 @@
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../../fifo.ts';
 import { quotas } from './limits.ts';
 import { expiresAt, type Publication } from './publication.ts';
 import type { Session } from './session.ts';

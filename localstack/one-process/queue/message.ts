@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { attributesBytes, checkAttributes, checkCharacters, type MessageAttributes } from './attributes.ts';
 import type { Deadline } from './deadlines.ts';
-import type { Linked } from './linked-list.ts';
 import { SqsError } from './sqs-error.ts';
 
 /** The most that body, attribute names, types and values may add up to. */
@@ -44,8 +43,8 @@ export interface PeekedMessage extends MessageView {
 export type MessageState = 'visible' | 'inFlight' | 'delayed';
 
 /** A message as its queue keeps it. */
-export interface HeldMessage extends MessageView, Linked<HeldMessage> {
-  state: MessageState;
+export interface HeldMessage extends MessageView {
+  state: MessageState | 'deleted';
   receiveCount: number;
   /** Receives by the queue that holds it now: only these count towards its redrive. */
   receivesHere: number;
@@ -87,8 +86,6 @@ export function newMessage({ body, attributes }: NewMessage, now: number): HeldM
     deadLetterSourceArn: undefined,
     wake: undefined,
     expiry: undefined,
-    previous: undefined,
-    next: undefined,
   };
 }
 
@@ -108,10 +105,9 @@ export function lentMessage(message: HeldMessage, receiptHandle: string, firstRe
 }
 
 /** A message for inspection, as it is now. */
-export function peekedMessage(message: HeldMessage): PeekedMessage {
-  const { state, firstReceivedAt } = message;
+export function peekedMessage(message: HeldMessage, state: MessageState): PeekedMessage {
   const { receiptHandle: _, ...view } = lentMessage(message, '', 0);
-  return { ...view, state, firstReceivedAt };
+  return { ...view, state, firstReceivedAt: message.firstReceivedAt };
 }
 
 /** randomUUID's string is a tree of two dozen pieces, five hundred bytes; written out it is one of fifty. */

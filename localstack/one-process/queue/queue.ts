@@ -1,6 +1,6 @@
+import { Fifo } from '../../fifo.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Deadlines } from './deadlines.ts';
-import { LinkedList } from './linked-list.ts';
 import {
   type HeldMessage,
   lentMessage,
@@ -56,7 +56,9 @@ export class Queue {
   readonly redrive: QueueOptions['redrive'];
   readonly #maxInFlight: number;
   readonly #clock: Clock;
-  readonly #visible = new LinkedList<HeldMessage>();
+  /** Holds visible messages in order, and deleted ones until they come to the front. */
+  readonly #visible = new Fifo<HeldMessage>();
+  #visibleCount = 0;
   readonly #hidden = new Deadlines<HeldMessage>();
   readonly #expiring = new Deadlines<HeldMessage>();
   readonly #receipts = new Receipts();
@@ -100,8 +102,9 @@ export class Queue {
     return this.#operate((now) => {
       const received: ReceivedMessage[] = [];
       while (received.length < max && this.#inFlight < this.#maxInFlight) {
-        const message = this.#visible.first;
+        const message = this.#visible.shift();
         if (message === undefined) break;
+        if (message.state === 'deleted') continue;
         if (this.redrive && message.receivesHere >= this.redrive.maxReceiveCount) {
           this.#forget(message);
           this.redrive.deadLetterQueue.#adopt(message, this.arn);
@@ -153,7 +156,7 @@ export class Queue {
   /** As SQS's ApproximateNumberOfMessages…, but exact. */
   get counts(): QueueCounts {
     return this.#operate(() => ({
-      visible: this.#visible.size,
+      visible: this.#visibleCount,
       inFlight: this.#inFlight,
       delayed: this.#hidden.size - this.#inFlight,
     }));
@@ -166,7 +169,11 @@ export class Queue {
 
   /** Every message held, the next to be received first. Does not count as a receive. */
   peek(): readonly PeekedMessage[] {
-    return this.#operate(() => [...this.#visible, ...this.#hidden.inOrder()].map(peekedMessage));
+    return this.#operate(() =>
+      [...this.#visible, ...this.#hidden.inOrder()].flatMap((message) =>
+        message.state === 'deleted' ? [] : [peekedMessage(message, message.state)],
+      ),
+    );
   }
 
   /** Brings the queue up to the clock, does the operation, then tells whoever listens. */
@@ -204,7 +211,8 @@ export class Queue {
 
   #show(message: HeldMessage): void {
     message.state = 'visible';
-    this.#visible.append(message);
+    this.#visible.push(message);
+    this.#visibleCount++;
     this.#hasNews = true;
   }
 
@@ -216,7 +224,7 @@ export class Queue {
 
   /** Takes a message out of the visible or the hidden ones, to be put back or forgotten. */
   #leave(message: HeldMessage): void {
-    if (message.state === 'visible') this.#visible.remove(message);
+    if (message.state === 'visible') this.#visibleCount--;
     if (message.wake) this.#hidden.remove(message.wake);
     message.wake = undefined;
     if (message.state === 'inFlight' && this.#inFlight-- === this.#maxInFlight) this.#hasNews = true;
@@ -224,6 +232,8 @@ export class Queue {
 
   #forget(message: HeldMessage): void {
     this.#leave(message);
+    message.state = 'deleted';
+    while (this.#visible.peek()?.state === 'deleted') this.#visible.shift();
     this.#receipts.drop(message);
     if (message.expiry) this.#expiring.remove(message.expiry);
     message.expiry = undefined;
@@ -241,7 +251,7 @@ export class Queue {
   }
 
   #tell(): void {
-    const isNews = this.#hasNews && this.#visible.size > 0 && this.#inFlight < this.#maxInFlight;
+    const isNews = this.#hasNews && this.#visibleCount > 0 && this.#inFlight < this.#maxInFlight;
     this.#hasNews = false;
     if (isNews) for (const listener of [...this.#listeners]) listener();
   }
