@@ -2,7 +2,7 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { PublisherDefaults } from '../lambdas/core/event.ts';
-import { CLIENT_EVENT_KINDS, DELIVERED, PUBLISH } from '../lambdas/core/kind.ts';
+import { CLIENT_EVENT_TYPES, DELIVERED, PUBLISH } from '../lambdas/core/event-type.ts';
 import type { RocketMqConnector } from './connector/rocketmq-connector.ts';
 import { RocketMqSink, type RocketMqSinkProps } from './deliver/rocketmq-sink.ts';
 import type { Route } from './route.ts';
@@ -109,10 +109,10 @@ export class RocketMqHooks extends OutflowTask {
 type HookRoute = Route & { readonly sink: { readonly topic: string } };
 
 const KINDS = {
-  'client.connected': CLIENT_EVENT_KINDS.connected,
-  'client.disconnected': CLIENT_EVENT_KINDS.disconnected,
-  'session.subscribed': CLIENT_EVENT_KINDS.subscribed,
-  'session.unsubscribed': CLIENT_EVENT_KINDS.unsubscribed,
+  'client.connected': CLIENT_EVENT_TYPES.connected,
+  'client.disconnected': CLIENT_EVENT_TYPES.disconnected,
+  'session.subscribed': CLIENT_EVENT_TYPES.subscribed,
+  'session.unsubscribed': CLIENT_EVENT_TYPES.unsubscribed,
   'message.publish': PUBLISH,
   'message.delivered': DELIVERED,
 } as const satisfies Partial<Record<HookEvent, string>>;

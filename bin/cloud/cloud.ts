@@ -1,5 +1,5 @@
-import { observed, type TaskState, type TaskStatus } from '../../lambdas/core/control.ts';
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
+import { type TaskState, type TaskStatus, withStatus } from '../../lambdas/core/task-state.ts';
 import type { LetterQueue } from './letter-queue.ts';
 
 /** Where tasks run, as the command sees it: AWS (or LocalStack in its place), or this process. */
@@ -97,7 +97,7 @@ export interface TaskReadings {
 /** The state kept of a task, set right by what its mappings say now. */
 export function reportOf(readings: TaskReadings, now: number): TaskReport {
   const { task, stack, mappings, queue, retryQueue, deadLetterQueue } = readings;
-  const state = readings.state && observed(readings.state, mappings, now);
+  const state = readings.state && withStatus(readings.state, mappings, now);
   const [from, to] = state?.stops.at(-1) ?? [];
   return {
     task,

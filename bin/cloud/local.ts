@@ -1,5 +1,5 @@
 import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
-import type { ControlMessage } from '../../lambdas/core/control.ts';
+import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Stack } from '../../localstack/one-process/assembly.ts';
 import type { LocalControl } from '../../localstack/one-process/control.ts';
 import { queueApi } from '../../localstack/one-process/queue/api.ts';

@@ -1,11 +1,11 @@
-import { connect } from './aws.ts';
-import { requests } from './requests.ts';
+import { connect } from './aws-ports.ts';
+import { controlFunction } from './control-function.ts';
 
 /**
- * The control function of a stack. Each minute it is called to see to every task; that, what workers report and what the
- * command asks for then come by its queue.
+ * The control function of a stack. Each minute a schedule invokes it, and it queues a reconciliation for every task. It
+ * receives these, the reports of workers and the requests of the command from the control queue.
  */
-export const handler = requests({
+export const handler = controlFunction({
   tasks: JSON.parse(process.env['TASKS'] ?? '{}'),
   stack: process.env['STACK_NAME'] ?? '',
   queueUrl: process.env['CONTROL_QUEUE_URL']!,

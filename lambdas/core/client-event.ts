@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Envelope } from './envelope.ts';
 import { NeverRetry } from './errors.ts';
-import { isClientEvent } from './kind.ts';
+import { isClientEvent } from './event-type.ts';
 import { MqttRecord } from './record.ts';
 
 const clientEvent = z.object({

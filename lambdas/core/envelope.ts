@@ -1,5 +1,5 @@
 import { NeverRetry } from './errors.ts';
-import { kindOfTopic } from './kind.ts';
+import { eventTypeOfTopic } from './event-type.ts';
 
 export const ENVELOPE_VERSION = 1;
 
@@ -136,7 +136,7 @@ function isRuleError(value: object): value is RuleErrorMessage {
 function fromRuleError(error: RuleErrorMessage, received: Received): Envelope {
   return {
     v: ENVELOPE_VERSION,
-    kind: kindOfTopic(error.topic),
+    kind: eventTypeOfTopic(error.topic),
     id: error.cloudwatchTraceId ?? received.messageId,
     topic: error.topic,
     clientid: error.clientId,

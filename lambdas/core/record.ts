@@ -3,7 +3,7 @@ import type { ClientEvent } from './client-event.ts';
 import type { Envelope } from './envelope.ts';
 import { NeverRetry } from './errors.ts';
 import { parseJson } from './json.ts';
-import { jsonProblem } from './json-problem.ts';
+import { jsonErrorText } from './json-error.ts';
 
 /** MQTT 5 user properties by name; a repeated key holds the array of its values. */
 export type UserProperties = { readonly [key: string]: string | readonly string[] };
@@ -86,7 +86,7 @@ export class MqttRecord {
         this.#json = { value: parseJson(this.text) };
       } catch (cause) {
         if (cause instanceof NeverRetry) throw cause;
-        throw new NeverRetry('INVALID_PAYLOAD', `the payload is not JSON: ${jsonProblem(this.text)}`, { cause });
+        throw new NeverRetry('INVALID_PAYLOAD', `the payload is not JSON: ${jsonErrorText(this.text)}`, { cause });
       }
     }
     return this.#json.value;

@@ -1,6 +1,6 @@
 import type { ClientEvent } from './client-event.ts';
 import { flags, qos, type Reading, username } from './event.ts';
-import { CLIENT_EVENT_KINDS } from './kind.ts';
+import { CLIENT_EVENT_TYPES } from './event-type.ts';
 import type { MqttRecord, UserProperties } from './record.ts';
 
 /** Ask a scope for its payload as bytes, or as the value that `${payload.x}` reads; plain objects have neither. */
@@ -147,8 +147,8 @@ function clientRuleOutput(record: MqttRecord, told: ClientEvent, defaults: Readi
     ...(disconnectReason !== undefined && { reason: disconnectReason }),
     peerhost: sourceip ?? null,
     timestamp,
-    ...(kind === CLIENT_EVENT_KINDS.connected && { connected_at: timestamp }),
-    ...(kind === CLIENT_EVENT_KINDS.disconnected && { disconnected_at: timestamp }),
+    ...(kind === CLIENT_EVENT_TYPES.connected && { connected_at: timestamp }),
+    ...(kind === CLIENT_EVENT_TYPES.disconnected && { disconnected_at: timestamp }),
     session_identifier: sessionIdentifier ?? null,
     version_number: versionNumber ?? null,
   };

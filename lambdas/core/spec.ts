@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { InvalidPatternError, InvalidTemplateError } from './errors.ts';
-import { objectOf } from './object-of.ts';
+import { objectOf } from './object-schema.ts';
 import { parseOptions } from './options.ts';
 import { compilePattern } from './pattern/pattern.ts';
 import { retryPolicy } from './retry.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { decodeEnvelope, ENVELOPE_VERSION, type Envelope, type RuleErrorMessage } from '../core/envelope.ts';
 import { InvalidOptionError } from '../core/errors.ts';
-import { kindOfTopic, PUBLISH } from '../core/kind.ts';
+import { eventTypeOfTopic, PUBLISH } from '../core/event-type.ts';
 import { parseOptions } from '../core/options.ts';
 import type { TaskSpec } from '../core/spec.ts';
 
@@ -60,7 +60,7 @@ export function sampleEnvelope(message: unknown, source: TaskSpec['source']['typ
   const bytes = typeof payload === 'string' || payload instanceof Uint8Array ? payload : JSON.stringify(payload);
   return {
     v: ENVELOPE_VERSION,
-    kind: source === 'iot-core' ? PUBLISH : kindOfTopic(rest.topic),
+    kind: source === 'iot-core' ? PUBLISH : eventTypeOfTopic(rest.topic),
     id: id ?? randomUUID(),
     ...rest,
     timestamp: timestamp ?? Date.now(),

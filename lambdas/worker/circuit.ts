@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { SqsApi } from '../buffer/sqs/api.ts';
-import type { ControlMessage } from '../core/control.ts';
+import type { ControlMessage } from '../core/control-message.ts';
 import type { BatchReport } from './message.ts';
 
 /** Consecutive batches of nothing but stop errors that open the circuit. */

@@ -1,4 +1,4 @@
-import { readState, stoppedWithin, type TaskState } from '../core/control.ts';
+import { readState, stoppedMsWithin, type TaskState } from '../core/task-state.ts';
 
 /** How long a task was paused or stopped. */
 export interface StoppedTime {
@@ -6,10 +6,14 @@ export interface StoppedTime {
   within(from: number, to: number): Promise<number>;
 }
 
-/** Age at which a state is read anew. */
-const FRESH_MS = 5_000;
+/** Time for which a state is kept before the next read. */
+const STATE_TTL_MS = 5_000;
 
-/** How long the task was stopped, by the state that the control function keeps. */
+/**
+ * Reads how long the task was stopped from the state that the control function writes.
+ *
+ * @param readText Reads the text of the state's parameter.
+ */
 export function stoppedTime(
   readText: () => Promise<string | undefined>,
   { now, log }: { readonly now: () => number; readonly log: (entry: object) => void },
@@ -18,19 +22,19 @@ export function stoppedTime(
   return {
     async within(from, to) {
       try {
-        if (known === undefined || now() - known.at > FRESH_MS)
+        if (known === undefined || now() - known.at > STATE_TTL_MS)
           known = { at: now(), state: readState(await readText()) };
-        return stoppedWithin(known.state, from, to);
+        return stoppedMsWithin(known.state, from, to);
       } catch (error) {
-        // A message never expires because the state cannot be read.
-        log({ event: 'state not read', reason: String(error) });
+        // Without a state no message expires: the whole time counts as stopped.
+        log({ event: 'task state not read', reason: String(error) });
         return to - from;
       }
     },
   };
 }
 
-/** Reads a parameter of AWS Systems Manager. The client is loaded when it is first needed. */
+/** Returns a function that reads a parameter of AWS Systems Manager. The first call loads the client. */
 export function parameterText(name: string): () => Promise<string | undefined> {
   let read: Promise<() => Promise<string | undefined>> | undefined;
   return async () => {

@@ -4,7 +4,7 @@ import { type IStream, Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/
 import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { isClientEvent } from '../../lambdas/core/kind.ts';
+import { isClientEvent } from '../../lambdas/core/event-type.ts';
 import { refuseElsewhere } from '../elsewhere.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';

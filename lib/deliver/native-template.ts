@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { isClientEvent } from '../../lambdas/core/kind.ts';
+import { isClientEvent } from '../../lambdas/core/event-type.ts';
 import { parseTemplate } from '../../lambdas/core/template/parse.ts';
 
 /** What of a rule output IoT Core's own substitution templates can say (AWS IoT Core, "Substitution templates"). */

@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { CLIENT_EVENT_KINDS, type ClientEventName, clientEventFilter } from '../../lambdas/core/kind.ts';
+import { CLIENT_EVENT_TYPES, type ClientEventName, clientEventFilter } from '../../lambdas/core/event-type.ts';
 import { addRules } from './rules.ts';
 import type { ISource, SourceConfig, SourceTarget } from './source.ts';
 
@@ -58,11 +58,11 @@ export class ClientEventsSource implements ISource {
 
 /** The rule for an event of clients. */
 export function ruleOfEvent(event: ClientEventName) {
-  return { kind: CLIENT_EVENT_KINDS[event], from: `FROM '${clientEventFilter(event)}'` };
+  return { kind: CLIENT_EVENT_TYPES[event], from: `FROM '${clientEventFilter(event)}'` };
 }
 
 function checkEvents(events?: readonly ClientEventName[]): readonly ClientEventName[] {
-  const known = Object.keys(CLIENT_EVENT_KINDS) as ClientEventName[];
+  const known = Object.keys(CLIENT_EVENT_TYPES) as ClientEventName[];
   if (events === undefined) return known;
   const unknown = events.find((event) => !known.includes(event));
   if (unknown !== undefined || events.length === 0)

@@ -2,7 +2,7 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { PublisherDefaults } from '../../lambdas/core/event.ts';
-import { type ClientEventName, clientEventFilter, PUBLISH } from '../../lambdas/core/kind.ts';
+import { type ClientEventName, clientEventFilter, PUBLISH } from '../../lambdas/core/event-type.ts';
 import type { FilteredHook, HookEvent, Hooks } from '../hooks.ts';
 import { ruleOfEvent } from './client-events-source.ts';
 import { DeliveredLog } from './delivered-log.ts';

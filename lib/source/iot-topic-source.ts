@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
-import { PUBLISH } from '../../lambdas/core/kind.ts';
+import { PUBLISH } from '../../lambdas/core/event-type.ts';
 import { fromClauses, withoutCovered } from './rule-sql.ts';
 import { addRules } from './rules.ts';
 import type { ISource, SourceConfig, SourceTarget } from './source.ts';

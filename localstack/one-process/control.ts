@@ -1,13 +1,8 @@
 import type { SQSEvent } from 'aws-lambda';
-import { control, type TaskPorts } from '../../lambdas/control/control.ts';
-import {
-  type ControlMessage,
-  readState,
-  stoppedWithin,
-  type TaskState,
-  UNWRITTEN_STATE,
-} from '../../lambdas/core/control.ts';
+import { reconcile, type TaskPorts } from '../../lambdas/control/reconcile.ts';
+import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity, ConnectivityRequest, ProbeResponse } from '../../lambdas/core/control-requests.ts';
+import { readState, stoppedMsWithin, type TaskState, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
 import type { StoppedTime } from '../../lambdas/worker/stopped-time.ts';
 import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
@@ -76,14 +71,14 @@ export function localControl(options: LocalControlOptions): LocalControl {
 
   return {
     send(message) {
-      const next = last.then(() => control(message, ports, Date.now));
+      const next = last.then(() => reconcile(message, ports, Date.now));
       last = next.catch(() => {});
       return next;
     },
     get state() {
       return state;
     },
-    stopped: { within: async (from, to) => stoppedWithin(state, from, to) },
+    stopped: { within: async (from, to) => stoppedMsWithin(state, from, to) },
     testConnectivity: () => ports.testConnectivity(),
     async idle() {
       await last;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
-import { controlMessage } from '../../lambdas/core/control.ts';
+import { controlMessage } from '../../lambdas/core/control-message.ts';
 import type { Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';

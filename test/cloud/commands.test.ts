@@ -8,7 +8,7 @@ import { readLines } from '../../bin/commands/lines.ts';
 import { jsonText, printable } from '../../bin/commands/printable.ts';
 import { verdict } from '../../bin/commands/reach.ts';
 import { statusText } from '../../bin/commands/status.ts';
-import { INITIAL_STATE, type TaskState } from '../../lambdas/core/control.ts';
+import { INITIAL_STATE, type TaskState } from '../../lambdas/core/task-state.ts';
 import { envelope } from '../support/messages.ts';
 import { command } from './contract.ts';
 

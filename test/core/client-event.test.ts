@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { openEnvelope } from '../../lambdas/core/client-event.ts';
 import { decodeEnvelope } from '../../lambdas/core/envelope.ts';
 import { toEvent } from '../../lambdas/core/event.ts';
-import { CLIENT_EVENT_KINDS, type ClientEventName, clientEventFilter, kindOfTopic } from '../../lambdas/core/kind.ts';
+import {
+  CLIENT_EVENT_TYPES,
+  type ClientEventName,
+  clientEventFilter,
+  eventTypeOfTopic,
+} from '../../lambdas/core/event-type.ts';
 import { toRuleOutput } from '../../lambdas/core/rule-output.ts';
 import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
 import { select } from '../../lambdas/step/select.ts';
@@ -21,7 +26,7 @@ const subscribed = { ...known, eventType: 'subscribed', topics: ['a/#', '$share/
 function told(event: object, id = 'random') {
   const name = (event as LifecycleEvent).eventType;
   return envelope(JSON.stringify(event), {
-    kind: CLIENT_EVENT_KINDS[name],
+    kind: CLIENT_EVENT_TYPES[name],
     id,
     topic: eventTopic(event as LifecycleEvent),
     clientid: 'n/a',
@@ -102,7 +107,7 @@ describe('a client event', () => {
         .map((o) => JSON.stringify(o)),
     );
     fc.assert(
-      fc.property(forged, fc.constantFrom(...Object.values(CLIENT_EVENT_KINDS)), (payload, kind) => {
+      fc.property(forged, fc.constantFrom(...Object.values(CLIENT_EVENT_TYPES)), (payload, kind) => {
         try {
           for (const record of openEnvelope(envelope(payload, { kind })).records) {
             JSON.stringify([toEvent(record, reading), toRuleOutput(record, reading)]);
@@ -116,15 +121,15 @@ describe('a client event', () => {
   });
 
   it('is known by its topic where a rule’s error action sends it, client ids with slashes too', () => {
-    for (const name of Object.keys(CLIENT_EVENT_KINDS) as ClientEventName[]) {
+    for (const name of Object.keys(CLIENT_EVENT_TYPES) as ClientEventName[]) {
       const topic = eventTopic({ ...connected, eventType: name } as unknown as LifecycleEvent);
       expect(matchesTopicFilter(clientEventFilter(name), topic)).toBe(true);
       const failed = { topic, base64OriginalPayload: '', failures: [], cloudwatchTraceId: 't' };
       const received = { messageId: 'm', sentAt: 0 };
-      expect(decodeEnvelope(JSON.stringify(failed), received).kind).toBe(CLIENT_EVENT_KINDS[name]);
+      expect(decodeEnvelope(JSON.stringify(failed), received).kind).toBe(CLIENT_EVENT_TYPES[name]);
     }
-    expect(kindOfTopic('$aws/events/presence/connect_failed/c')).toBe('mqtt.message.publish');
-    expect(kindOfTopic('$aws/events/presence/constructor/c')).toBe('mqtt.message.publish');
-    expect(kindOfTopic('a/$aws/events/presence/connected/c')).toBe('mqtt.message.publish');
+    expect(eventTypeOfTopic('$aws/events/presence/connect_failed/c')).toBe('mqtt.message.publish');
+    expect(eventTypeOfTopic('$aws/events/presence/constructor/c')).toBe('mqtt.message.publish');
+    expect(eventTypeOfTopic('a/$aws/events/presence/connected/c')).toBe('mqtt.message.publish');
   });
 });

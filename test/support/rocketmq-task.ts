@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import mqtt from 'mqtt';
 import { expect, type TestContext, vi } from 'vitest';
-import type { TaskStatus } from '../../lambdas/core/control.ts';
+import type { TaskStatus } from '../../lambdas/core/task-state.ts';
 import {
   IotTopicSource,
   OutflowTask,

@@ -3,7 +3,7 @@ import { InvalidTemplateError, NeverRetry } from '../errors.ts';
 import { stringifyJson } from '../json.ts';
 import { literalOf, parseTemplate } from '../template/parse.ts';
 import { compileTemplate, type MissingVariable } from '../template/template.ts';
-import { valueText } from '../template/text.ts';
+import { valueText } from '../template/value-text.ts';
 import { compileJsonPath } from './jsonpath.ts';
 
 /** An option's text compiled: a JSONPath over the event when it begins with `$.` or `$[`, else a `${…}` template over the rule output. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { stringifyJson } from '../json.ts';
-import { objectOf } from '../object-of.ts';
+import { objectOf } from '../object-schema.ts';
 import type { MissingVariable } from '../template/template.ts';
 import { compileExpression, type Expression, expression } from './expression.ts';
 

@@ -1,7 +1,7 @@
 import { ExactNumber } from '../json.ts';
-import { folded } from './fold.ts';
+import { exactDouble } from './exact-double.ts';
+import { folded } from './ignore-case.ts';
 import type { Test } from './leaf.ts';
-import { exactDouble } from './number.ts';
 import { Members, type PatternValue, reject } from './value.ts';
 import { wildcard } from './wildcard.ts';
 

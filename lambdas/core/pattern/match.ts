@@ -1,6 +1,6 @@
 import { ExactNumber } from '../json.ts';
+import { exactDouble } from './exact-double.ts';
 import type { Leaf, Test } from './leaf.ts';
-import { exactDouble } from './number.ts';
 import type { Field } from './rules.ts';
 import { hasLeaf, isObject, ownValue, someElement } from './walk.ts';
 

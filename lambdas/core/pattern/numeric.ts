@@ -1,6 +1,6 @@
 import { ExactNumber } from '../json.ts';
+import { exactDouble } from './exact-double.ts';
 import type { Test } from './leaf.ts';
-import { exactDouble } from './number.ts';
 import { type PatternValue, reject } from './value.ts';
 
 /** Compiles `["=", 5]`, `["<", 5]`, or `[">=", 0]` with or without an upper bound after it. */

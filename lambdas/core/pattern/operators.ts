@@ -1,9 +1,9 @@
 import { ExactNumber } from '../json.ts';
 import { anythingBut } from './anything-but.ts';
-import { folded } from './fold.ts';
+import { exactDouble } from './exact-double.ts';
+import { folded } from './ignore-case.ts';
 import { addressDigits, cidr, sameAddress } from './ip.ts';
 import { anyOf, ofStrings, type Test } from './leaf.ts';
-import { exactDouble } from './number.ts';
 import { numeric } from './numeric.ts';
 import { Members, type PatternValue, reject } from './value.ts';
 import { wildcard } from './wildcard.ts';

@@ -1,7 +1,7 @@
 import { show } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { compileFields } from './match.ts';
-import { readPattern } from './read.ts';
+import { readPattern } from './parse.ts';
 import { toRules } from './rules.ts';
 import { toPatternValue } from './value.ts';
 import { isObject } from './walk.ts';

@@ -2,7 +2,7 @@ import { NeverRetry } from '../errors.ts';
 import { PAYLOAD_BYTES } from '../rule-output.ts';
 import { lookup } from './lookup.ts';
 import { type Part, type Placeholder, parseTemplate } from './parse.ts';
-import { valueText } from './text.ts';
+import { valueText } from './value-text.ts';
 
 /**
  * What a placeholder without a value does: `fail` refuses the message with TEMPLATE_VARIABLE_MISSING, `empty` writes nothing

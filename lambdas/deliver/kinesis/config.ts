@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { deployTime } from '../../core/deploy-time.ts';
 import { template } from '../../core/spec.ts';
 import { literalOf } from '../../core/template/parse.ts';
-import { meets } from '../../core/text-rule.ts';
+import { meets } from '../../core/text-constraint.ts';
 import { RULES } from './rules.ts';
 
 /** PutRecords takes so many records, so many bytes with their keys (Amazon Kinesis API reference, PutRecords). */

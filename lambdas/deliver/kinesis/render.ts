@@ -1,8 +1,8 @@
 import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry, show } from '../../core/errors.ts';
-import { outline } from '../../core/json-problem.ts';
+import { redactedText } from '../../core/redacted-text.ts';
 import { compileTemplate, type MissingVariable, type Template } from '../../core/template/template.ts';
-import type { TextRule } from '../../core/text-rule.ts';
+import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { KinesisOptions } from './config.ts';
 import { RULES } from './rules.ts';
@@ -50,10 +50,10 @@ export function compileKinesis(
 }
 
 function rendered(option: keyof typeof RULES, template: Template, scope: object): string {
-  const { expected, isMet, refused }: TextRule = RULES[option];
+  const { expected, isMet, refused }: TextConstraint = RULES[option];
   const text = template.renderText(scope);
   if (isMet(text)) return text;
   // What was rendered is a publisher's; only what the task itself says is repeated word for word.
-  const given = template.paths.length === 0 ? show(text) : outline(text, refused);
+  const given = template.paths.length === 0 ? show(text) : redactedText(text, refused);
   throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; expected ${expected}`);
 }

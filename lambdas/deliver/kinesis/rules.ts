@@ -1,4 +1,4 @@
-import type { TextRule } from '../../core/text-rule.ts';
+import type { TextConstraint } from '../../core/text-constraint.ts';
 
 const MAX_STREAM_NAME_CHARACTERS = 128;
 const MAX_PARTITION_KEY_CHARACTERS = 256;
@@ -21,4 +21,4 @@ export const RULES = {
     isMet: (key) => /^(0|[1-9]\d{0,38})$/.test(key) && BigInt(key) < HASH_KEYS,
     refused: /\D/,
   },
-} as const satisfies Record<string, TextRule>;
+} as const satisfies Record<string, TextConstraint>;

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { deployTime } from '../../core/deploy-time.ts';
 import { expression, literalOfExpression } from '../../core/jsonpath/expression.ts';
 import { jsonObject } from '../../core/jsonpath/object.ts';
-import { objectOf } from '../../core/object-of.ts';
-import { meets, type TextRule } from '../../core/text-rule.ts';
+import { objectOf } from '../../core/object-schema.ts';
+import { meets, type TextConstraint } from '../../core/text-constraint.ts';
 import { parseAddress } from '../net/address.ts';
 import { parseProxyAddress } from './proxy-address.ts';
 import { checkUserProperty } from './remoting/properties.ts';
@@ -37,7 +37,7 @@ const addresses = (isAddress: (text: string) => boolean, expected: string) =>
   });
 
 /** A text that its rule judges here, unless messages decide what it comes to. */
-const ruled = (rule: TextRule) => expression.min(1).check(meets(rule, literalOfExpression));
+const ruled = (rule: TextConstraint) => expression.min(1).check(meets(rule, literalOfExpression));
 
 const propertyName = z.string().check((context) => {
   try {

@@ -1,12 +1,12 @@
 import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry } from '../../core/errors.ts';
 import { ExactNumber } from '../../core/json.ts';
-import { outline } from '../../core/json-problem.ts';
 import { compileExpression, type Expression, isRendered } from '../../core/jsonpath/expression.ts';
 import { compileObject } from '../../core/jsonpath/object.ts';
+import { redactedText } from '../../core/redacted-text.ts';
 import type { MissingVariable } from '../../core/template/template.ts';
-import { valueText } from '../../core/template/text.ts';
-import type { TextRule } from '../../core/text-rule.ts';
+import { valueText } from '../../core/template/value-text.ts';
+import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { RocketMqOptions } from './config.ts';
 import type { Message } from './remoting/message.ts';
@@ -133,13 +133,16 @@ function readDeliverAt({ text }: Expression): Read<Pick<Message, 'deliverAtMs'>>
 }
 
 /** 0 for nothing at all. */
-function wholeNumber(option: string, text = '', rule: TextRule): number {
+function wholeNumber(option: string, text = '', rule: TextConstraint): number {
   checkRendered(option, text, rule);
   return Number(text);
 }
 
 // What was rendered is a publisher's, and is not repeated word for word.
-function checkRendered(option: string, text: string, { isMet, expected, refused }: TextRule): void {
+function checkRendered(option: string, text: string, { isMet, expected, refused }: TextConstraint): void {
   if (!isMet(text))
-    throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${outline(text, refused)}; expected ${expected}`);
+    throw new NeverRetry(
+      'INVALID_TARGET',
+      `${option} rendered to ${redactedText(text, refused)}; expected ${expected}`,
+    );
 }

@@ -2,7 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import type { CloudWatchLogsDecodedData } from 'aws-lambda';
 import * as z from 'zod';
 import { ENVELOPE_VERSION, type Envelope } from '../../core/envelope.ts';
-import { DELIVERED } from '../../core/kind.ts';
+import { DELIVERED } from '../../core/event-type.ts';
 import { matchesTopicFilter } from '../../core/topic-filter.ts';
 
 /** What a call of a subscription filter may unpack to; CloudWatch Logs puts about a megabyte of entries into one. */

@@ -1,5 +1,5 @@
 import { NeverRetry } from '../../../core/errors.ts';
-import { outline } from '../../../core/json-problem.ts';
+import { redactedText } from '../../../core/redacted-text.ts';
 import { checkUserProperty, encodeProperties } from './properties.ts';
 
 /** A message as the producer takes it. */
@@ -62,7 +62,7 @@ export function checkTopic(topic: string): void {
   if (!TOPIC.test(topic))
     throw new NeverRetry(
       'INVALID_TARGET',
-      `topic: got ${outline(topic, NO_TOPIC_CHARACTER)}; expected 1 to 127 letters, digits, _, -, % and |`,
+      `topic: got ${redactedText(topic, NO_TOPIC_CHARACTER)}; expected 1 to 127 letters, digits, _, -, % and |`,
     );
 }
 
@@ -86,13 +86,13 @@ function* allProperties(message: Message, id: string): Generator<readonly [strin
 
 export function checkKey(key: string): string {
   if (key === '' || key.includes(' '))
-    throw rejected('key', outline(key, / /), 'a text that is not empty and holds no space');
+    throw rejected('key', redactedText(key, / /), 'a text that is not empty and holds no space');
   return key;
 }
 
 export function checkTag(tag: string): string {
   if (tag.trim() === '' || tag.includes('|'))
-    throw rejected('tag', outline(tag, /\||^\s+$/), 'a text that is not blank and holds no |');
+    throw rejected('tag', redactedText(tag, /\||^\s+$/), 'a text that is not blank and holds no |');
   return tag;
 }
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseJson } from '../../lambdas/core/json.ts';
-import { jsonProblem } from '../../lambdas/core/json-problem.ts';
+import { jsonErrorText } from '../../lambdas/core/json-error.ts';
 
-const position = (text: string) => Number(/ (?:position|after) (\d+)/.exec(jsonProblem(text))![1]);
+const position = (text: string) => Number(/ (?:position|after) (\d+)/.exec(jsonErrorText(text))![1]);
 const isJson = (text: string) => {
   try {
     JSON.parse(text);
@@ -50,7 +50,7 @@ describe('why text is not JSON', () => {
         ),
         (text) => {
           // What is JSON, and not too deep, has no problem to be found.
-          expect([text, jsonProblem(text).startsWith('it nests')]).toEqual([text, isJson(text)]);
+          expect([text, jsonErrorText(text).startsWith('it nests')]).toEqual([text, isJson(text)]);
         },
       ),
       { numRuns: 1_000 },
@@ -70,7 +70,7 @@ describe('why text is not JSON', () => {
       fc.property(plain, fc.nat(), (json, n) => {
         const at = n % json.length;
         expect(position(`${json.slice(0, at)}\u0001${json.slice(at)}`)).toBe(at);
-        expect(jsonProblem(json.slice(0, at))).toBe(`it ends unfinished, after ${at} characters`);
+        expect(jsonErrorText(json.slice(0, at))).toBe(`it ends unfinished, after ${at} characters`);
       }),
     );
   });
@@ -85,11 +85,11 @@ describe('why text is not JSON', () => {
     ['"a\nb"', 'unexpected control character at position 2'],
     ['\u{1F600}', 'unexpected character outside ASCII at position 0'],
     ['', 'it ends unfinished, after 0 characters'],
-  ])('%j: %s', (text, problem) => expect(jsonProblem(text)).toBe(problem));
+  ])('%j: %s', (text, problem) => expect(jsonErrorText(text)).toBe(problem));
 
   it('is told for what only parseJson refuses', () => {
     const deep = `${'['.repeat(1_001)}${']'.repeat(1_001)}`;
     expect(() => parseJson(deep)).toThrow(SyntaxError);
-    expect(jsonProblem(deep)).toBe('it nests deeper than 1000 levels');
+    expect(jsonErrorText(deep)).toBe('it nests deeper than 1000 levels');
   });
 });

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { control, type TaskPorts } from '../../lambdas/control/control.ts';
+import { reconcile, type TaskPorts } from '../../lambdas/control/reconcile.ts';
+import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import {
-  type ControlMessage,
   INITIAL_STATE,
   readState,
-  stoppedWithin,
+  stoppedMsWithin,
   type TaskState,
   UNWRITTEN_STATE,
-} from '../../lambdas/core/control.ts';
+} from '../../lambdas/core/task-state.ts';
 
 const halt = (why: 'stopped' | 'blocked', at: number): ControlMessage => ({
   kind: 'halt',
@@ -37,7 +37,7 @@ function taskAt(start: number) {
     testConnectivity: async () => (world.sink ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' }),
     tryOne: async () => undefined,
   };
-  return { world, ports, tell: (message: ControlMessage) => control(message, ports, () => world.now) };
+  return { world, ports, tell: (message: ControlMessage) => reconcile(message, ports, () => world.now) };
 }
 
 /** Ports of which one call fails: before it is done, or after. */
@@ -61,7 +61,7 @@ describe('control (D19–D23, F33)', () => {
     await fc.assert(
       fc.asyncProperty(text, text, fc.nat(70), async (said, thrown, pauses) => {
         const { world, ports } = taskAt(1_795_251_600_000);
-        const tell = (message: ControlMessage) => control(message, ports, () => world.now++);
+        const tell = (message: ControlMessage) => reconcile(message, ports, () => world.now++);
         for (let n = 0; n < pauses; n++) {
           await tell({ kind: 'pause', task: 't', stopIntake: false });
           await tell({ kind: 'enable', task: 't' });
@@ -101,8 +101,8 @@ describe('control (D19–D23, F33)', () => {
         const { world, ports } = taskAt(0);
         for (const { does, failsAt, doneAnyway } of all) {
           world.now += 1_000;
-          await control(does, failing(ports, failsAt, doneAnyway), () => world.now).catch(() => {});
-          const { intakeStopped, ...state } = await control({ kind: 'reconcile', task: 't' }, ports, () => world.now);
+          await reconcile(does, failing(ports, failsAt, doneAnyway), () => world.now).catch(() => {});
+          const { intakeStopped, ...state } = await reconcile({ kind: 'reconcile', task: 't' }, ports, () => world.now);
           expect(world).toMatchObject({ on: state.desired === 'Running' && !state.halt, rules: !intakeStopped });
         }
       }),
@@ -141,8 +141,8 @@ describe('control (D19–D23, F33)', () => {
           expect(world.rules).toBe(!state.intakeStopped);
         }
         // Old spans may have been joined, which only makes messages younger.
-        expect(stoppedWithin(state, start, world.now)).toBeGreaterThanOrEqual(stoppedMs);
-        if (state.stops.length < 60) expect(stoppedWithin(state, start, world.now)).toBe(stoppedMs);
+        expect(stoppedMsWithin(state, start, world.now)).toBeGreaterThanOrEqual(stoppedMs);
+        if (state.stops.length < 60) expect(stoppedMsWithin(state, start, world.now)).toBe(stoppedMs);
       }),
     );
   });
@@ -153,12 +153,12 @@ describe('control (D19–D23, F33)', () => {
     world.text = UNWRITTEN_STATE;
     world.on = false;
     const deployed = { ...ports, readState: async () => readState(world.text, false) };
-    const tell = (kind: 'reconcile' | 'enable') => control({ kind, task: 't' }, deployed, () => world.now);
+    const tell = (kind: 'reconcile' | 'enable') => reconcile({ kind, task: 't' }, deployed, () => world.now);
     expect(await tell('reconcile')).toMatchObject({ desired: 'Paused', status: 'Paused' });
     world.now += 60_000;
     const enabled = await tell('enable');
     expect(enabled).toMatchObject({ desired: 'Running', status: 'Running' });
-    expect(stoppedWithin(enabled, start - 30_000, world.now)).toBe(90_000);
+    expect(stoppedMsWithin(enabled, start - 30_000, world.now)).toBe(90_000);
     expect(readState(world.text, false)).toEqual(enabled);
   });
 

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { ChangeMessageVisibilityCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { GetParameterCommand } from '@aws-sdk/client-ssm';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { type ControlMessage, controlMessage } from '../core/control.ts';
+import { type ControlMessage, controlMessage } from '../core/control-message.ts';
 import { metricsLine } from '../core/metrics.ts';
-import { awsPorts, type Clients, type ControlledTask } from './aws.ts';
-import { control } from './control.ts';
+import { awsPorts, type Clients, type ControlledTask } from './aws-ports.ts';
+import { reconcile } from './reconcile.ts';
 
-/** What the control function of a stack works with. */
-export interface RequestsOptions {
-  /** Names of the tasks' configuration parameters, by task. */
+export interface ControlFunctionOptions {
+  /** Names of the configuration parameters, by task. */
   readonly tasks: Readonly<Record<string, string>>;
   readonly stack: string;
+  /** URL of the control queue. */
   readonly queueUrl: string;
   readonly clients: Clients;
   readonly log: (entry: object) => void;
@@ -19,16 +19,16 @@ export interface RequestsOptions {
   readonly now?: () => number;
 }
 
-/** What failed comes again after so long. */
-const AGAIN_SECONDS = 5;
-/** How often every task is looked after. */
-const LOOK_MS = 60_000;
+/** Visibility timeout of a message whose request failed. */
+const REDELIVERY_SECONDS = 5;
+/** Time between reconciliations of a task. */
+const RECONCILE_INTERVAL_MS = 60_000;
 
 /**
- * Carries out what comes by a stack's control queue, in which a task's messages wait for each other; without any, asks for
- * a look at every task.
+ * Makes the Lambda handler of the control function. With records of the control queue, it carries out their messages, each
+ * task's in order. Without records, it queues a reconciliation for every task.
  */
-export function requests({ tasks, stack, queueUrl, clients, log, now = Date.now }: RequestsOptions) {
+export function controlFunction({ tasks, stack, queueUrl, clients, log, now = Date.now }: ControlFunctionOptions) {
   return async ({ Records }: Partial<SQSEvent>): Promise<SQSBatchResponse> => {
     if (Records === undefined) {
       await Promise.all(Object.keys(tasks).map((task) => send({ kind: 'reconcile', task })));
@@ -41,18 +41,18 @@ export function requests({ tasks, stack, queueUrl, clients, log, now = Date.now 
       if (message === undefined || isOutdated(message, record)) continue;
       const { task } = message;
       try {
-        // A task's messages keep their order: what follows one that failed waits with it.
+        // A task's messages keep their order: those behind a failed one are redelivered with it.
         if (waiting.has(task)) failed.push(record);
         else await carryOut(message);
       } catch (error) {
-        log({ event: 'control failed', body: record.body, reason: String(error) });
-        // The next minute brings another look; what an operator asks for is not to wait behind this one.
+        log({ event: 'control request failed', body: record.body, reason: String(error) });
+        // The next minute reconciles again, so an operator's request need not wait behind this one.
         if (message.kind === 'reconcile') continue;
         waiting.add(task);
         failed.push(record);
       }
     }
-    await Promise.all(failed.map(comeAgainSoon));
+    await Promise.all(failed.map(redeliverSoon));
     return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
   };
 
@@ -60,39 +60,39 @@ export function requests({ tasks, stack, queueUrl, clients, log, now = Date.now 
     try {
       return controlMessage.parse(JSON.parse(body));
     } catch (error) {
-      // Reading it again would not help.
-      log({ event: 'no control message', body, reason: String(error) });
+      // A redelivery would fail in the same way.
+      log({ event: 'invalid control message', body, reason: String(error) });
       return undefined;
     }
   }
 
-  // Looks that take longer than a minute would pile up before what an operator asks for.
+  // Reconciliations that take longer than a minute would pile up in front of an operator's requests.
   function isOutdated({ kind }: ControlMessage, { attributes }: SQSRecord): boolean {
-    return kind === 'reconcile' && now() - Number(attributes.SentTimestamp) > LOOK_MS;
+    return kind === 'reconcile' && now() - Number(attributes.SentTimestamp) > RECONCILE_INTERVAL_MS;
   }
 
-  async function comeAgainSoon({ body, receiptHandle }: SQSRecord): Promise<void> {
+  async function redeliverSoon({ body, receiptHandle }: SQSRecord): Promise<void> {
     try {
-      const again = { QueueUrl: queueUrl, ReceiptHandle: receiptHandle, VisibilityTimeout: AGAIN_SECONDS };
-      await clients.sqs.send(new ChangeMessageVisibilityCommand(again));
+      const visibility = { QueueUrl: queueUrl, ReceiptHandle: receiptHandle, VisibilityTimeout: REDELIVERY_SECONDS };
+      await clients.sqs.send(new ChangeMessageVisibilityCommand(visibility));
     } catch (error) {
-      log({ event: 'comes again late', body, reason: String(error) });
+      log({ event: 'visibility not shortened', body, reason: String(error) });
     }
   }
 
   async function carryOut(message: ControlMessage): Promise<void> {
     const { task } = message;
     if (task === undefined || !Object.hasOwn(tasks, task)) {
-      log({ event: 'no such task', task, tasks: Object.keys(tasks) });
+      log({ event: 'unknown task in control message', task, tasks: Object.keys(tasks) });
       return;
     }
     const { Parameter } = await clients.ssm.send(new GetParameterCommand({ Name: tasks[task] }));
     const ports = awsPorts(JSON.parse(Parameter!.Value!) as ControlledTask, clients);
-    const { status, cause, since, halt } = await control(message, ports, now);
+    const { status, cause, since, halt } = await reconcile(message, ports, now);
     const metrics = { CircuitOpen: halt?.why === 'stopped' ? 1 : 0, Blocked: halt?.why === 'blocked' ? 1 : 0 };
     log({
       task,
-      asked: message.kind,
+      request: message.kind,
       status,
       cause,
       since,

@@ -1,6 +1,9 @@
 import * as z from 'zod';
 
-/** An object by its own keys, of which zod's record drops one named `__proto__`. */
+/**
+ * A schema of objects with values, and optionally keys, of one schema. It keeps every own key; zod's `record` drops one named
+ * `__proto__`.
+ */
 export function objectOf<Value>(
   value: z.ZodType<Value>,
   key: z.ZodType<string> = z.string(),

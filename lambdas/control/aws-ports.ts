@@ -9,23 +9,23 @@ import {
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { SQSRecord } from 'aws-lambda';
-import { readState } from '../core/control.ts';
 import type { Connectivity, ProbeResponse } from '../core/control-requests.ts';
-import type { TaskPorts } from './control.ts';
+import { readState } from '../core/task-state.ts';
+import type { TaskPorts } from './reconcile.ts';
 
-/** Where a task's parts are; the JSON of its configuration parameter. */
+/** The AWS resources of a task; the JSON of its configuration parameter. */
 export interface ControlledTask {
-  /** Ids of its event source mappings. */
+  /** UUIDs of the event source mappings. */
   readonly mappings: readonly string[];
-  /** Name of the parameter that keeps its state. */
+  /** Name of the parameter that holds the task's state. */
   readonly state: string;
-  /** False of a task that is deployed not to run, until its state is written. @default true */
+  /** Whether the task is deployed to run. A written state overrides it. @default true */
   readonly enabled?: boolean;
-  /** Names of its rules. */
+  /** Names of the rules. */
   readonly rules: readonly string[];
   /** ARN of the worker's alias. */
   readonly worker: string;
-  /** The queue that parked messages wait on. */
+  /** The queue that holds deferred messages. Absent when a stream is the buffer. */
   readonly retryQueue?: { readonly url: string; readonly arn: string };
 }
 
@@ -40,24 +40,24 @@ export function connect(): Clients {
   return { lambda: new LambdaClient(), sqs: new SQSClient(), ssm: new SSMClient(), iot: new IoTClient() };
 }
 
-/** A mapping that is changing refuses another change for some seconds. */
-const CHANGE_AFTER_MS = [1_000, 2_000, 4_000, 8_000];
-/** A message that is tried is lent for longer than the worker may take. */
-const PROBE_SECONDS = 90;
-/** A probe that hangs must not take the control function's time from what its operator asks for. */
-const TEST_WITHIN_MS = 15_000;
-const TRY_WITHIN_MS = 45_000;
+/** Waits between attempts: a mapping that is changing refuses another change for some seconds. */
+const CHANGE_WAITS_MS = [1_000, 2_000, 4_000, 8_000];
+/** Visibility timeout of the probe's message, longer than the worker's timeout. */
+const PROBE_VISIBILITY_SECONDS = 90;
+/** Limits of a probe, so that one that hangs does not delay an operator's requests. */
+const TEST_TIMEOUT_MS = 15_000;
+const TRY_TIMEOUT_MS = 45_000;
 
-/** A task by AWS's APIs. */
+/** Reads and changes a task by the APIs of AWS Lambda, AWS IoT, Amazon SQS and AWS Systems Manager. */
 export function awsPorts(
   task: ControlledTask,
   { lambda, sqs, ssm, iot }: Clients,
   wait: (ms: number) => Promise<unknown> = sleep,
 ): TaskPorts {
-  async function invoke<Answer>(event: object, withinMs: number): Promise<Answer> {
+  async function invoke<Response>(event: object, timeoutMs: number): Promise<Response> {
     const { Payload, FunctionError } = await lambda.send(
       new InvokeCommand({ FunctionName: task.worker, Payload: JSON.stringify(event) }),
-      { abortSignal: AbortSignal.timeout(withinMs) },
+      { abortSignal: AbortSignal.timeout(timeoutMs) },
     );
     const text = Payload?.transformToString() ?? '';
     if (FunctionError !== undefined) throw new Error(`${task.worker}: ${FunctionError}: ${text}`);
@@ -65,13 +65,13 @@ export function awsPorts(
   }
 
   async function setMapping(id: string, enabled: boolean): Promise<void> {
-    for (const waitMs of [...CHANGE_AFTER_MS, undefined]) {
+    for (const waitMs of [...CHANGE_WAITS_MS, undefined]) {
       try {
         await lambda.send(new UpdateEventSourceMappingCommand({ UUID: id, Enabled: enabled }));
         return;
       } catch (error) {
         if ((error as Error).name !== 'ResourceInUseException') throw error;
-        // It takes up to a minute to change. The next minute's look finds it otherwise than wanted, and switches it.
+        // A mapping takes up to a minute to change. The next minute's reconciliation changes it.
         if (waitMs === undefined) return;
         await wait(waitMs);
       }
@@ -102,7 +102,7 @@ export function awsPorts(
     },
     async testConnectivity() {
       try {
-        return await invoke<Connectivity>({ outflow: 'testConnectivity' }, TEST_WITHIN_MS);
+        return await invoke<Connectivity>({ outflow: 'testConnectivity' }, TEST_TIMEOUT_MS);
       } catch (error) {
         return { ok: false, detail: (error as Error).message };
       }
@@ -114,14 +114,14 @@ export function awsPorts(
         new ReceiveMessageCommand({
           QueueUrl,
           MaxNumberOfMessages: 1,
-          VisibilityTimeout: PROBE_SECONDS,
+          VisibilityTimeout: PROBE_VISIBILITY_SECONDS,
           MessageAttributeNames: ['All'],
           MessageSystemAttributeNames: ['All'],
         }),
       );
       if (message === undefined) return undefined;
       const event = { outflow: 'probe', Records: [toRecord(message, arn)] };
-      const { batchItemFailures, halt } = await invoke<ProbeResponse>(event, TRY_WITHIN_MS);
+      const { batchItemFailures, halt } = await invoke<ProbeResponse>(event, TRY_TIMEOUT_MS);
       if (batchItemFailures.length === 0)
         await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
       return halt;
@@ -129,7 +129,7 @@ export function awsPorts(
   };
 }
 
-// The event that Lambda's own poller would have made of it.
+// The record that an event source mapping would pass to the function.
 function toRecord(message: Message, queueArn: string): SQSRecord {
   const { MessageId, ReceiptHandle, Body, Attributes = {}, MessageAttributes = {} } = message;
   return {

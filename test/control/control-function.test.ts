@@ -1,7 +1,7 @@
 import type { SQSRecord } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
-import { awsPorts, type Clients } from '../../lambdas/control/aws.ts';
-import { requests } from '../../lambdas/control/requests.ts';
+import { awsPorts, type Clients } from '../../lambdas/control/aws-ports.ts';
+import { controlFunction } from '../../lambdas/control/control-function.ts';
 
 const NOW = 1_795_251_600_000;
 const STATE = JSON.stringify({ v: 1 });
@@ -37,7 +37,7 @@ async function carriedOut(...Records: SQSRecord[]) {
     return { Parameter: { Value: Name === 'PB' ? JSON.stringify({ mappings: [], state: 'SB', rules: [] }) : STATE } };
   });
   const options = { tasks: { A: 'PA', B: 'PB' }, stack: 'S', queueUrl: 'q', clients, log: () => {}, now: () => NOW };
-  const { batchItemFailures } = await requests(options)({ Records });
+  const { batchItemFailures } = await controlFunction(options)({ Records });
   return { failed: batchItemFailures.map(({ itemIdentifier }) => itemIdentifier), calls };
 }
 

@@ -1,0 +1,64 @@
+import type { ControlMessage } from '../core/control-message.ts';
+import type { Connectivity } from '../core/control-requests.ts';
+import {
+  afterFailedProbe,
+  afterMessage,
+  afterRecovery,
+  shouldRun,
+  type TaskState,
+  withStatus,
+} from '../core/task-state.ts';
+
+/** What the control function reads and changes of one task, on AWS or in one process. */
+export interface TaskPorts {
+  readState(): Promise<TaskState>;
+  writeState(state: TaskState): Promise<void>;
+  /** Returns the states of the task's event source mappings: `Enabled`, `Enabling`, `Disabled` … (AWS Lambda API). */
+  mappingStates(): Promise<readonly string[]>;
+  /** Enables or disables all event source mappings together. A mapping that is still changing is left to the next minute. */
+  setMappings(enabled: boolean): Promise<void>;
+  setRules(enabled: boolean): Promise<void>;
+  testConnectivity(): Promise<Connectivity>;
+  /** Has the worker process one deferred message. @returns why the task still cannot continue; undefined when it can. */
+  tryOne(): Promise<string | undefined>;
+}
+
+const ON = new Set(['Creating', 'Enabling', 'Enabled']);
+const OFF = new Set(['Disabling', 'Disabled']);
+
+/** Applies a control message to a task, then brings its mappings and rules into line with its state. @returns the new state. */
+export async function reconcile(message: ControlMessage, task: TaskPorts, now: () => number): Promise<TaskState> {
+  const known = await task.readState();
+  let state = afterMessage(known, message, now());
+  if (message.kind === 'reconcile') state = await probed(state, task, now);
+  // The rules are enabled before the state is written: only a state with `intakeStopped` gets them enabled on a later run.
+  if (known.intakeStopped && !state.intakeStopped) await task.setRules(true);
+  // All other changes follow the write, so that the next minute completes a run that stops half-way.
+  if (state !== known) await task.writeState(state);
+
+  const isOn = shouldRun(state);
+  const differs = (mapping: string) => (isOn ? OFF : ON).has(mapping);
+  if ((await task.mappingStates()).some(differs)) await task.setMappings(isOn);
+  if (state.intakeStopped) await task.setRules(false);
+
+  const seen = withStatus(state, await task.mappingStates(), now());
+  if (seen !== state) await task.writeState(seen);
+  return seen;
+}
+
+/** Probes an open circuit: the sink has to answer and one message has to pass. A blocked task waits for its operator. */
+async function probed(state: TaskState, task: TaskPorts, now: () => number): Promise<TaskState> {
+  if (state.desired !== 'Running' || state.halt?.why !== 'stopped') return state;
+  const cause = await probe(task);
+  return cause === undefined ? afterRecovery(state, now()) : afterFailedProbe(state, cause);
+}
+
+async function probe(task: TaskPorts): Promise<string | undefined> {
+  try {
+    const { ok, detail } = await task.testConnectivity();
+    return ok ? await task.tryOne() : detail;
+  } catch (error) {
+    // A failed probe must not prevent what the operator asked for.
+    return `the probe failed: ${(error as Error).message}`;
+  }
+}
