@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidOptionError, type NeverRetry } from '../../lambdas/core/errors.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
-import { chunk } from '../../lambdas/deliver/kinesis/chunk.ts';
 import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kinesis/render.ts';
 import { kinesisSink, openKinesis, type PutRecords } from '../../lambdas/deliver/kinesis/sink.ts';
@@ -162,31 +161,6 @@ describe('Kinesis sink, when a whole call fails (F07)', () => {
       minute,
     );
     expect(outcomes).toEqual([0, 1].map(() => ({ status: 'retry', error: expect.objectContaining({ kind }) })));
-  });
-});
-
-describe('Kinesis chunks (F08)', () => {
-  const sizes = fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 400 }), stream: fc.constantFrom('a', 'b') }), {
-    maxLength: 60,
-  });
-
-  it('hold every request once, in order, within the limits', () => {
-    const limits = { maxRecords: 5, maxRequestBytes: 1000 };
-    fc.assert(
-      fc.property(sizes, (given) => {
-        const requests = given.map((over) => request('', over));
-        const chunks = chunk(requests, requests.keys(), limits);
-        for (const { stream, indices } of chunks) {
-          expect(indices.length).toBeLessThanOrEqual(limits.maxRecords);
-          expect(indices.reduce((sum, i) => sum + requests[i]!.bytes, 0)).toBeLessThanOrEqual(limits.maxRequestBytes);
-          expect(indices.every((i) => requests[i]!.stream === stream)).toBe(true);
-        }
-        for (const stream of ['a', 'b']) {
-          const all = chunks.filter((c) => c.stream === stream).flatMap((c) => c.indices);
-          expect(all).toEqual([...requests.keys()].filter((i) => requests[i]!.stream === stream));
-        }
-      }),
-    );
   });
 });
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeStreamSummaryCommand,
   KinesisClient,
@@ -8,11 +7,11 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry, RetryLater, StopTask, show } from '../../core/errors.ts';
-import { type DeliverContext, LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
-import { type Chunk, chunk } from './chunk.ts';
+import { orderedDelivery, SPLIT } from '../ordered.ts';
+import { failure } from '../outcome.ts';
+import { LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
 import { classifyCall, classifyEntry } from './classify.ts';
 import type { KinesisOptions } from './config.ts';
-import { byTurns, inOrder } from './order.ts';
 import type { KinesisRequest } from './render.ts';
 import { RULES } from './rules.ts';
 
@@ -57,68 +56,34 @@ export function openKinesis(
 export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => PutRecords): Sink<KinesisRequest> {
   let client: PutRecords | undefined;
 
-  async function send(
-    { stream, indices }: Chunk,
-    requests: readonly KinesisRequest[],
-    outcomes: Outcome[],
-  ): Promise<void> {
-    const unusable = unusableName(stream);
-    if (unusable !== undefined) {
-      for (const i of indices) outcomes[i] = { status: 'stop', error: unusable };
-      return;
-    }
+  async function putRecords(requests: readonly KinesisRequest[]): Promise<readonly Outcome[] | typeof SPLIT> {
+    const { stream } = requests[0]!;
+    checkStream(stream);
     client ??= connect();
     let entries: PutRecordsResultEntry[];
     try {
       const answer = await client.send(
-        new PutRecordsCommand({ StreamName: stream, Records: indices.map((i) => toEntry(requests[i]!)) }),
-        // The client's own time-out ends with the headers; an answer that stops half-way would be waited for without end.
+        new PutRecordsCommand({ StreamName: stream, Records: requests.map(toEntry) }),
+        // The client's own timeout ends with the response headers; without this signal, a body that stops half-way is awaited forever.
         { abortSignal: AbortSignal.timeout(CALL_MS) },
       );
       entries = answer.Records ?? [];
     } catch (error) {
-      const verdictOn = (i: number) => classifyCall(error, { name: stream, isRendered: requests[i]!.isStreamRendered });
-      const verdict = verdictOn(indices[0]!);
-      // Kinesis refuses a call for one bad record: halves find it, so that it alone is dead-lettered.
-      if (verdict instanceof NeverRetry && verdict.code === 'REJECTED' && indices.length > 1) {
-        const half = indices.length >> 1;
-        await send({ stream, indices: indices.slice(0, half) }, requests, outcomes);
-        return send({ stream, indices: indices.slice(half) }, requests, outcomes);
-      }
-      for (const i of indices) outcomes[i] = toOutcome(verdictOn(i));
-      return;
+      const verdicts = requests.map(({ isStreamRendered: isRendered }) =>
+        classifyCall(error, { name: stream, isRendered }),
+      );
+      // Kinesis refuses a call for one bad record; only that record is to be dead-lettered.
+      if (requests.length > 1 && verdicts[0] instanceof NeverRetry && verdicts[0].code === 'REJECTED') return SPLIT;
+      return verdicts.map(failure);
     }
-    indices.forEach((i, n) => {
-      outcomes[i] = fromEntry(stream, entries[n]);
-    });
-  }
-
-  /** Sends records, and again what Kinesis left over of them, briefly; what there is no time for is unsent. */
-  async function sendAll(
-    requests: readonly KinesisRequest[],
-    indices: readonly number[],
-    outcomes: Outcome[],
-    { remainingMs }: DeliverContext,
-    atOnce: number,
-  ): Promise<void> {
-    let owed = indices;
-    for (const waitMs of [...RESEND_AFTER_MS, undefined]) {
-      await eachAtOnce(chunk(requests, owed, options), atOnce, async (c) => {
-        if (remainingMs() < CALL_MS) for (const i of c.indices) outcomes[i] ??= { status: 'unsent' };
-        else await send(c, requests, outcomes);
-      });
-      owed = indices.filter((i) => outcomes[i]!.status === 'retry');
-      if (owed.length === 0 || waitMs === undefined || remainingMs() < CALL_MS + waitMs) return;
-      await sleep(waitMs * (1 - Math.random() / 2));
-    }
+    return requests.map((_, i) => outcomeOf(stream, entries[i]));
   }
 
   async function describe(stream: string): Promise<string> {
     client ??= connect();
     const isRendered = stream.includes('${');
     const StreamName = isRendered ? SOME_STREAM : stream;
-    const unusable = unusableName(StreamName);
-    if (unusable !== undefined) throw unusable;
+    checkStream(StreamName);
     try {
       const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName }));
       const { StreamStatus = 'in an unknown state', OpenShardCount } = StreamDescriptionSummary ?? {};
@@ -135,17 +100,21 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
   }
 
   return {
-    async deliver(requests, context: DeliverContext) {
-      const outcomes: Outcome[] = new Array(requests.length);
-      if (context.order === undefined) {
-        await sendAll(requests, [...requests.keys()], outcomes, context, options.inflightWindow);
-        return outcomes;
-      }
-      const rounds = context.order === 'strict' ? byTurns(requests) : inOrder(requests, options);
-      for (const round of rounds(outcomes)) await sendAll(requests, round, outcomes, context, options.inflightWindow);
-      for (const i of requests.keys()) outcomes[i] ??= { status: 'unsent' };
-      return outcomes;
-    },
+    deliver: orderedDelivery({
+      orderKey: ({ stream, partitionKey }, order) => (order === 'strict' ? `${stream}\n${partitionKey}` : undefined),
+      batching: {
+        target: ({ stream }) => stream,
+        bytes: ({ bytes }) => bytes,
+        maxRequests: options.maxRecords,
+        maxBytes: options.maxRequestBytes,
+        // PutRecords keeps no order among the records of a call, and stores some of them when it refuses others.
+        isAtomic: false,
+      },
+      maxConcurrency: options.inflightWindow,
+      minTimeMs: CALL_MS,
+      resendAfterMs: RESEND_AFTER_MS,
+      send: putRecords,
+    }),
     async testConnectivity(streams = [options.stream]) {
       const found: string[] = [];
       // One after the other: an account may describe twenty streams a second.
@@ -158,10 +127,10 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
   };
 }
 
-// Only a name that the deployment knew comes so far: others are judged at synth, or when they are rendered.
-function unusableName(stream: string): StopTask | undefined {
+/** Judges names that were unknown until deployment; others were judged at synth, or when they were rendered. @throws StopTask */
+function checkStream(stream: string): void {
   const { isMet, expected } = RULES.stream;
-  return isMet(stream) ? undefined : new StopTask(`stream: got ${show(stream)}; expected ${expected}`);
+  if (!isMet(stream)) throw new StopTask(`stream: got ${show(stream)}; expected ${expected}`);
 }
 
 function toEntry({ data, partitionKey, explicitHashKey }: KinesisRequest) {
@@ -172,25 +141,8 @@ function toEntry({ data, partitionKey, explicitHashKey }: KinesisRequest) {
   };
 }
 
-function fromEntry(stream: string, entry: PutRecordsResultEntry | undefined): Outcome {
+function outcomeOf(stream: string, entry: PutRecordsResultEntry | undefined): Outcome {
   if (entry?.SequenceNumber !== undefined)
     return { status: 'delivered', receipt: `${entry.ShardId}:${entry.SequenceNumber}` };
-  return { status: 'retry', error: classifyEntry(stream, entry?.ErrorCode ?? 'NoAnswer', entry?.ErrorMessage) };
-}
-
-function toOutcome(error: ReturnType<typeof classifyCall>): Outcome {
-  if (error instanceof RetryLater) return { status: 'retry', error };
-  return error instanceof NeverRetry ? { status: 'never', error } : { status: 'stop', error };
-}
-
-async function eachAtOnce<Item>(
-  items: readonly Item[],
-  limit: number,
-  run: (item: Item) => Promise<void>,
-): Promise<void> {
-  const queue = items.values();
-  const lane = async () => {
-    for (const item of queue) await run(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  return failure(classifyEntry(stream, entry?.ErrorCode ?? 'NoAnswer', entry?.ErrorMessage));
 }

@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { addTo, type Batch, type Batching, formBatches } from './batching.ts';
+import { concurrencyLimit } from './net/concurrency-limit.ts';
+import { type Failure, failure, isSettled } from './outcome.ts';
+import type { DeliverContext, Outcome } from './sink.ts';
+
+/** How a sink sends requests. When each is sent, `orderedDelivery` decides. */
+export interface Transport<Request, Delivered extends Outcome = Outcome> {
+  /** Requests of one key are sent in their order, each once the one before is delivered or can never be. Undefined: in any order. */
+  orderKey(request: Request, order: DeliverContext['order']): string | undefined;
+  /** @default - each request is a call of its own */
+  readonly batching?: Batching<Request>;
+  /** Calls under way at a time, over all deliveries. */
+  readonly maxConcurrency: number;
+  /** No call is started with less time left than this, in milliseconds. @default 1 */
+  readonly minTimeMs?: number;
+  /** Waits before requests whose outcome is `retry` are sent again, in milliseconds, each shortened by up to half at random. @default - none */
+  readonly resendAfterMs?: readonly number[];
+  /**
+   * Makes one call.
+   *
+   * @returns one outcome per request, in order; or `SPLIT` when the server refuses several requests for what one of them is.
+   * @throws RetryLater, NeverRetry, StopTask as the outcome of all of them.
+   */
+  send(requests: readonly Request[], leftMs: number): Promise<readonly (Delivered | Failure)[] | typeof SPLIT>;
+}
+
+/** The answer to a call that was refused as a whole: its halves are sent, one after the other, until a single request is at fault. */
+export const SPLIT = Symbol('split');
+
+const UNSENT: Failure = { status: 'unsent' };
+
+/**
+ * Makes a sink's `deliver` of its transport. Without an order, calls are made at once, up to the limit. `strict` keeps the
+ * order of each key. `relaxed` makes one batch after the other, and none after a batch that is not settled; where each request
+ * is a call of its own, a batch is as many calls as may be under way at a time.
+ */
+export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
+  orderKey,
+  batching,
+  maxConcurrency,
+  minTimeMs = 1,
+  resendAfterMs = [],
+  send,
+}: Transport<Request, Delivered>) {
+  const limited = concurrencyLimit(maxConcurrency);
+
+  return async (
+    requests: readonly Request[],
+    { remainingMs, order }: DeliverContext,
+  ): Promise<readonly (Delivered | Failure)[]> => {
+    const outcomes: (Delivered | Failure)[] = new Array(requests.length).fill(UNSENT);
+    const all = [...requests.keys()];
+    // Batches in relaxed order follow each other as if all of their requests had one key.
+    const isSequential = order === 'relaxed' && batching !== undefined;
+    const keys = requests.map((request) => (isSequential ? '' : orderKey(request, order)));
+    /** Keys of which a request is not settled: the requests behind it stay unsent. */
+    const held = new Set<string | undefined>();
+
+    const isOwed = (index: number) => !isSettled(outcomes[index]!);
+
+    async function call(indices: readonly number[]) {
+      const leftMs = remainingMs();
+      if (leftMs < minTimeMs) return undefined;
+      try {
+        return await send(
+          indices.map((index) => requests[index]!),
+          leftMs,
+        );
+      } catch (error) {
+        const outcome = failure(error);
+        return indices.map(() => outcome);
+      }
+    }
+
+    async function deliverBatch(indices: readonly number[]): Promise<void> {
+      let owed = indices.filter((index) => !held.has(keys[index]));
+      for (const waitMs of [...resendAfterMs, undefined]) {
+        if (owed.length === 0) break;
+        const answer = await limited(() => call(owed));
+        if (answer === undefined) break;
+        if (answer === SPLIT) {
+          if (owed.length === 1) throw new RangeError('a call with one request cannot be split');
+          for (const half of halves(owed)) await deliverBatch(half);
+          break;
+        }
+        for (const [n, index] of owed.entries()) outcomes[index] = answer[n]!;
+        owed = owed.filter((index) => outcomes[index]!.status === 'retry');
+        if (waitMs === undefined || remainingMs() < minTimeMs + waitMs) break;
+        if (owed.length > 0) await sleep(waitMs * (1 - Math.random() / 2));
+      }
+      for (const index of indices) if (keys[index] !== undefined && isOwed(index)) held.add(keys[index]);
+    }
+
+    /** Sends requests as soon as those before them allow. */
+    async function deliverInTurn(indices: readonly number[]): Promise<void> {
+      const { first, next } = linesOf(indices, keys);
+      const deliverAll = async (ready: readonly number[]): Promise<void> => {
+        await Promise.all(
+          batchesOf(ready, next).map(async (batch) => {
+            await deliverBatch(batch);
+            const sent = new Set(batch);
+            const followers = batch.flatMap((index) => next.get(index) ?? []).filter((index) => !sent.has(index));
+            if (followers.length > 0) await deliverAll(followers.filter((index) => !held.has(keys[index])));
+          }),
+        );
+      };
+      await deliverAll(first);
+    }
+
+    function batchesOf(ready: readonly number[], next: ReadonlyMap<number, number>): number[][] {
+      if (batching === undefined) return ready.map((index) => [index]);
+      const batches = formBatches(requests, ready, batching);
+      if (batching.isAtomic) for (const batch of batches) addFollowers(batch, next, requests, batching);
+      return batches.map((batch) => batch.indices);
+    }
+
+    if (isSequential) {
+      for (const { indices } of formBatches(requests, all, batching)) await deliverBatch(indices);
+    } else if (order === 'relaxed') {
+      for (let at = 0; at < all.length; at += maxConcurrency) {
+        const batch = all.slice(at, at + maxConcurrency);
+        await deliverInTurn(batch);
+        if (batch.some(isOwed)) break;
+      }
+    } else await deliverInTurn(all);
+    return outcomes;
+  };
+}
+
+/** Which requests may be sent at once, and which one follows each of the others: the next of its key. */
+function linesOf(indices: readonly number[], keys: readonly (string | undefined)[]) {
+  const first: number[] = [];
+  const next = new Map<number, number>();
+  const last = new Map<string, number>();
+  for (const index of indices) {
+    const key = keys[index];
+    const before = key === undefined ? undefined : last.get(key);
+    if (before === undefined) first.push(index);
+    else next.set(before, index);
+    if (key !== undefined) last.set(key, index);
+  }
+  return { first, next };
+}
+
+/** Adds to a batch what follows its requests, as far as there is room, and brings all of it into order. */
+function addFollowers<Request>(
+  batch: Batch,
+  next: ReadonlyMap<number, number>,
+  requests: readonly Request[],
+  batching: Batching<Request>,
+): void {
+  // The batch grows meanwhile, and those added are followed, too.
+  for (const index of batch.indices) {
+    const follower = next.get(index);
+    if (follower !== undefined) addTo(batch, follower, requests, batching);
+  }
+  batch.indices.sort((a, b) => a - b);
+}
+
+function halves(indices: readonly number[]): (readonly number[])[] {
+  const middle = indices.length >> 1;
+  return [indices.slice(0, middle), indices.slice(middle)];
+}
