@@ -28,9 +28,14 @@ const spec = {
 };
 const env = {
   ...process.env,
+  // Never called.
+  DEAD_LETTER_QUEUE_URL: 'https://sqs.invalid/1/dead',
+  CONTROL_QUEUE_URL: 'https://sqs.invalid/1/control',
+  STACK_NAME: 'Bench',
+  RULE_ARNS: 'arn:aws:iot:us-east-1:123456789012:rule/Bench',
+  TARGET_ARN: 'arn:aws:kinesis:us-east-1:123456789012:stream/*',
   NODE_OPTIONS: '',
   AWS_REGION: 'us-east-1',
-  DEAD_LETTER_QUEUE_URL: 'https://sqs.invalid/1/dlq',
 };
 
 for (const { entry, path, directory } of bundles) {

@@ -30,9 +30,15 @@ export class MqttRecord {
   constructor(envelope: Envelope, clientEvent?: ClientEvent, copy?: RecordCopy) {
     this.envelope = envelope;
     this.clientEvent = clientEvent;
-    this.id = copy?.id ?? envelope.id;
-    this.route = copy?.route;
-    this.#payloadOf = copy?.payloadOf;
+    if (copy === undefined) {
+      this.id = envelope.id;
+      this.route = undefined;
+      this.#payloadOf = undefined;
+    } else {
+      this.id = copy.id;
+      this.route = copy.route;
+      this.#payloadOf = copy.payloadOf;
+    }
   }
 
   /** The record on its way to a route: the same event, so its templates see the same id. */

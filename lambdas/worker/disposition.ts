@@ -9,6 +9,8 @@ const NO_TIME_WAIT = { from: 1, to: 3 };
 /** Seconds that a record waits until an operator or the control function acts; the task is stopped meanwhile. */
 const STOPPED_WAIT = { from: 30, to: 60 };
 
+const DELIVERED: Disposition = { to: 'delivered' };
+
 /** What the batch knows about a delivery beside the delivery itself. */
 export interface BatchFacts {
   /** Milliseconds since 1970. */
@@ -94,7 +96,7 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
   function tried(delivery: Delivery<unknown>, facts: BatchFacts, outcome: Outcome): Disposition {
     switch (outcome.status) {
       case 'delivered':
-        return { to: 'delivered' };
+        return DELIVERED;
       case 'unsent':
         return park(NO_TIME_WAIT, 'the function had no time left', random);
       case 'never':

@@ -26,19 +26,20 @@ export async function prepare<Request>(
   const waiting: Promise<void>[] = [];
   const progresses = messages.map((message) => {
     const progress = newProgress<Request>();
-    const fail = (error: unknown) => {
-      progress.error = asNeverRetry(error, progress.stage);
-    };
     try {
       const pending = pipeline(message, progress);
-      if (pending !== undefined) waiting.push(pending.catch(fail));
+      if (pending !== undefined) waiting.push(pending.catch((error) => fail(progress, error)));
     } catch (error) {
-      fail(error);
+      fail(progress, error);
     }
     return progress;
   });
   if (waiting.length > 0) await Promise.all(waiting);
   return progresses;
+}
+
+function fail(progress: Progress<unknown>, error: unknown): void {
+  progress.error = asNeverRetry(error, progress.stage);
 }
 
 /**

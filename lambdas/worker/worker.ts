@@ -100,20 +100,13 @@ export function createWorker<Schema extends z.ZodType, Request>(
     const deliveries = messages.flatMap((message, i) => deliveriesOf(message, progresses[i]!));
     const filtered = progresses.filter(({ error, children }) => error === undefined && children.length === 0).length;
 
-    const at = now();
-    let isBehindBlocker = false;
+    let facts: BatchFacts = { ...NOTHING_HAPPENED, now: now(), retryMode: buffer.retryMode };
     for (const delivery of deliveries) {
-      const pending = stoppedMs(delivery, at);
-      const facts: BatchFacts = {
-        now: at,
-        stoppedMs: typeof pending === 'number' ? pending : await pending,
-        retryMode: buffer.retryMode,
-        isBehindBlocker,
-        isStopped: false,
-      };
-      delivery.disposition = dispositionOf(delivery, facts);
-      const blocks: boolean = delivery.disposition?.to === 'park' && delivery.disposition.blocks !== undefined;
-      isBehindBlocker ||= blocks && buffer.order !== undefined;
+      const pending = stoppedMs(delivery, facts.now);
+      const own = pending === 0 ? facts : { ...facts, stoppedMs: await pending };
+      delivery.disposition = dispositionOf(delivery, own);
+      const blocks = delivery.disposition?.to === 'park' && delivery.disposition.blocks !== undefined;
+      if (blocks && buffer.order !== undefined) facts = { ...facts, isBehindBlocker: true };
     }
 
     const sent = deliveries.filter(({ disposition }) => disposition === undefined);
@@ -123,15 +116,9 @@ export function createWorker<Schema extends z.ZodType, Request>(
       { remainingMs: () => remainingMs() - RESERVE_MS, order: buffer.order },
     );
     const cause = stopCause(outcomes);
-    const facts: BatchFacts = {
-      now: now(),
-      stoppedMs: 0,
-      retryMode: buffer.retryMode,
-      isBehindBlocker: false,
-      isStopped: cause !== undefined,
-    };
+    const after = { ...NOTHING_HAPPENED, now: now(), retryMode: buffer.retryMode, isStopped: cause !== undefined };
     sent.forEach((delivery, i) => {
-      delivery.disposition = dispositionOf(delivery, facts, outcomes[i]!);
+      delivery.disposition = dispositionOf(delivery, after, outcomes[i]!);
     });
     return settle(deliveries, buffer.requeue, { received: messages.length, filtered, stopCause: cause });
   }
@@ -158,9 +145,8 @@ export function createWorker<Schema extends z.ZodType, Request>(
       const error = new NeverRetry('CRASHED', 'the function stopped each time it processed this message alone');
       return { message, progress: { ...newProgress(), error }, isSuspect: true };
     });
-    const facts = { now: now(), stoppedMs: 0, isBehindBlocker: false, isStopped: false };
-    for (const delivery of deliveries)
-      delivery.disposition = dispositionOf(delivery, { ...facts, retryMode: buffer.retryMode })!;
+    const facts = { ...NOTHING_HAPPENED, now: now(), retryMode: buffer.retryMode };
+    for (const delivery of deliveries) delivery.disposition = dispositionOf(delivery, facts)!;
     return settle(deliveries, buffer.requeue, { received: messages.length, filtered: 0 });
   }
 
@@ -193,4 +179,5 @@ function compileTargets<Schema extends z.ZodType, Request>(
   return { renders, targets: [...targets] };
 }
 
+const NOTHING_HAPPENED = { stoppedMs: 0, isBehindBlocker: false, isStopped: false };
 const NEVER_STOPPED: StoppedTime = { within: async () => 0 };
