@@ -4,6 +4,7 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
+import type { TransformStep } from '../lambdas/core/spec.ts';
 import type { MissingVariable } from '../lambdas/core/template/template.ts';
 import type { BatchPush, IBuffer } from './buffer/buffer.ts';
 import type { ISink } from './deliver/sink.ts';
@@ -37,6 +38,13 @@ export interface OutflowTaskProps {
    * @default - every message passes
    */
   readonly filter?: object;
+  /**
+   * Steps that a record takes after the filter, in order. A step is an object of one key: `{ filter: <event pattern> }`
+   * drops the records that the pattern does not match.
+   *
+   * @default - no steps
+   */
+  readonly transform?: readonly TransformStep[];
   /**
    * Where each record goes, by its kind, topic or content: other targets of the sink, such as topic, key, tag or stream (row A9).
    *
@@ -175,6 +183,7 @@ const OPTIONS: Record<keyof OutflowTaskProps, true> = {
   buffer: true,
   batchPush: true,
   filter: true,
+  transform: true,
   route: true,
   missingVariable: true,
   validatePayload: true,

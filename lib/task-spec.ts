@@ -28,6 +28,7 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     buffer: props.buffer?.spec,
     batchPush: batchPush === undefined ? undefined : inSeconds(task, batchPush),
     filter,
+    transform: props.transform,
     route: props.route && { ...props.route, routes: props.route.routes?.map((route) => routeSpec(sink, route)) },
     missingVariable,
     validatePayload,

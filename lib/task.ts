@@ -71,6 +71,7 @@ export class OutflowTask extends Construct {
       sink,
       workerOptions: {
         filter: props.filter,
+        transform: props.transform && 'steps',
         route: props.route && 'routes',
         batchPush: props.batchPush,
         missingVariable: props.missingVariable,
