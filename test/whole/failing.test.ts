@@ -96,7 +96,8 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
 
   it('owes only what was not acknowledged when its sink dies amid a batch (F02)', async (test) => {
     const { rig, task, publish, arrived, drained, letters } = await start(test, 'OneByOne');
-    await rig.link.add({ type: 'latency', latencyMs: 100 });
+    // 100 messages, four at a time, take 12 s: most of them are owed when the link goes down.
+    await rig.link.add({ type: 'latency', latencyMs: 500 });
     const sent = texts(100);
     await publish(sent);
     await vi.waitUntil(async () => (await arrived()).length > 10, PATIENCE);
