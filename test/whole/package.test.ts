@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -41,6 +41,12 @@ describe('the package, installed in an empty CDK app', () => {
     const { Resources } = JSON.parse(readFileSync(join(user, 'cdk.out/Plant.template.json'), 'utf8'));
     const types = Object.values<{ Type: string }>(Resources).map(({ Type }) => Type);
     expect(types).toEqual(expect.arrayContaining(['AWS::IoT::TopicRule', 'AWS::SQS::Queue', 'AWS::Lambda::Function']));
+  });
+
+  it('holds the code that runs in one process, and no servers for tests', () => {
+    const dist = join(user, 'node_modules/mqtt-outflow/dist');
+    expect(readdirSync(dist).sort()).toEqual(['bin', 'bundles', 'lambdas', 'lib', 'localstack']);
+    expect(readdirSync(join(dist, 'localstack')).sort()).toEqual(['iot-core', 'one-process']);
   });
 
   it('is there for CommonJS too, and for tests without CDK', async () => {
