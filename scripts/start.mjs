@@ -6,7 +6,7 @@ import { ready } from './ready.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 ready(root);
-const child = spawn(process.execPath, ['--import', 'tsx', 'bin/walk-through.ts', ...process.argv.slice(2)], {
+const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/walk-through.ts', ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
   // On Node 20 the AWS SDK prints a page about its own future.

@@ -5,20 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-kinesis';
 import mqtt from 'mqtt';
+import { countersText, untilInterrupted, watchCounters } from '../bin/commands/screen.ts';
+import { synthesize } from '../bin/commands/synthesize.ts';
 import { readAssembly } from '../localstack/one-process/assembly.ts';
 import { type Run, run } from '../localstack/one-process/run.ts';
-import { countersText, untilInterrupted, watchCounters } from './commands/screen.ts';
-import { synthesize } from './commands/synthesize.ts';
 
-// The test of EMQX's Kinesis document: its client id, topic, message and calls (requirements E24 to E26).
+// The test in EMQX's Kinesis document: its client id, topic, message and calls.
 const CLIENT_ID = 'emqx_c';
 const TOPIC = 't/my_topic';
 const MESSAGE = '{ "msg": "hello Amazon Kinesis" }';
 const SHARD = 'shardId-000000000000';
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 const print = (label: string, text: string) => console.log(`${label.padEnd(13)}${text}`);
 
+/** Synthesizes the example app, runs it in this process, and sends one message through it. `npm start` runs this file. */
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
   const assembly = mkdtempSync(join(tmpdir(), 'outflow-assembly-'));
@@ -61,18 +62,18 @@ async function walkThrough({ broker, kinesis, streams, tasks }: Run): Promise<vo
   const { record, behind } = await firstRecord(kinesis, latest.ShardIterator);
   const data = Buffer.from(record.Data!);
   print('GetRecords', `${SHARD}, partition key ${record.PartitionKey}, ${behind} ms behind  ${data}`);
-  if (!data.equals(Buffer.from(MESSAGE))) throw new Error(`the record differs from what was published: ${data}`);
+  if (!data.equals(Buffer.from(MESSAGE))) throw new Error(`the record differs from the published message: ${data}`);
   print('Equal', `${data.length} bytes published, the same ${data.length} bytes delivered`);
-  // The record can be read before the worker has heard that it was written.
+  // A reader may get the record before the worker gets the answer to its PutRecords call.
   await Promise.all(tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.settle())));
   for (const task of tasks) print('Counters', countersText(task));
   const [{ counters } = { counters: undefined }] = tasks;
   if (counters?.incoming !== 1 || counters.outgoing !== 1)
-    throw new Error('expected one new incoming and one new outgoing message');
+    throw new Error(`counters: got ${JSON.stringify(counters)}; expected 1 incoming and 1 outgoing message`);
 }
 
 async function firstRecord(kinesis: Run['kinesis'], iterator: string | undefined) {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + TIMEOUT_MS;
   while (Date.now() < deadline) {
     const {
       Records = [],
@@ -83,13 +84,13 @@ async function firstRecord(kinesis: Run['kinesis'], iterator: string | undefined
     iterator = NextShardIterator;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`no record within ${PATIENCE_MS / 1000} s`);
+  throw new Error(`no record in the stream within ${TIMEOUT_MS / 1000} s`);
 }
 
 async function stayUp({ broker }: Run): Promise<void> {
   const interrupted = untilInterrupted();
   console.log(`
-Up until Ctrl-C. Publish with any MQTT client, for example
+Running until Ctrl-C. Publish with any MQTT client, for example
   npx mqtt publish -h ${broker.host} -p ${broker.port} -i my_device -t t/hello -m '{ "temp": 21.5 }'
   mosquitto_pub -h ${broker.host} -p ${broker.port} -i my_device -t t/hello -m '{ "temp": 21.5 }'
 and watch the counters.
