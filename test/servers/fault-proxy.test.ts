@@ -171,7 +171,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
     }));
 
   it('adds a fault although a client does not read, and closes its connection', async (test) => {
-    const impatient = await startFaultProxy({ home: faultProxyHome, callTimeoutMs: 500 });
+    const impatient = await startFaultProxy({ home: faultProxyHome, callTimeoutMs: 2_000 });
     test.onTestFinished(() => impatient.close());
     const link = await impatient.link({ upstream });
     await link.add({ type: 'slow_close', delayMs: 1 });
@@ -234,7 +234,10 @@ describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', 
       ['--import', 'tsx', '--input-type=module', '--eval', program, faultProxyHome],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    const [pid] = await once(starter.stdout, 'data');
+    const ended = once(starter, 'exit').then(([code]) => {
+      throw new Error(`the starter ended: exit ${code}`);
+    });
+    const [pid] = await Promise.race([once(starter.stdout, 'data'), ended]);
     expect(isRunning(Number(pid))).toBe(true);
     starter.kill('SIGKILL');
     await vi.waitUntil(() => !isRunning(Number(pid)), PATIENCE);

@@ -1,3 +1,4 @@
+import { freePorts } from '../ports.ts';
 import { type ControlApi, NoAnswerError } from './control-api.ts';
 import { type Toxic, toRequest } from './toxic.ts';
 
@@ -39,25 +40,26 @@ export async function openLink(api: ControlApi, name: string, upstream: string):
   let proxies = 0;
   let toxics: readonly Toxic[] = [];
   let isUp = true;
-  let proxy = await openProxy('127.0.0.1:0', isUp);
-  const { address } = proxy;
-  const [host, port] = address.split(':') as [string, string];
+  const host = '127.0.0.1';
+  const port = await freePorts(1);
+  const address = `${host}:${port}`;
+  let path = await openProxy(isUp);
 
-  async function openProxy(listen: string, enabled: boolean) {
-    const wanted = { name: `${name}.${++proxies}`, upstream, listen, enabled };
+  async function openProxy(enabled: boolean): Promise<string> {
+    const proxy = { name: `${name}.${++proxies}`, upstream, listen: address, enabled };
     // Unlike POST /proxies, it can be repeated.
-    const answer = (await api('POST', '/populate', [wanted])) as { proxies: [{ listen: string }] };
-    return { path: `/proxies/${wanted.name}`, address: answer.proxies[0].listen };
+    await api('POST', '/populate', [proxy]);
+    return `/proxies/${proxy.name}`;
   }
 
   async function enable(enabled: boolean): Promise<void> {
-    await api('PATCH', proxy.path, { enabled });
+    await api('PATCH', path, { enabled });
     isUp = enabled;
   }
 
   async function replaceProxy(next: readonly Toxic[]): Promise<void> {
-    proxy = await openProxy(address, false);
-    for (const toxic of next) await api('POST', `${proxy.path}/toxics`, toRequest(toxic));
+    path = await openProxy(false);
+    for (const toxic of next) await api('POST', `${path}/toxics`, toRequest(toxic));
     if (isUp) await enable(true);
     toxics = next;
   }
@@ -65,7 +67,7 @@ export async function openLink(api: ControlApi, name: string, upstream: string):
   /** Toxiproxy closes the address and the connections at once, but can't answer while it adds a toxic. */
   async function abandonProxy(): Promise<void> {
     try {
-      await api('PATCH', proxy.path, { enabled: false }, { attempts: 1 });
+      await api('PATCH', path, { enabled: false }, { attempts: 1 });
     } catch (error) {
       if (!(error instanceof NoAnswerError)) throw error;
     }
@@ -73,14 +75,14 @@ export async function openLink(api: ControlApi, name: string, upstream: string):
 
   return {
     host,
-    port: Number(port),
+    port,
     address,
     down: () => enable(false),
     up: () => enable(true),
     async add(toxic) {
       const next = [...toxics, toxic];
       try {
-        await api('POST', `${proxy.path}/toxics`, toRequest(toxic), { attempts: 1 });
+        await api('POST', `${path}/toxics`, toRequest(toxic), { attempts: 1 });
         toxics = next;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
@@ -89,7 +91,7 @@ export async function openLink(api: ControlApi, name: string, upstream: string):
       }
     },
     async clear() {
-      await api('PATCH', proxy.path, { enabled: false });
+      await api('PATCH', path, { enabled: false });
       await replaceProxy([]);
     },
     remove: () => enable(false),

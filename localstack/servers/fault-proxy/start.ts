@@ -36,7 +36,7 @@ export interface FaultProxyOptions {
   readonly callTimeoutMs?: number;
 }
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 const CALL_TIMEOUT_MS = 5_000;
 const POLL_MS = 25;
 const LOG_CHARACTERS = 2_000;
@@ -49,7 +49,7 @@ const START = '{ read -r line <&3 || kill -9 $$; } >/dev/null 2>&1 & exec "$@" 3
  * Starts Toxiproxy on a free port of the loopback interface.
  *
  * @throws Error if it is not installed
- * @throws Error with its log if it does not answer within 20 s
+ * @throws Error with its log if it does not answer within 60 s
  */
 export async function startFaultProxy({
   home,

@@ -4,6 +4,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../ports.ts';
 import { type Acl, ADMIN } from './acl.ts';
 import { makeCertificates } from './certificates.ts';
 import { type Client, startClient } from './client.ts';
@@ -20,7 +21,6 @@ import {
 } from './files.ts';
 import { classPath, isInstalled } from './install.mjs';
 import { type Jvm, type JvmOptions, startJvm } from './jvm.ts';
-import { freePorts } from './ports.ts';
 import { hasRoute as proxyHasRoute } from './proxy.ts';
 import type { ConsumedMessage, RocketMq, Topic } from './rocketmq.ts';
 

@@ -1,12 +1,18 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-// Below those that the system gives to outgoing connections, which could take a port while its server is down.
+// Below the range from which systems choose ports for outgoing connections and for port 0: nothing takes such a port while
+// its server is down.
 const LOWEST = 20_000;
 const HIGHEST = 30_000;
 const ATTEMPTS = 100;
 
-/** The lowest of that many free ports in a row. @throws when there are none. */
+/**
+ * Finds free ports in a row.
+ *
+ * @returns the lowest of them
+ * @throws Error if 100 random places are all taken
+ */
 export async function freePorts(count: number): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const first = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST - count));
@@ -14,11 +20,13 @@ export async function freePorts(count: number): Promise<number> {
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return first;
   }
-  throw new Error(`no ${count} free ports in a row between ${LOWEST} and ${HIGHEST}`);
+  throw new Error(
+    `no ${count} free ports in a row between ${LOWEST} and ${HIGHEST} at ${ATTEMPTS} random places. Stop servers that you no longer need`,
+  );
 }
 
 async function isFree(port: number): Promise<boolean> {
-  // On every interface, for that is where most of these servers listen.
+  // Most of these servers listen on every interface.
   const server = createServer().listen(port);
   try {
     await once(server, 'listening');
