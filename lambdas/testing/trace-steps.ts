@@ -1,5 +1,5 @@
-import { openEnvelope } from '../core/client-event.ts';
 import type { Envelope } from '../core/envelope.ts';
+import { openEnvelope } from '../core/open-envelope.ts';
 import type { MqttRecord } from '../core/record.ts';
 import type { TaskSpec } from '../core/spec.ts';
 import { stepsOf } from '../core/steps.ts';

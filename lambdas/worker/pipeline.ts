@@ -1,6 +1,6 @@
-import { openEnvelope } from '../core/client-event.ts';
 import { decodeEnvelope } from '../core/envelope.ts';
 import { readBody } from '../core/event.ts';
+import { openEnvelope } from '../core/open-envelope.ts';
 import type { MqttRecord } from '../core/record.ts';
 import type { TaskSpec } from '../core/spec.ts';
 import { stepsOf } from '../core/steps.ts';

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openEnvelope } from '../../lambdas/core/client-event.ts';
 import { decodeEnvelope } from '../../lambdas/core/envelope.ts';
 import { toEvent } from '../../lambdas/core/event.ts';
 import {
@@ -9,6 +8,7 @@ import {
   clientEventFilter,
   eventTypeOfTopic,
 } from '../../lambdas/core/event-type.ts';
+import { openEnvelope } from '../../lambdas/core/open-envelope.ts';
 import { toRuleOutput } from '../../lambdas/core/rule-output.ts';
 import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
 import { select } from '../../lambdas/step/select.ts';
