@@ -8,11 +8,12 @@ interface Import {
   readonly to: string;
 }
 
+// Imports of types count as well: a cycle of types is two files that cannot be understood apart.
 const IMPORT = /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)|(?:^|\n)import\s+'([^']+)'/g;
 
-const imports: Import[] = ['bin', 'lib', 'lambdas', 'localstack'].flatMap((folder) =>
+const imports: Import[] = ['bin', 'lib', 'lambdas', 'localstack', 'bench', 'scripts', 'test'].flatMap((folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.m?ts$|\.mjs$/.test(name))
     .flatMap((name) => {
       const from = join(folder, name);
       return [...readFileSync(from, 'utf8').matchAll(IMPORT)].map((match) => {
@@ -29,7 +30,66 @@ const OUTSIDE_WORLD = /^node:(fs|net|tls|http|https|child_process|timers|worker_
 const found = (from: RegExp, to: RegExp) =>
   imports.filter((one) => from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`);
 
+/** What each folder of `lambdas/` may import, beside itself. Code outside the table is in no folder and may not exist. */
+const LAMBDAS: Readonly<Record<string, RegExp>> = {
+  core: /^$/,
+  step: /^lambdas\/core\//,
+  buffer: /^lambdas\/(core\/|worker\/message\.ts$)/,
+  deliver: /^lambdas\/core\//,
+  source: /^lambdas\/(core|buffer)\//,
+  control: /^lambdas\/core\//,
+  worker: /^lambdas\/(core|step|buffer)\/|^lambdas\/deliver\/sink\.ts$/,
+  testing: /^lambdas\//,
+};
+
+/** Files that import each other, directly or through others. */
+function cycles(): string[] {
+  const graph = new Map<string, string[]>();
+  for (const { from, to } of imports) graph.set(from, [...(graph.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const path: string[] = [];
+  const found: string[] = [];
+  const visit = (file: string) => {
+    const at = path.indexOf(file);
+    if (at !== -1) found.push([...path.slice(at), file].join(' → '));
+    if (at !== -1 || done.has(file)) return;
+    path.push(file);
+    for (const next of graph.get(file) ?? []) visit(next);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file);
+  return found;
+}
+
 describe('the arrows of the tree', () => {
+  it('form no cycle', () => expect(cycles()).toEqual([]));
+  it.each(Object.entries(LAMBDAS))('lambdas/%s imports what is below it', (folder, allowed) => {
+    const outward = imports.filter(
+      ({ from, to }) =>
+        from.startsWith(`lambdas/${folder}/`) &&
+        to.startsWith('lambdas/') &&
+        !to.startsWith(`lambdas/${folder}/`) &&
+        !allowed.test(to) &&
+        // A sink's function is its definition and the worker's handler.
+        !(/^lambdas\/deliver\/[a-z]+\/handler\.ts$/.test(from) && to === 'lambdas/worker/handler.ts'),
+    );
+    expect(outward.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+  });
+  it('lambdas has no other folder, and no file outside one', () => {
+    expect(readdirSync('lambdas').sort()).toEqual(Object.keys(LAMBDAS).sort());
+  });
+  it('the types that the worker shares import core alone', () => {
+    expect(found(/^lambdas\/worker\/message\.ts$/, /^(?!lambdas\/core\/)/)).toEqual([]);
+  });
+  it('a sink knows no other sink', () => {
+    const sinkOf = (file: string) => /^lambdas\/deliver\/([a-z]+)\//.exec(file)?.[1];
+    const across = imports.filter(({ from, to }) => {
+      const [own, other] = [sinkOf(from), sinkOf(to)];
+      return own !== undefined && other !== undefined && own !== other && other !== 'net';
+    });
+    expect(across).toEqual([]);
+  });
   it('finds imports at all', () => expect(found(/^lib\//, CDK).length).toBeGreaterThan(10));
   it('lib declares: it knows core and the sinks’ options, and no client', () => {
     expect(found(/^lib\//, CLIENT)).toEqual([]);
