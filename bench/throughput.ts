@@ -57,11 +57,11 @@ function worker(task: { filter?: object; payload: string }, sink: Sink<KinesisRe
     env: WORKER_ENV,
     queues: {
       deadLetters: { send: () => assert.fail('nothing here should be dead-lettered') },
-      buffer: {
+      buffer: () => ({
         requeue: { send: () => assert.fail('nothing here should be retried') },
         remove: () => assert.fail('nothing here should be deleted early'),
         returnSoon: async (messages) => assert.equal(messages.length, 0),
-      },
+      }),
       notifyControl: async () => {},
     },
     report: () => {},

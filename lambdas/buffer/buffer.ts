@@ -24,7 +24,8 @@ export interface ReceivedBatch {
 /** What a buffer is opened with. */
 export interface BufferSetup {
   readonly spec: Pick<TaskSpec, 'buffer'>;
-  readonly queues: BufferQueues;
+  /** Opens the queues of a buffer in SQS; a task with another buffer has none. @throws InvalidOptionError */
+  readonly queues: () => BufferQueues;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

@@ -13,7 +13,8 @@ import type { BatchReport, DeadLetters } from './message.ts';
 /** The queues that a worker writes to. None of its functions throws: a call that fails is logged and loses nothing. */
 export interface WorkerQueues {
   readonly deadLetters: DeadLetters;
-  readonly buffer: BufferQueues;
+  /** Opens those of a buffer in SQS. @throws InvalidOptionError for a missing URL. */
+  readonly buffer: () => BufferQueues;
   /** Notifies the control function when the task as a whole cannot go on. */
   notifyControl(report: BatchReport): Promise<void>;
 }
@@ -31,7 +32,7 @@ export interface WorkerQueuesOptions {
 export function workerQueues({ api, env, task, log, now }: WorkerQueuesOptions): WorkerQueues {
   return {
     deadLetters: deadLetterQueue({ api, queueUrl: readVariable(env, DEAD_LETTER_QUEUE_URL), task, log }),
-    buffer: bufferQueues({ api, env, log }),
+    buffer: () => bufferQueues({ api, env, log }),
     notifyControl: circuit({ api, queueUrl: readVariable(env, CONTROL_QUEUE_URL), task, log, now }),
   };
 }

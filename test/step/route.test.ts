@@ -16,7 +16,7 @@ const spec = (route: object) => ({
 });
 const hot = { filter: { data: { body: { temp: [{ numeric: ['>', 90] }] } } }, sink: { stream: 'hot', payload: 'hot' } };
 const site = { topicFilter: 'sites/#', sink: { stream: 'site', partitionKey: '${topic}' } };
-const ways = async (route: object, topic: string, payload = '{"temp":91}') => {
+const targets = async (route: object, topic: string, payload = '{"temp":91}') => {
   const { outcome, requests = [], error } = await tryTask(spec(route), { topic, payload });
   return { outcome, streams: requests.map(({ stream }) => stream), code: error?.code, stage: error?.stage };
 };
@@ -24,26 +24,26 @@ const ways = async (route: object, topic: string, payload = '{"temp":91}') => {
 describe('a route', () => {
   it('is the first that matches, with the sink’s options and its own (A9)', async () => {
     const routes = [hot, site, { sink: {} }];
-    expect(await ways({ routes }, 'sites/1')).toMatchObject({ outcome: 'delivered', streams: ['hot'] });
-    expect(await ways({ routes }, 'sites/1', '{"temp":9}')).toMatchObject({ streams: ['site'] });
-    expect(await ways({ routes }, 'x', '{}')).toMatchObject({ streams: ['other'] });
+    expect(await targets({ routes }, 'sites/1')).toMatchObject({ outcome: 'delivered', streams: ['hot'] });
+    expect(await targets({ routes }, 'sites/1', '{"temp":9}')).toMatchObject({ streams: ['site'] });
+    expect(await targets({ routes }, 'x', '{}')).toMatchObject({ streams: ['other'] });
     const { requests } = await tryTask(spec({ routes }), { topic: 'a', payload: '{"temp":91}' });
     expect(requests).toEqual([{ stream: 'hot', partitionKey: 'k', data: 'hot' }]);
   });
 
-  it('is every one that matches, where the task says so', async () => {
+  it('is every one that matches, with match: all', async () => {
     const routes = [hot, { kind: 'mqtt.client.connected', sink: {} }, site];
-    expect(await ways({ routes, match: 'all' }, 'sites/1')).toMatchObject({ streams: ['hot', 'site'] });
+    expect(await targets({ routes, match: 'all' }, 'sites/1')).toMatchObject({ streams: ['hot', 'site'] });
   });
 
-  it('that there is not sends a record to the dead-letter queue, or nowhere', async () => {
+  it('that does not exist sends a record to the dead-letter queue, or drops it', async () => {
     const routes = [{ ...hot, ...site }];
-    expect(await ways({ routes }, 'x')).toMatchObject({
+    expect(await targets({ routes }, 'x')).toMatchObject({
       outcome: 'deadLettered',
       code: 'NO_ROUTE',
       stage: 'transform',
     });
-    expect(await ways({ routes, otherwise: 'drop' }, 'x')).toMatchObject({ outcome: 'filtered' });
+    expect(await targets({ routes, otherwise: 'drop' }, 'x')).toMatchObject({ outcome: 'filtered' });
   });
 
   const workerOf = (route: object | undefined, env: Record<string, string> = {}) => {
@@ -81,7 +81,7 @@ describe('a route', () => {
     return { worker, asked, send, letters: queues.letters };
   };
 
-  it('is tested for connectivity, each that a record can go', async () => {
+  it('is tested for connectivity, as every other route', async () => {
     const askedBy = async (route?: object, env?: Record<string, string>) => {
       const { worker, asked } = workerOf(route, env);
       await worker.testConnectivity();
@@ -96,7 +96,7 @@ describe('a route', () => {
     ]);
   });
 
-  it('is named by the letters of what goes there, and of what got nowhere none is', async () => {
+  it('is the target of its dead letters; a message without a route has none', async () => {
     const { send, letters } = workerOf({ routes: [hot, site] });
     await send('sites/1', '{"temp":91}');
     await send('sites/1', '{}');
@@ -104,8 +104,8 @@ describe('a route', () => {
     expect(letters.map(({ targetArn }) => targetArn)).toEqual(['arn:stream/hot', 'arn:stream/site', 'arn:stream/*']);
   });
 
-  it('has nothing that is the sink’s as a whole', async () => {
-    await expect(ways({ routes: [{ sink: { maxRecords: 1 } }] }, 'x')).rejects.toThrow(
+  it('has no option that belongs to the sink as a whole', async () => {
+    await expect(targets({ routes: [{ sink: { maxRecords: 1 } }] }, 'x')).rejects.toThrow(
       /route\.sink\.maxRecords: .*expected one of stream/,
     );
   });

@@ -16,6 +16,7 @@ export function taskWith({
   stores,
   keeps,
   now = () => 1_795_251_601_000,
+  env = { RULE_ARNS: 'arn:rule/1,2', TARGET_ARN: 'arn:aws:script:::*' },
   ...spec
 }: {
   deliver: Script;
@@ -23,6 +24,7 @@ export function taskWith({
   now?: () => number;
   payload?: string;
   filter?: object;
+  env?: Record<string, string>;
   [option: string]: unknown;
 } & QueueScript) {
   const { payload = '${payload}', ...rest } = spec;
@@ -62,7 +64,7 @@ export function taskWith({
       sink: { type: 'script', payload },
       ...rest,
     },
-    env: { RULE_ARNS: 'arn:rule/1,2', TARGET_ARN: 'arn:aws:script:::*' },
+    env,
     queues,
     now,
     report: (report) => reports.push(report),

@@ -34,7 +34,7 @@ export function scriptedQueues({ stores = () => true, keeps = () => true }: Queu
     shortened,
     stops,
     deadLetters: { send: async (given) => given.map((letter) => taken(letter, stores(letter), letters)) },
-    buffer: {
+    buffer: () => ({
       requeue: {
         send: async (given) => given.map((message) => (taken(message, keeps(message), requeued) ? 'stored' : 'failed')),
       },
@@ -44,7 +44,7 @@ export function scriptedQueues({ stores = () => true, keeps = () => true }: Queu
       async returnSoon(messages) {
         shortened.push(...messages);
       },
-    },
+    }),
     async notifyControl({ stop }) {
       if (stop !== undefined) stops.push(stop);
     },
@@ -53,7 +53,7 @@ export function scriptedQueues({ stores = () => true, keeps = () => true }: Queu
 
 /** The buffer that {@link scriptedQueues} belongs to, for a worker without a handler. */
 export function scriptedBuffer({ buffer }: Pick<ScriptedQueues, 'buffer'>) {
-  return { requeue: buffer.requeue, retryMode: 'requeue' } as const;
+  return { requeue: buffer().requeue, retryMode: 'requeue' } as const;
 }
 
 function taken<Item>(item: Item, isTaken: boolean, into: Item[]): boolean {

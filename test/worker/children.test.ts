@@ -11,15 +11,15 @@ const delivered: Outcome = { status: 'delivered' };
 const later: Outcome = { status: 'retry', error: new RetryLater('later') };
 const never: Outcome = { status: 'never', error: new NeverRetry('REJECTED', 'no') };
 
-/** Routes that all take everything, told apart by what they make of it. */
+/** Routes that all match every record, each with its payload. */
 const toAll = (...payloads: string[]) => ({
   match: 'all',
   routes: payloads.map((payload) => ({ sink: { payload } })),
 });
 const texts = (buffers: readonly Buffer[]) => buffers.map((buffer) => buffer.toString());
 
-/** What waits on the retry queue, as it comes back. */
-function comingBack({ body, attempt, firstSeen, children }: Requeued): SQSEvent {
+/** The event of a message that the retry queue held. */
+function redelivered({ body, attempt, firstSeen, children }: Requeued): SQSEvent {
   const event = sqsEvent([body]);
   event.Records[0]!.messageAttributes = attributes({
     ATTEMPT: attempt,
@@ -30,11 +30,11 @@ function comingBack({ body, attempt, firstSeen, children }: Requeued): SQSEvent 
 }
 
 describe('a message of several children', () => {
-  it('comes again with those that are owed, and with all of them to a task that makes others (F34)', async () => {
+  it('is requeued with the children that are owed, and with all of them after the steps changed (F34)', async () => {
     const first = taskWith({ route: toAll('A', 'B'), deliver: (made) => (`${made}` === 'B' ? later : delivered) });
     await first.handler(sqsEvent([JSON.stringify(envelope())]));
     expect(texts(first.delivered)).toEqual(['A']);
-    const waiting = comingBack(first.requeued[0]!);
+    const waiting = redelivered(first.requeued[0]!);
 
     const same = taskWith({ route: toAll('A', 'B'), deliver: () => delivered });
     await same.handler(waiting);
@@ -45,7 +45,7 @@ describe('a message of several children', () => {
     expect(texts(edited.delivered)).toEqual(['B', 'A']);
   });
 
-  it('in a stream, too: what is delivered or dead is not so again', async () => {
+  it('in a stream, too: a child that is delivered or dead-lettered is not processed again', async () => {
     const outcomes: Record<string, Outcome> = { A: delivered, B: never, C: later };
     let tries = 0;
     const task = taskWith({
@@ -64,7 +64,7 @@ describe('a message of several children', () => {
     expect(task.letters).toHaveLength(1);
   });
 
-  it('is told in dead letters by the ids that its records have (B20)', async () => {
+  it('has dead letters with the ids of its records (B20)', async () => {
     const body = JSON.stringify(
       envelope(JSON.stringify({ clientId: 'c', topics: ['a', 'b', 'c'] }), {
         kind: 'mqtt.session.subscribed',

@@ -51,7 +51,7 @@ describe('a rate limit', () => {
     );
   });
 
-  it('leaves unsent what the deadline has no room for', async () => {
+  it('leaves records unsent for which the deadline leaves no time', async () => {
     const { sink, clock } = timed(10);
     const outcomes = await sink.deliver(
       Array.from({ length: 100 }, (_, i) => i),

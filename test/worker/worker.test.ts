@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import { deadLetterAttributes } from '../../lambdas/buffer/sqs/dead-letter-attributes.ts';
 import { NeverRetry, RetryLater, StopTask } from '../../lambdas/core/errors.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import type { Requeued } from '../../lambdas/worker/message.ts';
+import { workerQueues } from '../../lambdas/worker/queues.ts';
 import { attributes, envelope, kinesisEvent, sqsEvent } from '../support/messages.ts';
 import { taskWith } from '../support/scripted-task.ts';
 
@@ -14,7 +16,7 @@ const later: Outcome = { status: 'retry', error: new RetryLater('later') };
 const stop: Outcome = { status: 'stop', error: new StopTask('stop') };
 
 describe('the worker', () => {
-  it('loses nothing: every message has one end, and is told of once at most, whatever fails (F37)', async () => {
+  it('loses nothing: every message has one end, and is reported once at most, whatever fails (F37)', async () => {
     const outcomes: Record<string, Outcome> = { deliver: delivered, later, never, stop, unsent: { status: 'unsent' } };
     const message = fc.record({
       does: fc.constantFrom(...Object.keys(outcomes), 'none'),
@@ -90,7 +92,7 @@ describe('the worker', () => {
     );
   });
 
-  it('gives a batch that comes twice the same ids both times (F18)', async () => {
+  it('gives a batch that is delivered twice the same ids both times (F18)', async () => {
     const task = taskWith({ deliver: () => delivered, payload: '${id}' });
     const event = sqsEvent(['a', 'b'].map((id) => JSON.stringify(envelope('x', { id }))));
     await task.handler(event);
@@ -98,7 +100,7 @@ describe('the worker', () => {
     expect(task.delivered.map(String)).toEqual(['a', 'b', 'a', 'b']);
   });
 
-  it('sends a message that failed to come again, with what it has been through', async () => {
+  it('requeues a message that failed, with its attempt and first-seen time', async () => {
     const body = JSON.stringify(envelope('x'));
     const task = taskWith({ deliver: () => later });
     expect(await task.handler(sqsEvent([body]))).toEqual({ batchItemFailures: [] });
@@ -126,13 +128,13 @@ describe('the worker', () => {
     await task.handler(event);
     expect(task.batches).toEqual([]);
     expect(task.letters).toMatchObject([{ error: { code: 'RETRIES_EXHAUSTED' }, retryAttempts: 4 }]);
-    // Unless it blocks: then its operator has seen to it, and wants it tried.
+    // Unless it blocks: then its operator has enabled the task again to have it tried.
     const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
     await blocked.handler(event);
     expect(blocked.delivered).toHaveLength(1);
   });
 
-  it('lets a redriven dead letter start afresh (F29)', async () => {
+  it('starts afresh with a redriven dead letter (F29)', async () => {
     const task = taskWith({ deliver: () => later });
     const event = sqsEvent([JSON.stringify(envelope('x'))]);
     event.Records[0]!.messageAttributes = attributes({
@@ -174,7 +176,7 @@ describe('the worker', () => {
     expect(inStream.batches.flat()).toHaveLength(1);
   });
 
-  it('asks of every payload that it is of the data format, where the task says so', async () => {
+  it('refuses every payload that is not of the data format, with validatePayload', async () => {
     const wanted = {
       json: ['REJECTED', 'INVALID_PAYLOAD'],
       text: ['REJECTED', 'REJECTED'],
@@ -188,7 +190,7 @@ describe('the worker', () => {
     }
   });
 
-  it('sends nothing past what blocks an ordered way (E5, F33)', async () => {
+  it('sends nothing behind a record that blocks an ordered buffer (E5, F33)', async () => {
     const task = taskWith({
       buffer: { type: 'stream', order: 'strict' },
       faultTolerance: 'prohibited',
@@ -200,7 +202,7 @@ describe('the worker', () => {
     expect(task.stops).toMatchObject([{ kind: 'blocked' }]);
   });
 
-  it('counts neither what was not tried nor what stopped the task as an attempt', async () => {
+  it('counts neither a record that was not tried nor a stop as an attempt', async () => {
     const event = sqsEvent([JSON.stringify(envelope('a')), JSON.stringify(envelope('b'))]);
     for (const outcome of [{ status: 'unsent' } as const, stop]) {
       const task = taskWith({ deliver: () => outcome });
@@ -219,7 +221,7 @@ describe('the worker', () => {
     expect(hopeless.stops).toMatchObject([{ kind: 'circuitOpen' }]);
   });
 
-  it('keeps what may not leave, where faults are prohibited, and says that it blocks (F33)', async () => {
+  it('keeps a record that may not leave, with faults prohibited, and reports that it blocks (F33)', async () => {
     const event = sqsEvent([JSON.stringify(envelope('x'))]);
     const prohibited = { faultTolerance: 'prohibited', retryPolicy: { steps: [] } };
     for (const deliver of [() => later, () => never]) {
@@ -234,7 +236,7 @@ describe('the worker', () => {
     expect(tolerant.letters).toMatchObject([{ error: { code: 'REJECTED' } }]);
   });
 
-  it('sends nothing that is too old, and not a millisecond sooner (C38, F14, F36)', async () => {
+  it('expires a message after its TTL, and not a millisecond sooner (C38, F14, F36)', async () => {
     const publishedAt = 1_795_251_600_000;
     const body = JSON.stringify(envelope('x', { timestamp: publishedAt }));
     const ahead = JSON.stringify(envelope('x', { timestamp: publishedAt + 3_600_000 }));
@@ -250,12 +252,12 @@ describe('the worker', () => {
     };
     expect((await at(45_000)).delivered).toHaveLength(1);
     expect((await at(45_001)).letters).toMatchObject([{ error: { code: 'EXPIRED' }, retryAttempts: 0 }]);
-    // A clock that runs ahead is not believed: the buffer took it 100 ms after it was published.
+    // A publisher's clock that runs ahead is not trusted: the buffer received it 100 ms after it was published.
     expect((await at(45_101, ahead)).letters).toHaveLength(1);
     expect((await at(45_001, body, { onExpired: 'drop' })).reports).toMatchObject([{ expired: 1, deadLettered: 0 }]);
   });
 
-  it('takes a message that may have crashed it alone, and gives it up when that crashes too (F15, F17)', async () => {
+  it('quarantines a message that may have stopped it, and dead-letters it when it does so alone (F15, F17)', async () => {
     const bodies = ['a', 'b', 'c', 'd'].map((text) => JSON.stringify(envelope(text)));
     const task = taskWith({ deliver: () => delivered });
     const event = sqsEvent(bodies);
@@ -274,7 +276,7 @@ describe('the worker', () => {
       [bodies[2], true],
       [bodies[3], true],
     ]);
-    // What came with the suspect has left before that is tried, and does not share in what it does.
+    // The messages that came with the suspect have left before it is tried, so its crash cannot count against them.
     expect(alone.removed.map(({ body }) => body)).toEqual([bodies[0], bodies[2], bodies[3]]);
 
     const last = sqsEvent([bodies[1]!]);
@@ -283,7 +285,7 @@ describe('the worker', () => {
     const givenUp = taskWith({ deliver: () => delivered });
     await givenUp.handler(last);
     expect(givenUp.letters).toMatchObject([{ body: bodies[1], error: { code: 'CRASHED' } }]);
-    // Where faults are prohibited, it blocks the way, and is still a suspect.
+    // With faults prohibited it blocks the task, and is still a suspect.
     const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
     await blocked.handler(last);
     expect(blocked.letters).toEqual([]);
@@ -291,7 +293,42 @@ describe('the worker', () => {
     expect(blocked.reports).toMatchObject([{ stop: { kind: 'blocked' } }]);
   });
 
-  it('dead-letters with all ten attributes, and the body as it came (F10)', async () => {
+  it('applies the filters of transform after the first (A4)', async () => {
+    const task = taskWith({
+      deliver: () => delivered,
+      filter: { data: { body: { a: [1] } } },
+      transform: [{ filter: { data: { body: { b: [2] } } } }, { filter: { data: { topic: [{ prefix: 't' }] } } }],
+    });
+    const bodies = ['{"a":1,"b":2}', '{"a":1}', '{"b":2}'].map((text) =>
+      JSON.stringify(envelope(text, { topic: 't' })),
+    );
+    await task.handler(sqsEvent(bodies));
+    expect(task.delivered.map(String)).toEqual(['{"a":1,"b":2}']);
+    expect(task.reports).toMatchObject([{ filtered: 2 }]);
+  });
+
+  it('needs every environment variable that the construct sets, and names the one that is missing', () => {
+    const needed = [
+      'RULE_ARNS',
+      'TARGET_ARN',
+      'DEAD_LETTER_QUEUE_URL',
+      'CONTROL_QUEUE_URL',
+      'QUEUE_URL',
+      'RETRY_QUEUE_URL',
+    ];
+    const env = Object.fromEntries(needed.map((name) => [name, 'x']));
+    const start = (given: Record<string, string>) => {
+      taskWith({ deliver: () => delivered, env: given });
+      workerQueues({ api: {} as SqsApi, env: given, task: 'T', log: () => {}, now: () => 0 }).buffer();
+    };
+    start(env);
+    for (const name of needed) {
+      expect(() => start({ ...env, [name]: '' })).toThrow(`environment variable ${name}`);
+      expect(() => start(Object.fromEntries(Object.entries(env).filter(([key]) => key !== name)))).toThrow(name);
+    }
+  });
+
+  it('dead-letters with all ten attributes and the unchanged body (F10)', async () => {
     const body = JSON.stringify(envelope('x', { topic: 'a/b' }));
     const task = taskWith({ deliver: () => never });
     await task.handler(sqsEvent([body]));
@@ -314,7 +351,7 @@ describe('the worker', () => {
     });
   });
 
-  it('writes only what SQS takes into attributes, and never nothing', () => {
+  it('writes attributes that SQS accepts, and none that is empty', () => {
     const letter = {
       body: '',
       stage: 'filter',
@@ -351,10 +388,10 @@ const NASTY: Record<string, string | Uint8Array> = {
   nothing: '',
 };
 
-describe('payloads that nobody would send (F11, S11)', () => {
+describe('hostile payloads (F11, S11)', () => {
   const bodies = Object.values(NASTY).map((payload) => JSON.stringify(envelope(payload)));
 
-  it('are delivered byte for byte where nothing reads them', async () => {
+  it('are delivered byte for byte if no stage reads them', async () => {
     const task = taskWith({ deliver: () => delivered, filter: { data: { topic: [{ prefix: 'devices/' }] } } });
     expect(await task.handler(sqsEvent(bodies))).toEqual({ batchItemFailures: [] });
     expect(task.delivered).toEqual(Object.values(NASTY).map((payload) => Buffer.from(payload)));
@@ -383,7 +420,7 @@ describe('payloads that nobody would send (F11, S11)', () => {
     expect(Object.hasOwn(Object.prototype, 'a')).toBe(false);
   });
 
-  it('whatever the bytes, and whatever the buffer held, the batch goes on', async () => {
+  it('do not fail the batch, whatever the bytes and the message of the buffer', async () => {
     const anything = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((bytes) => JSON.stringify(envelope(bytes))),
       fc.json().map((text) => JSON.stringify(envelope(text))),

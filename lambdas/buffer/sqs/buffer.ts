@@ -8,7 +8,8 @@ import { type ReceivedMessage, readSqsEvent } from './message.ts';
  * Two SQS queues: messages that are to be tried again are sent to the retry queue with a delay. The response is a partial batch
  * response (AWS Lambda, "Handling errors for an SQS event source": ReportBatchItemFailures).
  */
-export function sqsBuffer({ queues }: BufferSetup): TaskBuffer {
+export function sqsBuffer(setup: BufferSetup): TaskBuffer {
+  const queues = setup.queues();
   return {
     requeue: queues.requeue,
     retryMode: 'requeue',

@@ -21,15 +21,16 @@ export interface BufferQueuesOptions {
   readonly log: (entry: object) => void;
 }
 
-/** Reads the queues' URLs when they are first needed: a task with another buffer has none. @throws InvalidOptionError for a missing URL. */
+/** @throws InvalidOptionError for a missing URL. */
 export function bufferQueues({ api, env, log }: BufferQueuesOptions): BufferQueues {
-  const retryQueueUrl = () => readVariable(env, RETRY_QUEUE_URL);
+  const queueUrl = readVariable(env, QUEUE_URL);
+  const retryQueueUrl = readVariable(env, RETRY_QUEUE_URL);
   const urlOf = (queueArn: string) => {
     const name = queueArn.slice(queueArn.lastIndexOf(':') + 1);
-    return retryQueueUrl().endsWith(`/${name}`) ? retryQueueUrl() : readVariable(env, QUEUE_URL);
+    return retryQueueUrl.endsWith(`/${name}`) ? retryQueueUrl : queueUrl;
   };
   return {
-    requeue: { send: (messages) => retryQueue({ api, queueUrl: retryQueueUrl(), log }).send(messages) },
+    requeue: retryQueue({ api, queueUrl: retryQueueUrl, log }),
     remove: (messages, queueArn) => remove(messages, { api, queueUrl: urlOf(queueArn), log }),
     returnSoon: (messages, queueArn) => returnSoon(messages, { api, queueUrl: urlOf(queueArn), log }),
   };

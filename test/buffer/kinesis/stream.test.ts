@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { RetryLater } from '../../../lambdas/core/errors.ts';
 import { kinesis } from '../../../lambdas/deliver/kinesis/kinesis.ts';
 import { kinesisSink, type PutRecords } from '../../../lambdas/deliver/kinesis/sink.ts';
+import type { Outcome } from '../../../lambdas/deliver/sink.ts';
 import { createHandler, type Handler } from '../../../lambdas/worker/handler.ts';
 import { envelope, kinesisEvent } from '../../support/messages.ts';
 import { taskWith } from '../../support/scripted-task.ts';
@@ -13,7 +14,7 @@ import { scriptedQueues, WORKER_ENV } from '../../support/task-queues.ts';
 // Retries of this policy are over after twenty seconds.
 const retryPolicy = { steps: [{ times: 2, minSeconds: 5, maxSeconds: 10 }] };
 const TOTAL_MS = 20_000;
-/** Time for one call, and none to send anything twice within it. */
+/** Leaves time for one call, and for no second one. */
 const context = { getRemainingTimeInMillis: () => 27_050 } as Context;
 
 interface Message {
@@ -87,10 +88,10 @@ const message = fc.record({
   client: fc.constantFrom('a', 'b', 'c'),
   failures: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 6 }), fc.constant(Infinity)),
 });
-const way = fc.record({
+const conditions = fc.record({
   batch: fc.integer({ min: 1, max: 12 }),
   everyMs: fc.integer({ min: 500, max: 8_000 }),
-  // A sandbox that is replaced so often that it can never know a record for the whole time would never give it up.
+  // A sandbox that is replaced more often would never remember a record for as long as the policy takes.
   forgets: fc.constantFrom(0, 60),
 });
 
@@ -99,21 +100,25 @@ describe('a stream as buffer (E5)', () => {
     '%s: every message ends once delivered or dead, and none is given up early',
     async (order) => {
       await fc.assert(
-        fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 25 }), way, async (messages, { ...given }) => {
-          const { accepted, tries, dead, letters } = await drain(messages, { ...given, order });
-          const ends = [...new Set(accepted), ...dead].sort((a, b) => a - b);
-          expect([...new Set(ends)]).toEqual(messages.map((_, n) => n));
-          for (const n of dead) {
-            expect(messages[n]!.failures).toBeGreaterThan(0);
-            expect(tries[n]!.at(-1)! - tries[n]![0]!).toBeGreaterThanOrEqual(TOTAL_MS);
-          }
-          for (const { error, exhausted } of letters) {
-            expect(error.code).toBe('RETRIES_EXHAUSTED');
-            expect(exhausted).toBe('MaximumRetryAttempts');
-          }
-          // What a running function has delivered it does not deliver again.
-          if (given.forgets === 0) expect(accepted).toHaveLength(new Set(accepted).size);
-        }),
+        fc.asyncProperty(
+          fc.array(message, { minLength: 1, maxLength: 25 }),
+          conditions,
+          async (messages, { ...given }) => {
+            const { accepted, tries, dead, letters } = await drain(messages, { ...given, order });
+            const ends = [...new Set(accepted), ...dead].sort((a, b) => a - b);
+            expect([...new Set(ends)]).toEqual(messages.map((_, n) => n));
+            for (const n of dead) {
+              expect(messages[n]!.failures).toBeGreaterThan(0);
+              expect(tries[n]!.at(-1)! - tries[n]![0]!).toBeGreaterThanOrEqual(TOTAL_MS);
+            }
+            for (const { error, exhausted } of letters) {
+              expect(error.code).toBe('RETRIES_EXHAUSTED');
+              expect(exhausted).toBe('MaximumRetryAttempts');
+            }
+            // What a running function has delivered it does not deliver again.
+            if (given.forgets === 0) expect(accepted).toHaveLength(new Set(accepted).size);
+          },
+        ),
         { numRuns: 60 },
       );
     },
@@ -121,7 +126,7 @@ describe('a stream as buffer (E5)', () => {
 
   it('strict: a client’s messages arrive in their order, whatever fails', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 25 }), way, async (messages, given) => {
+      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 25 }), conditions, async (messages, given) => {
         const { accepted } = await drain(messages, { ...given, order: 'strict' });
         const first = [...new Set(accepted)];
         for (const client of ['a', 'b', 'c']) {
@@ -133,7 +138,21 @@ describe('a stream as buffer (E5)', () => {
     );
   });
 
-  it('counts as failing what it was tried for, and not what the task was paused for (D18)', async () => {
+  it('counts records that are retried and parked, and reports them for redelivery', async () => {
+    const retry: Outcome = { status: 'retry', error: new RetryLater('later') };
+    const outcomes: Record<string, Outcome> = { a: { status: 'delivered' }, b: retry, c: { status: 'unsent' } };
+    const task = taskWith({ buffer: { type: 'stream' }, deliver: (payload) => outcomes[`${payload}`]! });
+    const event = kinesisEvent(['b', 'a', 'c'].map((text) => JSON.stringify(envelope(text))));
+    await task.handler(event);
+    await task.handler(event);
+    expect(task.reports).toMatchObject([
+      { received: 3, delivered: 1, retried: 1, parked: 1 },
+      { received: 2, delivered: 0, retried: 1, parked: 1 },
+    ]);
+    expect(task.reports.map(({ failed }) => failed.length)).toEqual([2, 2]);
+  });
+
+  it('counts the time during which a record was tried as failing, not the time of a pause (D18)', async () => {
     let now = 1_795_251_600_000;
     const error = new RetryLater('later');
     const task = taskWith({
@@ -143,18 +162,18 @@ describe('a stream as buffer (E5)', () => {
       now: () => now,
     });
     const event = kinesisEvent([JSON.stringify(envelope('x'))]);
-    const lettersAfter = async (ms: number) => {
+    const deadLettersAfter = async (ms: number) => {
       now += ms;
       await task.handler(event);
       return task.letters.length;
     };
-    expect(await lettersAfter(0)).toBe(0);
-    expect(await lettersAfter(3_600_000)).toBe(0);
+    expect(await deadLettersAfter(0)).toBe(0);
+    expect(await deadLettersAfter(3_600_000)).toBe(0);
     // The policy gives two retries: three tries, and as long as they take.
-    expect(await lettersAfter(TOTAL_MS)).toBe(1);
+    expect(await deadLettersAfter(TOTAL_MS)).toBe(1);
   });
 
-  it('relaxed: nothing is started after a batch of which something is left over', async () => {
+  it('relaxed: starts nothing after a batch that left a record over', async () => {
     const messages = Array.from({ length: 9 }, (_, n) => ({ client: 'a', failures: n === 1 ? 1 : 0 }));
     const { tries } = await drain(messages, { batch: 9, everyMs: 1000, forgets: 0, order: 'relaxed' });
     const [start] = tries[0] as [number];

@@ -19,7 +19,7 @@ const letter = (body: string): DeadLetter => ({
 
 // SQS fails single entries of a batch, and whole calls, when it likes; a script does so on demand.
 describe('the dead-letter queue', () => {
-  it('tells of each letter whether it is stored, within ten entries and 1 MiB a call (F30)', async () => {
+  it('reports for each dead letter whether it is stored, within ten entries and 1 MiB a call (F30)', async () => {
     const fates = fc.array(
       fc.record({
         fate: fc.constantFrom('stored', 'refused', 'call fails'),
