@@ -2,7 +2,6 @@ import { ArnFormat, type CfnElement, Duration, Lazy, RemovalPolicy, Stack, Valid
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import {
   Architecture,
   type EventSourceMapping,
@@ -16,15 +15,15 @@ import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
+import { CONTROL_QUEUE_URL, STACK_NAME } from '../lambdas/core/worker-environment.ts';
 import { bundleCode } from './asset.ts';
-import { grantSend } from './buffer/queue-buffer.ts';
-import { ruleArn } from './rule-role.ts';
+import { grantSend } from './buffer/queue-grants.ts';
+import type { IntakeSwitch, Origin } from './source/origin.ts';
 
 /** What of a task is controlled. */
 export interface ControlledParts {
   readonly mappings: readonly EventSourceMapping[];
-  readonly rules: readonly CfnTopicRule[];
-  readonly worker: LambdaFunction;
+  readonly origins: readonly Origin[];
   /** The alias that the mappings invoke. */
   readonly live: IFunction;
   /** Where parked messages wait. */
@@ -92,8 +91,8 @@ export class Control extends Construct {
       memorySize: 256,
       timeout: TIMEOUT,
       environment: {
-        CONTROL_QUEUE_URL: this.queue.queueUrl,
-        STACK_NAME: Stack.of(this).stackName,
+        [CONTROL_QUEUE_URL]: this.queue.queueUrl,
+        [STACK_NAME]: Stack.of(this).stackName,
         TASKS: Lazy.string({ produce: () => Stack.of(this).toJsonString(this.#tasks) }),
       },
       role,
@@ -111,14 +110,15 @@ export class Control extends Construct {
 
   /** Puts a task under control. */
   add(scope: Construct, task: string, parts: ControlledParts): void {
-    const { mappings, rules, live, retryQueue, state, enabled } = parts;
+    const { mappings, origins, live, retryQueue, state, enabled } = parts;
+    const switches = intakeSwitches(origins);
     const configuration = new StringParameter(scope, 'Control', {
       description: `Parts of Outflow task ${task}`,
       stringValue: Stack.of(scope).toJsonString({
         mappings: mappings.map(({ eventSourceMappingId }) => eventSourceMappingId),
         state: state.parameterName,
         ...(!enabled && { enabled }),
-        rules: rules.map(({ ref }) => ref),
+        ...Object.fromEntries([...switches].map(([list, each]) => [list, each.map(({ name }) => name)])),
         worker: live.functionArn,
         ...(retryQueue !== undefined && { retryQueue: { url: retryQueue.queueUrl, arn: retryQueue.queueArn } }),
       }),
@@ -149,7 +149,10 @@ export class Control extends Construct {
       ),
     );
     this.#allow(['lambda:InvokeFunction'], [live.functionArn]);
-    this.#allow(['iot:EnableTopicRule', 'iot:DisableTopicRule'], rules.map(ruleArn));
+    for (const each of switches.values()) {
+      const arns = each.map(({ arn }) => arn);
+      this.#allow([...(each[0]?.actions ?? [])], arns);
+    }
     if (retryQueue !== undefined) {
       this.#allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage'], [retryQueue.queueArn]);
       retryQueue.encryptionMasterKey?.grant(this.function, 'kms:Decrypt');
@@ -165,4 +168,12 @@ export class Control extends Construct {
   grantAsk(grantee: IGrantable): void {
     grantSend(this.queue, grantee);
   }
+}
+
+/** The switches of the origins by the list that they belong to; the list of rules is always there. */
+function intakeSwitches(origins: readonly Origin[]): Map<string, IntakeSwitch[]> {
+  const lists = new Map<string, IntakeSwitch[]>([['rules', []]]);
+  for (const { intake } of origins)
+    if (intake !== undefined) lists.set(intake.list, [...(lists.get(intake.list) ?? []), intake]);
+  return lists;
 }

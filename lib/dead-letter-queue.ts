@@ -1,5 +1,6 @@
-import { Annotations, Duration } from 'aws-cdk-lib';
-import { CfnQueue, type IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Annotations, Duration, type RemovalPolicy } from 'aws-cdk-lib';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { CfnQueue, type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { refuseElsewhere } from './elsewhere.ts';
@@ -8,8 +9,17 @@ import { wholeSeconds } from './retry.ts';
 /** Amazon SQS, "SetQueueAttributes": MessageRetentionPeriod. */
 const RETENTION_SECONDS = { atLeast: 60, byDefault: 345_600, atMost: 1_209_600 };
 
-/** How long a task's own dead-letter queue keeps letters: as long as SQS can. */
-export const OWN_RETENTION = Duration.seconds(RETENTION_SECONDS.atMost);
+/** A dead-letter queue of the task's, which keeps messages for as long as SQS can. */
+export function ownDeadLetterQueue(task: Construct, key: IKey | undefined, removalPolicy: RemovalPolicy): Queue {
+  return new Queue(task, 'DeadLetterQueue', {
+    retentionPeriod: Duration.seconds(RETENTION_SECONDS.atMost),
+    enforceSSL: true,
+    ...(key === undefined
+      ? { encryption: QueueEncryption.SQS_MANAGED }
+      : { encryption: QueueEncryption.KMS, encryptionMasterKey: key }),
+    removalPolicy,
+  });
+}
 
 /** @throws InvalidOptionError for a queue that cannot be the dead-letter queue of a standard one, nor take a rule's errors. */
 export function checkDeadLetterQueue(task: Construct, option: string, queue: IQueue): void {

@@ -5,7 +5,7 @@ import type { EventSourceMapping, IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
-import { grantSend } from './buffer/queue-buffer.ts';
+import { grantSend } from './buffer/queue-grants.ts';
 import type { Control } from './control.ts';
 import { logicalId } from './metadata.ts';
 

@@ -7,40 +7,10 @@ import type { RocketMqConnector } from './connector/rocketmq-connector.ts';
 import { RocketMqSink, type RocketMqSinkProps } from './deliver/rocketmq-sink.ts';
 import type { Route } from './route.ts';
 import { switchOn } from './source/delivered-log.ts';
+import type { FilteredHook, HookEvent, Hooks } from './source/hook-events.ts';
 import { HooksSource } from './source/hooks-source.ts';
 import { OutflowTask } from './task.ts';
 import type { OutflowTaskProps } from './task-props.ts';
-
-/** Where a hook's events go. */
-export interface Hook {
-  /** RocketMQ's topic. */
-  readonly topic: string;
-}
-
-export interface FilteredHook extends Hook {
-  /**
-   * MQTT topic filter: what is published or delivered matches it, or what is subscribed to, as if that were a topic. `#` does
-   * not match topics that begin with `$`.
-   *
-   * @default '#'
-   */
-  readonly filter?: string;
-}
-
-/** Hooks by event, under the names of the plugin's file; a list as `.1`, `.2` … there (row B10). Every hook that matches fires. */
-export interface Hooks {
-  readonly 'client.connected'?: readonly Hook[];
-  readonly 'client.disconnected'?: readonly Hook[];
-  readonly 'session.subscribed'?: readonly FilteredHook[];
-  readonly 'session.unsubscribed'?: readonly FilteredHook[];
-  readonly 'message.publish'?: readonly FilteredHook[];
-  /** Needs `deliveredLog`. */
-  readonly 'message.delivered'?: readonly FilteredHook[];
-  /** AWS IoT Core doesn't tell: it is refused. */
-  readonly 'message.acked'?: readonly FilteredHook[];
-}
-
-export type HookEvent = keyof Hooks;
 
 export interface RocketMqHooksProps
   extends Omit<OutflowTaskProps, 'source' | 'sink' | 'route'>,

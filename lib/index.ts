@@ -1,4 +1,6 @@
-export type { BatchPush, BufferBinding, BufferConfig, IBuffer } from './buffer/buffer.ts';
+export type { BatchPush } from './buffer/batch-push.ts';
+export type { BufferBinding, BufferConfig, IBuffer } from './buffer/buffer.ts';
+export type { FunctionWrite, Inlet, RuleWrite } from './buffer/inlet.ts';
 export { NoBuffer, type NoBufferProps } from './buffer/no-buffer.ts';
 export { QueueBuffer, type QueueBufferProps } from './buffer/queue-buffer.ts';
 export { StreamBuffer, type StreamBufferProps } from './buffer/stream-buffer.ts';
@@ -11,19 +13,14 @@ export {
   type RocketMqSinkProps,
 } from './deliver/rocketmq-sink.ts';
 export type { ISink, SinkConfig } from './deliver/sink.ts';
-export {
-  type FilteredHook,
-  type Hook,
-  type HookEvent,
-  type Hooks,
-  RocketMqHooks,
-  type RocketMqHooksProps,
-} from './hooks.ts';
+export { RocketMqHooks, type RocketMqHooksProps } from './hooks.ts';
 export type { AlarmOptions } from './observe.ts';
 export * from './retry.ts';
 export type { Route, RouteOptions } from './route.ts';
 export { ClientEventsSource, type ClientEventsSourceProps } from './source/client-events-source.ts';
+export type { FilteredHook, Hook, HookEvent, Hooks } from './source/hook-events.ts';
 export { IotTopicSource, type IotTopicSourceProps } from './source/iot-topic-source.ts';
-export type { ISource, SourceConfig, SourceTarget } from './source/source.ts';
+export type { IntakeSwitch, Origin } from './source/origin.ts';
+export type { ISource, SourceBinding } from './source/source.ts';
 export { OutflowTask } from './task.ts';
 export type { OutflowTaskProps } from './task-props.ts';

@@ -3,10 +3,14 @@ import { type CfnElement, Stack } from 'aws-cdk-lib';
 import type { Construct, IConstruct } from 'constructs';
 import { InvalidOptionError } from '../lambdas/core/errors.ts';
 import { METADATA_KEY, METADATA_VERSION, type TaskMetadata, type TemplateMetadata } from '../lambdas/core/metadata.ts';
+import { type Origin, rulesOf } from './source/origin.ts';
+
+/** Tag of a task's resources; its value is the task's name. */
+export const TASK_TAG = 'outflow:task';
 
 /** What a task is made of, as constructs. */
 export interface TaskParts {
-  readonly rules: readonly IConstruct[];
+  readonly origins: readonly Origin[];
   /** Topics that the sink publishes to. */
   readonly writesTo?: readonly string[] | undefined;
   readonly queue: IConstruct | undefined;
@@ -17,8 +21,7 @@ export interface TaskParts {
   readonly mappings?: readonly IConstruct[];
   readonly state?: IConstruct;
   readonly enabled?: boolean;
-  readonly controlQueue?: IConstruct;
-  readonly controlFunction?: IConstruct;
+  readonly control?: { readonly queue: IConstruct; readonly function: IConstruct };
 }
 
 /**
@@ -29,7 +32,6 @@ export interface TaskParts {
 export function addTaskMetadata(
   scope: Construct,
   spec: { task: string; sink: { type: string } },
-  filters: readonly string[],
   parts: TaskParts,
 ): void {
   const stack = Stack.of(scope);
@@ -42,14 +44,19 @@ export function addTaskMetadata(
       spec.task,
       `a name that no other task of the stack has; ${namesake.path} has this one (without taskName, it is the construct's id)`,
     );
+  const byRules = parts.origins.filter(({ rule }) => rule !== undefined);
+  const byFunctions = parts.origins.flatMap(({ function: fn, topicFilters }) =>
+    fn === undefined ? [] : { function: logicalId(stack, fn)!, filters: topicFilters },
+  );
   const task: TaskMetadata = {
     task: spec.task,
     path: scope.node.path,
     sink: spec.sink.type,
-    filters,
+    filters: byRules.flatMap(({ topicFilters }) => topicFilters),
     ...(parts.writesTo !== undefined && { writesTo: parts.writesTo }),
     specHash: createHash('sha256').update(JSON.stringify(spec)).digest('hex'),
-    rules: parts.rules.map((rule) => logicalId(stack, rule)!),
+    rules: rulesOf(parts.origins).map((rule) => logicalId(stack, rule)!),
+    ...(byFunctions.length > 0 && { functions: byFunctions }),
     ...optional('queue', logicalId(stack, parts.queue)),
     ...optional('retryQueue', logicalId(stack, parts.retryQueue)),
     ...optional('stream', logicalId(stack, parts.stream)),
@@ -58,8 +65,8 @@ export function addTaskMetadata(
     mappings: (parts.mappings ?? []).map((mapping) => logicalId(stack, mapping)!),
     ...(parts.enabled === false && { enabled: false }),
     ...optional('state', logicalId(stack, parts.state)),
-    ...optional('controlQueue', logicalId(stack, parts.controlQueue)),
-    ...optional('controlFunction', logicalId(stack, parts.controlFunction)),
+    ...optional('controlQueue', logicalId(stack, parts.control?.queue)),
+    ...optional('controlFunction', logicalId(stack, parts.control?.function)),
   };
   stack.templateOptions.metadata = { ...metadata, [METADATA_KEY]: { ...known, tasks: [...known.tasks, task] } };
 }

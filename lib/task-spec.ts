@@ -3,7 +3,7 @@ import { InvalidOptionError } from '../lambdas/core/errors.ts';
 import { parseOptions } from '../lambdas/core/options.ts';
 import { routedOptions } from '../lambdas/core/sink-options.ts';
 import { SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
-import type { BatchPush } from './buffer/buffer.ts';
+import type { BatchPush } from './buffer/batch-push.ts';
 import { RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
 import type { ISink } from './deliver/sink.ts';
 import { wholeSeconds } from './retry.ts';

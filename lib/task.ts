@@ -1,49 +1,53 @@
-import { Annotations, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import type { Alarm, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
-import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { described } from '../lambdas/core/errors.ts';
 import type { MetricName } from '../lambdas/core/metrics.ts';
-import { UNWRITTEN_STATE } from '../lambdas/core/task-state.ts';
+import {
+  CONTROL_QUEUE_URL,
+  DEAD_LETTER_QUEUE_URL,
+  RULE_ARNS,
+  STACK_NAME,
+  STATE_PARAMETER,
+  TARGET_ARN,
+} from '../lambdas/core/worker-environment.ts';
 import { workerCode } from './asset.ts';
-import type { BatchPush } from './buffer/buffer.ts';
-import { grantSend, QueueBuffer } from './buffer/queue-buffer.ts';
-import { checkNetwork } from './connector/network.ts';
-import { refuseIdle } from './contradictions.ts';
+import { batchWindow } from './buffer/batch-push.ts';
+import { QueueBuffer } from './buffer/queue-buffer.ts';
 import { Control } from './control.ts';
-import { checkDeadLetterQueue, OWN_RETENTION } from './dead-letter-queue.ts';
+import { checkDeadLetterQueue, ownDeadLetterQueue } from './dead-letter-queue.ts';
 import { grantControl, grantRedrive, type OperatedParts } from './grants.ts';
-import { addTaskMetadata } from './metadata.ts';
+import { refuseIdle, workerOptions } from './idle-options.ts';
+import { addTaskMetadata, TASK_TAG } from './metadata.ts';
 import { addAlarms, taskMetric } from './observe.ts';
 import { ruleArns } from './rule-arns.ts';
-import { ruleRole } from './rule-role.ts';
+import { rulesOf } from './source/origin.ts';
 import { type OutflowTaskProps, refuseUnknown } from './task-props.ts';
 import { parseSpecAtSynth } from './task-spec.ts';
+import { addStateParameter } from './task-state.ts';
 import type { DeployTimeEnvironment } from './tokens.ts';
 import { addTopology } from './topology.ts';
-import { WORKER_TIMEOUT, worker } from './worker.ts';
-
-const TASK_TAG = 'outflow:task';
+import { addWorker, WORKER_TIMEOUT } from './worker.ts';
 
 /**
- * Forwards MQTT messages from a source to a sink (ApsaraMQ for MQTT: outflow task; EMQX: rule and data bridge; rows D1–D24).
+ * Forwards MQTT messages from a source to a sink. ApsaraMQ for MQTT calls it an outflow task, EMQX a rule with a data bridge.
  *
- * @throws InvalidOptionError at synth for anything that could not work once deployed.
+ * @throws InvalidOptionError at synth for options that could not work once deployed.
  */
 export class OutflowTask extends Construct {
+  /** Name of the task in metrics, alarms, dead letters and the `outflow` command. */
   readonly taskName: string;
+  /** Topic rules of the source, in the order of its filters. */
   readonly rules: readonly CfnTopicRule[];
   readonly deadLetterQueue: IQueue;
-  /** The buffer's queue; undefined for a buffer that has none. */
+  /** The buffer's queue; undefined for a buffer without one. */
   readonly queue: IQueue | undefined;
-  /** Where messages wait for their next try; undefined for a buffer that has none. */
+  /** Where messages wait for their next attempt; undefined for a buffer without a queue. */
   readonly retryQueue: IQueue | undefined;
-  /** The task's function; undefined where IoT Core delivers by itself. */
+  /** The task's function; undefined without a buffer, where AWS IoT Core delivers. */
   readonly worker: LambdaFunction | undefined;
   readonly alarms: readonly Alarm[];
   readonly #operated: OperatedParts;
@@ -58,110 +62,73 @@ export class OutflowTask extends Construct {
     const spec = parseSpecAtSynth(this.taskName, props, environment);
     const description =
       `Outflow task ${this.taskName}${props.description === undefined ? '' : `: ${props.description}`}`.slice(0, 256);
-    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    const { enabled = true, removalPolicy = RemovalPolicy.RETAIN, encryptionKey, requestTtl } = props;
+    const deadLetterQueue = props.deadLetterQueue ?? ownDeadLetterQueue(this, encryptionKey, removalPolicy);
 
-    const role = ruleRole(this);
-    this.deadLetterQueue = props.deadLetterQueue ?? this.#ownDeadLetterQueue(props.encryptionKey, removalPolicy);
-    grantSend(this.deadLetterQueue, role);
+    // Each part binds to the one that it writes to, so the sink comes first and the source last.
     const sink = props.sink.bind(this, props.route?.routes ?? []);
     const buffer = (props.buffer ?? new QueueBuffer()).bind(this, {
       option: id,
-      ruleRole: role,
-      deadLetterQueue: this.deadLetterQueue,
+      deadLetterQueue,
       sink,
-      workerOptions: {
-        filter: props.filter,
-        transform: props.transform && 'steps',
-        route: props.route && 'routes',
-        batchPush: props.batchPush,
-        missingVariable: props.missingVariable,
-        validatePayload: props.validatePayload || undefined,
-        retryPolicy: props.retryPolicy && 'a policy',
-        faultTolerance: props.faultTolerance,
-        onExhausted: props.onExhausted,
-        poison: props.poison,
-        requestTtl: props.requestTtl && 'a duration',
-        onExpired: props.onExpired,
-        maxConcurrency: props.maxConcurrency,
-        rateLimit: props.rateLimit,
-        enabled: props.enabled,
-        memorySize: props.memorySize,
-        logGroup: props.logGroup && described('a log group'),
-      },
+      workerOptions: workerOptions(props),
       sourceOptions: props.source.workerOptions ?? {},
+      batch: batchWindow(this, props.batchPush, props.buffer?.messagesByDefault),
       maxConcurrency: props.maxConcurrency,
-      enabled: props.enabled ?? true,
-      batch: this.#batch(props.batchPush, props.buffer?.messagesByDefault),
+      enabled,
       workerTimeout: WORKER_TIMEOUT,
-      encryptionKey: props.encryptionKey,
+      encryptionKey,
       removalPolicy,
     });
-    const { rules, filters } = props.source.bind(this, {
-      option: `${id}.source`,
-      select: buffer.select,
-      action: buffer.action,
-      errorAction: { sqs: { queueUrl: this.deadLetterQueue.queueUrl, roleArn: role.roleArn, useBase64: false } },
-      description,
-      queue: buffer.queue,
-      deadLetterQueue: this.deadLetterQueue,
-    });
-    // A rule that may not write yet would lose what is published meanwhile.
-    for (const rule of rules) rule.node.addDependency(role);
+    const { inlet, queue, retryQueue, stream } = buffer;
+    const origins = props.source.bind(this, { option: `${id}.source`, inlet, deadLetterQueue, description });
+    const parts = { queue, retryQueue, stream, deadLetterQueue };
 
-    this.rules = rules;
-    this.queue = buffer.queue;
-    this.retryQueue = buffer.retryQueue;
-    const { queue, retryQueue, stream } = buffer;
-    const parts = { rules, queue, retryQueue, stream, deadLetterQueue: this.deadLetterQueue, writesTo: sink.writesTo };
     if (buffer.feed === undefined) {
-      addTaskMetadata(this, spec, filters, parts);
       this.#operated = parts;
+      addTaskMetadata(this, spec, { ...parts, origins, writesTo: sink.writesTo });
     } else {
       const control = Control.of(this);
-      // Written at the first deployment; from then on it is the control function's. CloudFormation writes a parameter anew
-      // whenever anything of it changes, so nothing of this one does.
-      const state = new StringParameter(this, 'State', {
-        description: 'State of an Outflow task',
-        stringValue: UNWRITTEN_STATE,
-      });
-      Tags.of(state).remove(TASK_TAG);
-      const enabled = props.enabled ?? true;
-      const { worker: fn, live } = worker(this, {
+      const state = addStateParameter(this);
+      const { worker, live } = addWorker(this, {
+        option: id,
         code: workerCode(props.sink.type, spec),
         environment: {
           ...environment,
           ...buffer.environment,
           ...sink.environment,
-          DEAD_LETTER_QUEUE_URL: this.deadLetterQueue.queueUrl,
-          CONTROL_QUEUE_URL: control.queue.queueUrl,
-          STACK_NAME: Stack.of(this).stackName,
-          RULE_ARNS: ruleArns(`${id}.source`, rules),
-          TARGET_ARN: sink.targetArn,
-          ...(props.requestTtl !== undefined && { STATE_PARAMETER: state.parameterName }),
+          [DEAD_LETTER_QUEUE_URL]: deadLetterQueue.queueUrl,
+          [CONTROL_QUEUE_URL]: control.queue.queueUrl,
+          [STACK_NAME]: Stack.of(this).stackName,
+          [RULE_ARNS]: ruleArns(`${id}.source`, origins),
+          [TARGET_ARN]: sink.targetArn,
+          ...(requestTtl !== undefined && { [STATE_PARAMETER]: state.parameterName }),
         },
         description,
-        memorySize: props.memorySize ?? 512,
+        memorySize: props.memorySize,
         logGroup: props.logGroup,
         removalPolicy,
-        network: sink.network,
+        sink,
+        deadLetterQueue,
+        controlQueue: control.queue,
+        readsState: requestTtl === undefined ? undefined : state,
       });
-      this.worker = fn;
-      if (sink.network !== undefined)
-        checkNetwork(this, `${id}.sink`, sink.network, ['sqs', ...(props.requestTtl === undefined ? [] : ['ssm'])]);
-      sink.grantDeliver(fn);
-      grantSend(this.deadLetterQueue, fn);
-      control.grantAsk(fn);
-      if (props.requestTtl !== undefined)
-        Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParameter'], resourceArns: [state.parameterArn] });
       const mappings = buffer.feed(live);
-      control.add(this, this.taskName, { mappings, rules, worker: fn, live, retryQueue, state, enabled });
-      this.#operated = { ...parts, controlled: { control, state, mappings, live } };
-      const controlled = { state, enabled, controlQueue: control.queue, controlFunction: control.function };
-      addTaskMetadata(this, spec, filters, { ...parts, worker: fn, mappings, ...controlled });
+      const controlled = { mappings, live, state, enabled };
+      control.add(this, this.taskName, { ...controlled, origins, retryQueue });
+      this.worker = worker;
+      this.#operated = { ...parts, controlled: { ...controlled, control } };
+      addTaskMetadata(this, spec, { ...parts, ...controlled, origins, writesTo: sink.writesTo, worker, control });
     }
+
+    this.rules = rulesOf(origins);
+    this.deadLetterQueue = deadLetterQueue;
+    this.queue = queue;
+    this.retryQueue = retryQueue;
     this.alarms = addAlarms(this, id, props.alarms ?? {}, props.alarmTopic, {
       ...parts,
       task: this.taskName,
+      rules: this.rules,
       worker: this.worker,
     });
     addTopology(this);
@@ -219,26 +186,5 @@ export class OutflowTask extends Construct {
   /** Allows what `outflow dlq` and `redrive` need: reading the stack, taking dead letters, and sending to the task's queue. */
   grantRedrive(grantee: IGrantable): Grant {
     return grantRedrive(this, this.#operated, grantee);
-  }
-
-  #ownDeadLetterQueue(key: IKey | undefined, removalPolicy: RemovalPolicy): Queue {
-    return new Queue(this, 'DeadLetterQueue', {
-      retentionPeriod: OWN_RETENTION,
-      enforceSSL: true,
-      ...(key === undefined
-        ? { encryption: QueueEncryption.SQS_MANAGED }
-        : { encryption: QueueEncryption.KMS, encryptionMasterKey: key }),
-      removalPolicy,
-    });
-  }
-
-  #batch(batchPush: BatchPush | undefined, byDefault = 10): BatchPush {
-    if (batchPush === undefined) return { messages: byDefault, interval: Duration.seconds(0) };
-    const { messages, interval } = batchPush;
-    if (messages <= 10 || interval.toSeconds() > 0) return batchPush;
-    Annotations.of(this).addInfo(
-      `batchPush: AWS Lambda collects more than 10 messages only within a window, so ${messages} messages with interval 0 wait up to 1 second.`,
-    );
-    return { messages, interval: Duration.seconds(1) };
   }
 }

@@ -9,8 +9,12 @@ import {
   Runtime,
 } from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { IStringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
-import type { WorkerNetwork } from './connector/network.ts';
+import { grantSend } from './buffer/queue-grants.ts';
+import { checkNetwork } from './connector/network.ts';
+import type { SinkConfig } from './deliver/sink.ts';
 
 export const WORKER_TIMEOUT = Duration.seconds(60);
 
@@ -24,17 +28,30 @@ const INTERFACE_ACTIONS = [
 ];
 
 export interface WorkerProps {
+  /** The task's path, for errors. */
+  readonly option: string;
   readonly code: Code;
   readonly environment: Record<string, string>;
   readonly description: string;
-  readonly memorySize: number;
+  /** MiB. @default 512 */
+  readonly memorySize: number | undefined;
+  /** @default - a log group that keeps a month */
   readonly logGroup: ILogGroup | undefined;
   readonly removalPolicy: RemovalPolicy;
-  readonly network: WorkerNetwork | undefined;
+  readonly sink: SinkConfig;
+  readonly deadLetterQueue: IQueue;
+  readonly controlQueue: IQueue;
+  /** The parameter that keeps the task's state, if the worker reads it. */
+  readonly readsState: IStringParameter | undefined;
 }
 
-/** The one function of a task, and the alias that its mapping invokes: code and spec change together, under traffic. */
-export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFunction; live: Alias } {
+/**
+ * Makes the function of a task, allowed to deliver, to write dead letters and to report to the control function; and the alias
+ * that the event source mappings invoke. The alias moves to the next published version at once, so that code and spec change
+ * together under traffic.
+ */
+export function addWorker(scope: Construct, props: WorkerProps): { worker: LambdaFunction; live: Alias } {
+  const { sink, readsState } = props;
   const logGroup =
     props.logGroup ??
     new LogGroup(scope, 'Logs', { retention: RetentionDays.ONE_MONTH, removalPolicy: props.removalPolicy });
@@ -45,7 +62,7 @@ export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFu
     actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     resourceArns: [logGroup.logGroupArn],
   });
-  const { network } = props;
+  const { network } = sink;
   if (network !== undefined) grantInterfaces(role);
   const fn = new LambdaFunction(scope, 'Worker', {
     runtime: Runtime.NODEJS_24_X,
@@ -54,7 +71,7 @@ export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFu
     code: props.code,
     environment: props.environment,
     description: props.description,
-    memorySize: props.memorySize,
+    memorySize: props.memorySize ?? 512,
     timeout: WORKER_TIMEOUT,
     role,
     logGroup,
@@ -67,6 +84,13 @@ export function worker(scope: Construct, props: WorkerProps): { worker: LambdaFu
     }),
   });
   const live = new Alias(scope, 'Live', { aliasName: 'live', version: fn.currentVersion });
+  if (network !== undefined)
+    checkNetwork(scope, `${props.option}.sink`, network, readsState === undefined ? ['sqs'] : ['sqs', 'ssm']);
+  sink.grantDeliver(fn);
+  grantSend(props.deadLetterQueue, fn);
+  grantSend(props.controlQueue, fn);
+  if (readsState !== undefined)
+    Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParameter'], resourceArns: [readsState.parameterArn] });
   return { worker: fn, live };
 }
 

@@ -21,6 +21,8 @@ export interface TaskMetadata {
   /** SHA-256 of the spec. */
   readonly specHash: string;
   readonly rules: readonly string[];
+  /** Functions that write messages into the buffer, with the topic filters of those messages. */
+  readonly functions?: readonly { readonly function: string; readonly filters: readonly string[] }[];
   readonly queue?: string;
   /** Where messages wait for their next try. */
   readonly retryQueue?: string;

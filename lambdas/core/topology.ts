@@ -7,7 +7,7 @@ export interface Topology {
   readonly edges: readonly TopologyEdge[];
 }
 
-export type NodeKind = 'filter' | 'rule' | 'buffer' | 'worker' | 'sink' | 'retryQueue' | 'deadLetterQueue';
+export type NodeKind = 'filter' | 'rule' | 'function' | 'buffer' | 'worker' | 'sink' | 'retryQueue' | 'deadLetterQueue';
 
 export interface TopologyNode {
   readonly id: string;
@@ -71,6 +71,11 @@ export function topologyOf(stacks: readonly StackTasks[]): Topology {
         connect(rule, deadLetterQueue, 'errors');
       });
       if (worker === undefined) continue;
+      for (const { function: fn, filters } of task.functions ?? []) {
+        const writer = add('function', 'function', fn);
+        for (const filter of filters) connect(add('filter', filter, undefined, filter), writer);
+        connect(writer, worker.buffer);
+      }
       connect(worker.buffer, worker.id);
       connect(worker.id, sink);
       connect(worker.id, deadLetterQueue, 'dead letters');
@@ -96,6 +101,7 @@ function nameOfBuffer({ queue, stream }: TaskMetadata): string {
 const SHAPES: Readonly<Record<NodeKind, readonly [string, string]>> = {
   filter: ['([', '])'],
   rule: ['[', ']'],
+  function: ['[[', ']]'],
   buffer: ['[(', ')]'],
   worker: ['[[', ']]'],
   sink: ['{{', '}}'],

@@ -19,10 +19,7 @@ export class NoBuffer implements IBuffer {
     this.#props = props;
   }
 
-  bind(
-    _: Construct,
-    { option, sink, ruleRole, deadLetterQueue, workerOptions, sourceOptions }: BufferBinding,
-  ): BufferConfig {
+  bind(_: Construct, { option, sink, deadLetterQueue, workerOptions, sourceOptions }: BufferBinding): BufferConfig {
     if (this.#props?.payload !== 'reserialised') {
       throw new InvalidOptionError(
         `${option}.buffer.payload`,
@@ -38,8 +35,8 @@ export class NoBuffer implements IBuffer {
       if (given !== undefined)
         throw new InvalidOptionError(`${option}.${name}`, given, 'nothing: NoBuffer has no worker to do it');
     }
-    const { nativeAction } = sink;
-    if (nativeAction === undefined) {
+    const inlet = sink.nativeInlet?.(`${option}.sink`);
+    if (inlet === undefined) {
       throw new InvalidOptionError(
         `${option}.buffer`,
         described('NoBuffer'),
@@ -50,6 +47,6 @@ export class NoBuffer implements IBuffer {
       id: 'AwsSolutions::AwsSolutions-SQS3',
       reason: 'It is a dead-letter queue, of a rule: the error action fills it, and no queue names it.',
     });
-    return { select: () => 'SELECT *', action: (kind) => nativeAction(ruleRole, `${option}.sink`, kind) };
+    return { inlet };
   }
 }

@@ -1,11 +1,13 @@
 import { Duration } from 'aws-cdk-lib';
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { EventSourceMapping, type EventSourceMappingProps, type IFunction } from 'aws-cdk-lib/aws-lambda';
-import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { QUEUE_URL, RETRY_QUEUE_URL } from '../../lambdas/core/worker-environment.ts';
 import { checkRetention, warnOfRetention } from '../dead-letter-queue.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
+import { queueInlet } from './inlet.ts';
+import { grantReceive, grantSend } from './queue-grants.ts';
 
 export interface QueueBufferProps {
   /**
@@ -39,7 +41,6 @@ export class QueueBuffer implements IBuffer {
     scope: Construct,
     {
       option,
-      ruleRole,
       deadLetterQueue,
       batch,
       workerTimeout,
@@ -67,11 +68,9 @@ export class QueueBuffer implements IBuffer {
       });
     const queue = make('Queue', batch.interval.toSeconds(), retentionPeriod);
     const retryQueue = make('RetryQueue', 0, retryRetention);
-    grantSend(queue, ruleRole);
 
     const feed = (id: string, from: Queue, worker: IFunction, props: Partial<EventSourceMappingProps>) => {
-      Grant.addToPrincipal({ grantee: worker, actions: RECEIVE, resourceArns: [from.queueArn] });
-      from.encryptionMasterKey?.grant(worker, 'kms:Decrypt');
+      grantReceive(from, worker);
       return new EventSourceMapping(scope, id, {
         target: worker,
         eventSourceArn: from.queueArn,
@@ -82,11 +81,10 @@ export class QueueBuffer implements IBuffer {
       });
     };
     return {
+      inlet: queueInlet(queue, selectEnvelope),
       queue,
       retryQueue,
-      environment: { QUEUE_URL: queue.queueUrl, RETRY_QUEUE_URL: retryQueue.queueUrl },
-      select: selectEnvelope,
-      action: () => ({ sqs: { queueUrl: queue.queueUrl, roleArn: ruleRole.roleArn, useBase64: false } }),
+      environment: { [QUEUE_URL]: queue.queueUrl, [RETRY_QUEUE_URL]: retryQueue.queueUrl },
       feed: (worker) => {
         grantSend(retryQueue, worker);
         return [
@@ -108,12 +106,3 @@ export class QueueBuffer implements IBuffer {
 
 /** The fewest that AWS Lambda takes. */
 export const RETRIES_AT_ONCE = 2;
-
-const RECEIVE = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ChangeMessageVisibility'];
-
-/** Allows sending to a queue, and nothing more. */
-export function grantSend(queue: IQueue, grantee: IGrantable): void {
-  Grant.addToPrincipal({ grantee, actions: ['sqs:SendMessage'], resourceArns: [queue.queueArn] });
-  // SQS encrypts with a data key that the sender asks for, and may have to open one it asked for before.
-  queue.encryptionMasterKey?.grant(grantee, 'kms:GenerateDataKey', 'kms:Decrypt');
-}

@@ -1,5 +1,5 @@
 import { Duration, RemovalPolicy, Token, Validations } from 'aws-cdk-lib';
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import { Grant } from 'aws-cdk-lib/aws-iam';
 import { type IStream, Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
@@ -8,6 +8,7 @@ import { isClientEvent } from '../../lambdas/core/event-type.ts';
 import { refuseElsewhere } from '../elsewhere.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
+import { streamInlet } from './inlet.ts';
 
 export interface StreamBufferProps {
   /**
@@ -31,10 +32,14 @@ export interface StreamBufferProps {
   readonly order?: 'relaxed' | 'strict';
 }
 
-/** A client's messages share a shard; those published by HTTPS, which have no client, are spread. */
+/** One client's messages share a shard. Messages published over HTTPS have no client id and are spread over all shards. */
 const PARTITION_KEY = "${CASE clientid() WHEN 'n/a' THEN newuuid() ELSE clientid() END}";
-// AWS IoT Core itself publishes these, so `clientid()` tells nothing of the client; the event does.
+// AWS IoT Core publishes client events itself, so `clientid()` is not the client's; the event's payload names the client.
 const PARTITION_KEY_OF_CLIENT_EVENT = '${clientId}';
+
+function partitionKeyOf(eventType: string): string {
+  return isClientEvent(eventType) ? PARTITION_KEY_OF_CLIENT_EVENT : PARTITION_KEY;
+}
 
 /**
  * A Kinesis stream: each client's messages in the order in which the rules engine took them, at a price by the hour. A record
@@ -52,7 +57,7 @@ export class StreamBuffer implements IBuffer {
   }
 
   bind(scope: Construct, binding: BufferBinding): BufferConfig {
-    const { option, ruleRole, deadLetterQueue, batch, maxConcurrency, enabled } = binding;
+    const { option, deadLetterQueue, batch, maxConcurrency, enabled } = binding;
     if (maxConcurrency !== undefined)
       throw new InvalidOptionError(
         `${option}.maxConcurrency`,
@@ -64,17 +69,11 @@ export class StreamBuffer implements IBuffer {
       reason: 'It is a dead-letter queue, of a stream: the worker and the rules fill it, and no queue names it.',
     });
     const stream = this.#givenStream(scope, option) ?? this.#ownStream(scope, binding);
-    grant(ruleRole, stream, ['kinesis:PutRecord']);
-    stream.encryptionKey?.grant(ruleRole, 'kms:GenerateDataKey');
     return {
+      inlet: streamInlet(stream, selectEnvelope, partitionKeyOf),
       stream,
-      select: selectEnvelope,
-      action: (kind) => {
-        const partitionKey = isClientEvent(kind) ? PARTITION_KEY_OF_CLIENT_EVENT : PARTITION_KEY;
-        return { kinesis: { streamName: stream.streamName, partitionKey, roleArn: ruleRole.roleArn } };
-      },
       feed: (worker) => {
-        grant(worker, stream, READ);
+        Grant.addToPrincipal({ grantee: worker, actions: READ, resourceArns: [stream.streamArn] });
         stream.encryptionKey?.grant(worker, 'kms:Decrypt');
         const mapping = new EventSourceMapping(scope, 'Mapping', {
           target: worker,
@@ -141,7 +140,3 @@ const READ = [
   'kinesis:GetShardIterator',
   'kinesis:ListShards',
 ];
-
-function grant(grantee: IGrantable, stream: IStream, actions: string[]): void {
-  Grant.addToPrincipal({ grantee, actions, resourceArns: [stream.streamArn] });
-}

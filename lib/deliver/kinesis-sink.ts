@@ -4,6 +4,7 @@ import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import { ruleOnlyStreamInlet } from '../buffer/inlet.ts';
 import { refuseElsewhere } from '../elsewhere.ts';
 import type { Route } from '../route.ts';
 import { nativeTemplate } from './native-template.ts';
@@ -119,7 +120,7 @@ export class KinesisSink implements ISink {
         grant(worker, 'kinesis:PutRecords');
         grant(worker, 'kinesis:DescribeStreamSummary');
       },
-      nativeAction: (role, option, kind) => {
+      nativeInlet: (option) => {
         const { payload, partitionKey, explicitHashKey } = this.#props;
         if (payload !== '${payload}') {
           throw new InvalidOptionError(
@@ -133,14 +134,12 @@ export class KinesisSink implements ISink {
         const streamName = nameOf(this.#stream);
         if (targetArn.endsWith('/*'))
           throw new InvalidOptionError(`${option}.stream`, streamName, 'one stream without a buffer');
-        grant(role, 'kinesis:PutRecord');
-        return {
-          kinesis: {
-            roleArn: role.roleArn,
-            streamName,
-            partitionKey: nativeTemplate(partitionKey, `${option}.partitionKey`, kind),
-          },
-        };
+        const stream = isStream(this.#stream) ? this.#stream : { streamName, streamArn: targetArn };
+        return ruleOnlyStreamInlet(
+          stream,
+          () => 'SELECT *',
+          (eventType) => nativeTemplate(partitionKey, `${option}.partitionKey`, eventType),
+        );
       },
     };
   }

@@ -1,7 +1,7 @@
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
-import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Construct } from 'constructs';
 import type * as z from 'zod';
+import type { Inlet } from '../buffer/inlet.ts';
 import type { WorkerNetwork } from '../connector/network.ts';
 import type { Route } from '../route.ts';
 
@@ -51,13 +51,11 @@ export interface SinkConfig {
   /** Allows the worker to deliver, and nothing more. */
   grantDeliver(worker: IGrantable): void;
   /**
-   * The sink as an action of IoT Core's own, for messages of a kind; only for a task without a buffer.
+   * The sink's target as an inlet that topic rules write to, for a task without a buffer.
    *
-   * @throws InvalidOptionError where there is none.
+   * @param option Path of the sink's options, for errors.
+   * @throws InvalidOptionError for an option that only a worker can act on.
+   * @default - AWS IoT Core has no rule action for the sink
    */
-  nativeAction?(
-    role: { readonly roleArn: string } & IGrantable,
-    option: string,
-    kind: string,
-  ): CfnTopicRule.ActionProperty;
+  nativeInlet?(option: string): Inlet;
 }

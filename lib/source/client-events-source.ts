@@ -1,8 +1,10 @@
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { CLIENT_EVENT_TYPES, type ClientEventName, clientEventFilter } from '../../lambdas/core/event-type.ts';
-import { addRules } from './rules.ts';
-import type { ISource, SourceConfig, SourceTarget } from './source.ts';
+import type { Origin } from './origin.ts';
+import type { TopicRule } from './rule-sql.ts';
+import type { ISource, SourceBinding } from './source.ts';
+import { addTopicRules } from './topic-rules.ts';
 
 export interface ClientEventsSourceProps {
   /**
@@ -37,28 +39,27 @@ export class ClientEventsSource implements ISource {
   readonly spec: object;
   readonly workerOptions: Readonly<Record<string, unknown>>;
   readonly #events: readonly ClientEventName[];
-  readonly #filters: readonly string[];
 
   constructor({ events, subscribedTo, username }: ClientEventsSourceProps = {}) {
     this.workerOptions = { subscribedTo, username };
     this.#events = checkEvents(events);
-    this.#filters = this.#events.map(clientEventFilter);
     this.spec = {
       type: 'client-events',
-      filters: this.#filters,
+      filters: this.#events.map(clientEventFilter),
       ...(subscribedTo !== undefined && { subscribedTo }),
       ...(username !== undefined && { defaults: { username } }),
     };
   }
 
-  bind(scope: Construct, target: SourceTarget): SourceConfig {
-    return { rules: addRules(scope, target, this.#events.map(ruleOfEvent)), filters: this.#filters };
+  bind(scope: Construct, binding: SourceBinding): readonly Origin[] {
+    return addTopicRules(scope, binding, this.#events.map(ruleOfEvent));
   }
 }
 
 /** The rule for an event of clients. */
-export function ruleOfEvent(event: ClientEventName) {
-  return { kind: CLIENT_EVENT_TYPES[event], from: `FROM '${clientEventFilter(event)}'` };
+export function ruleOfEvent(event: ClientEventName): TopicRule {
+  const topicFilter = clientEventFilter(event);
+  return { eventType: CLIENT_EVENT_TYPES[event], topicFilter, from: `FROM '${topicFilter}'` };
 }
 
 function checkEvents(events?: readonly ClientEventName[]): readonly ClientEventName[] {

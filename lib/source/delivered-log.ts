@@ -3,28 +3,37 @@ import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { FilterPattern, type ILogGroup, LogGroup, RetentionDays, SubscriptionFilter } from 'aws-cdk-lib/aws-logs';
 import { LambdaDestination } from 'aws-cdk-lib/aws-logs-destinations';
-import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { QUEUE_URL } from '../../lambdas/core/worker-environment.ts';
 import { bundleCode } from '../asset.ts';
-import { grantSend } from '../buffer/queue-buffer.ts';
+import type { FunctionWrite, Inlet } from '../buffer/inlet.ts';
+import { grantSend } from '../buffer/queue-grants.ts';
+import type { Origin } from './origin.ts';
+import type { SourceBinding } from './source.ts';
 
 export interface DeliveredLogProps {
-  /** Where AWS IoT Core writes its `Publish-Out` entries. */
+  readonly binding: SourceBinding;
+  /** Log group that AWS IoT Core writes its `Publish-Out` entries to. */
   readonly logGroup: ILogGroup;
+  /** Topics of the messages wanted. */
   readonly topicFilters: readonly string[];
-  /** Takes what the entries tell. */
-  readonly queue: IQueue;
-  /** Takes entries that could not be put there for six hours, as AWS Lambda hands them on. */
-  readonly deadLetterQueue: IQueue;
 }
 
 /**
- * Turns log entries of messages that AWS IoT Core sent to clients into messages of a task (row B16). A small function does it,
- * which a subscription filter of the log group calls; whoever owns the account's IoT logging switches the entries on.
+ * Turns log entries of messages that AWS IoT Core sent to clients into messages of a task. A subscription filter of the log group
+ * invokes a small function. AWS IoT Core writes the entries once the account's IoT logging is configured to.
+ *
+ * @throws InvalidOptionError for an inlet that is no queue: the function only sends to SQS.
  */
 export class DeliveredLog extends Construct {
-  constructor(scope: Construct, id: string, { logGroup, topicFilters, queue, deadLetterQueue }: DeliveredLogProps) {
+  /** The function. Entries that it could not send within six hours go to the dead-letter queue, by AWS Lambda. */
+  readonly origin: Origin;
+
+  constructor(scope: Construct, id: string, { binding, logGroup, topicFilters }: DeliveredLogProps) {
     super(scope, id);
+    const { deadLetterQueue, inlet } = binding;
+    const { environment, grantWrite } = toQueue(`${scope.node.id}.buffer`, inlet);
     const own = new LogGroup(this, 'Logs', { retention: RetentionDays.ONE_MONTH });
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     Grant.addToPrincipal({
@@ -40,20 +49,20 @@ export class DeliveredLog extends Construct {
       description: 'Reads what AWS IoT Core sent to clients',
       memorySize: 256,
       timeout: Duration.seconds(60),
-      environment: { QUEUE_URL: queue.queueUrl, TOPIC_FILTERS: JSON.stringify(topicFilters) },
+      environment: { ...environment, TOPIC_FILTERS: JSON.stringify(topicFilters) },
       role,
       logGroup: own,
       maxEventAge: Duration.hours(6),
       retryAttempts: 2,
       onFailure: {
-        // CDK's own destination would also let it read the queue's attributes.
+        // CDK's SqsDestination would also let the function read the queue's attributes.
         bind(_, fn) {
           grantSend(deadLetterQueue, fn);
           return { destination: deadLetterQueue.queueArn };
         },
       },
     });
-    grantSend(queue, reader);
+    grantWrite(reader);
     new SubscriptionFilter(this, 'Entries', {
       logGroup,
       destination: new LambdaDestination(reader),
@@ -64,7 +73,14 @@ export class DeliveredLog extends Construct {
     });
     const name = Token.isUnresolved(logGroup.logGroupName) ? '<the log group>' : logGroup.logGroupName;
     Annotations.of(this).addInfo(`message.delivered: switch the entries on with\n  ${switchOn(name)}`);
+    this.origin = { topicFilters, arn: reader.functionArn, function: reader };
   }
+}
+
+function toQueue(option: string, { forFunctions }: Inlet): FunctionWrite {
+  if (forFunctions?.environment[QUEUE_URL] === undefined)
+    throw new InvalidOptionError(option, described('no queue'), 'a QueueBuffer: message.delivered needs one');
+  return forFunctions;
 }
 
 /** The command that has AWS IoT Core write `Publish-Out` entries (AWS IoT Core, "Configure AWS IoT logging"). */

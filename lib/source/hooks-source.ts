@@ -1,14 +1,14 @@
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { PublisherDefaults } from '../../lambdas/core/event.ts';
-import { type ClientEventName, clientEventFilter, PUBLISH } from '../../lambdas/core/event-type.ts';
-import type { FilteredHook, HookEvent, Hooks } from '../hooks.ts';
+import { type ClientEventName, clientEventFilter } from '../../lambdas/core/event-type.ts';
 import { ruleOfEvent } from './client-events-source.ts';
 import { DeliveredLog } from './delivered-log.ts';
-import { fromClauses, withoutCovered } from './rule-sql.ts';
-import { addRules } from './rules.ts';
-import type { ISource, SourceConfig, SourceTarget } from './source.ts';
+import type { FilteredHook, HookEvent, Hooks } from './hook-events.ts';
+import type { Origin } from './origin.ts';
+import { publishRules, withoutCovered } from './rule-sql.ts';
+import type { ISource, SourceBinding } from './source.ts';
+import { addTopicRules } from './topic-rules.ts';
 
 export interface HooksSourceOptions {
   readonly defaults: PublisherDefaults | undefined;
@@ -22,7 +22,10 @@ const EVENTS: readonly (readonly [HookEvent, ClientEventName])[] = [
   ['session.unsubscribed', 'unsubscribed'],
 ];
 
-/** What the hooks of a task want to know: a rule for each event of clients, and for each topic filter of messages that no other covers. */
+/**
+ * The events that a task's hooks need: a topic rule for each client event and for each topic filter of published messages that
+ * no other covers, and a function that reads delivered messages from a log.
+ */
 export class HooksSource implements ISource {
   readonly spec: object;
   readonly #events: readonly ClientEventName[];
@@ -37,38 +40,24 @@ export class HooksSource implements ISource {
     this.#log = deliveredLog;
     this.spec = {
       type: 'hooks',
-      filters: [...this.#filters(), ...this.#delivered],
+      filters: [...this.#events.map(clientEventFilter), ...this.#published, ...this.#delivered],
       dataFormat: 'binary',
       ...(defaults !== undefined && { defaults }),
     };
   }
 
-  bind(scope: Construct, target: SourceTarget): SourceConfig {
-    const published = fromClauses(this.#published, `${target.option}.filters`);
-    const rules = addRules(scope, target, [
+  bind(scope: Construct, binding: SourceBinding): readonly Origin[] {
+    const rules = addTopicRules(scope, binding, [
       ...this.#events.map(ruleOfEvent),
-      ...published.map((from) => ({ kind: PUBLISH, from })),
+      ...publishRules(this.#published, `${binding.option}.filters`),
     ]);
-    if (this.#delivered.length > 0) {
-      if (target.queue === undefined)
-        throw new InvalidOptionError(
-          `${target.option}.buffer`,
-          described('no queue'),
-          'a QueueBuffer: message.delivered needs one',
-        );
-      const { queue, deadLetterQueue } = target;
-      new DeliveredLog(scope, 'Delivered', {
-        logGroup: this.#log!,
-        topicFilters: this.#delivered,
-        queue,
-        deadLetterQueue,
-      });
-    }
-    return { rules, filters: this.#filters() };
-  }
-
-  #filters(): string[] {
-    return [...this.#events.map(clientEventFilter), ...this.#published];
+    if (this.#delivered.length === 0) return rules;
+    const log = new DeliveredLog(scope, 'Delivered', {
+      binding,
+      logGroup: this.#log!,
+      topicFilters: this.#delivered,
+    });
+    return [...rules, log.origin];
   }
 }
 

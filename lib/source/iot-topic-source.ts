@@ -1,9 +1,9 @@
 import type { Construct } from 'constructs';
 import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
-import { PUBLISH } from '../../lambdas/core/event-type.ts';
-import { fromClauses, withoutCovered } from './rule-sql.ts';
-import { addRules } from './rules.ts';
-import type { ISource, SourceConfig, SourceTarget } from './source.ts';
+import type { Origin } from './origin.ts';
+import { publishRules, withoutCovered } from './rule-sql.ts';
+import type { ISource, SourceBinding } from './source.ts';
+import { addTopicRules } from './topic-rules.ts';
 
 export interface IotTopicSourceProps {
   /**
@@ -37,13 +37,7 @@ export class IotTopicSource implements ISource {
     this.spec = { type: 'iot-core', filters: this.#filters, ...props };
   }
 
-  bind(scope: Construct, target: SourceTarget): SourceConfig {
-    const from = fromClauses(this.#filters, `${target.option}.filters`);
-    const rules = addRules(
-      scope,
-      target,
-      from.map((from) => ({ kind: PUBLISH, from })),
-    );
-    return { rules, filters: this.#filters };
+  bind(scope: Construct, binding: SourceBinding): readonly Origin[] {
+    return addTopicRules(scope, binding, publishRules(this.#filters, `${binding.option}.filters`));
   }
 }

@@ -1,9 +1,19 @@
 import { ENVELOPE_VERSION } from '../../lambdas/core/envelope.ts';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { PUBLISH } from '../../lambdas/core/event-type.ts';
 import { coversTopicFilter, overlapTopicFilters, topicFilterRegExp } from '../../lambdas/core/topic-filter.ts';
 
 /** Always named: without it, CloudFormation takes 2015-10-08, which has no `encode` (AWS IoT Core, "SQL versions"). */
 export const SQL_VERSION = '2016-03-23';
+
+/** What a topic rule reads. */
+export interface TopicRule {
+  /** Type of the events that the messages become. */
+  readonly eventType: string;
+  readonly topicFilter: string;
+  /** FROM clause, and WHERE clause where the rule has one. */
+  readonly from: string;
+}
 
 // No item reads a field of the payload: SQL that does loses every message that is not JSON, and no error action sees it.
 const MESSAGE = [
@@ -22,12 +32,17 @@ const MESSAGE = [
   'get_user_properties() AS userProperties',
 ].join(', ');
 
-/** A rule's SELECT that carries the whole message as an envelope of this kind. */
-export function selectEnvelope(kind: string): string {
-  return `SELECT ${ENVELOPE_VERSION} AS v, '${kind}' AS kind, ${MESSAGE}`;
+/** The SELECT clause that writes the whole message as an envelope of this event type. */
+export function selectEnvelope(eventType: string): string {
+  return `SELECT ${ENVELOPE_VERSION} AS v, '${eventType}' AS kind, ${MESSAGE}`;
 }
 
-/** One FROM and WHERE per rule, for filters of which none is covered by another: where they overlap, the first one takes the message. */
+/** A rule for each filter of published messages; no filter may cover another. */
+export function publishRules(filters: readonly string[], option: string): TopicRule[] {
+  return fromClauses(filters, option).map((from, i) => ({ eventType: PUBLISH, topicFilter: filters[i]!, from }));
+}
+
+/** FROM and WHERE clauses, one rule per filter; no filter may cover another. Where two overlap, the first takes the message. */
 export function fromClauses(filters: readonly string[], option: string): string[] {
   return filters.map((filter, i) => {
     const earlier = filters.slice(0, i).filter((other) => overlapTopicFilters(other, filter));
@@ -36,7 +51,7 @@ export function fromClauses(filters: readonly string[], option: string): string[
   });
 }
 
-/** Leaves out filters that another one covers: each message fires one rule, and such a rule would never fire. */
+/** Leaves out filters that another one covers: their rules would never fire, because a message fires one rule only. */
 export function withoutCovered(filters: readonly string[]): string[] {
   return filters.filter(
     (filter, i) =>

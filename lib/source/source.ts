@@ -1,36 +1,28 @@
-import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import type { Inlet } from '../buffer/inlet.ts';
+import type { Origin } from './origin.ts';
 
-/** Where a task's messages come from. The task binds it; it makes what feeds the buffer. */
+/** Where a task's messages come from. The task binds it; the source makes what writes to the inlet. */
 export interface ISource {
   /** The source's part of the spec, before it is parsed. */
   readonly spec: object;
   /**
-   * Its options that need a worker, by name, with what was given.
+   * Options that only a worker can act on, by name, with the values given.
    *
    * @default - none
    */
   readonly workerOptions?: Readonly<Record<string, unknown>>;
-  bind(scope: Construct, target: SourceTarget): SourceConfig;
+  /** @returns the topic rules and functions that write to the inlet. */
+  bind(scope: Construct, binding: SourceBinding): readonly Origin[];
 }
 
-/** What a source feeds. */
-export interface SourceTarget {
+export interface SourceBinding {
+  /** Path of the source's options, for errors. */
   readonly option: string;
-  /** SELECT clause of the rules: what the buffer is to hold of messages of a kind. */
-  readonly select: (kind: string) => string;
-  readonly action: (kind: string) => CfnTopicRule.ActionProperty;
-  readonly errorAction: CfnTopicRule.ActionProperty;
-  /** The buffer's queue, if it has one. */
-  readonly queue: IQueue | undefined;
+  readonly inlet: Inlet;
+  /** Takes what an origin cannot write to the inlet. */
   readonly deadLetterQueue: IQueue;
+  /** Describes the task. */
   readonly description: string;
-}
-
-export interface SourceConfig {
-  /** The rules, in the order of the filters that they serve. */
-  readonly rules: readonly CfnTopicRule[];
-  /** The filters that the rules serve, one each. */
-  readonly filters: readonly string[];
 }

@@ -54,6 +54,16 @@ describe('the topology', () => {
     expect(stream.nodes.find(({ kind }) => kind === 'buffer')).toMatchObject({ label: 'stream', logicalId: 'TStream' });
   });
 
+  it('leads through a function that writes to the buffer, also from a filter that a rule serves', () => {
+    const functions = [{ function: 'TReader', filters: ['a/+', 'b'] }];
+    expect(ways(draw(task({ functions }))).filter((way) => way.includes('function') || way.startsWith('a/+'))).toEqual([
+      'a/+ > rule',
+      'a/+ > function',
+      'b > function',
+      'function > buffer',
+    ]);
+  });
+
   it('has a queue that tasks share once, and one of another stack for each task', () => {
     const letters = (deadLetterQueue: string | undefined) => {
       const { deadLetterQueue: _, ...rest } = task();

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { OutflowTaskProps } from './task-props.ts';
 
 /** Options that say nothing beside others, or without them: each was meant to do something. */
@@ -22,4 +22,39 @@ export function refuseIdle(task: string, props: OutflowTaskProps): void {
     const given = props[option];
     if (given !== undefined && isIdle(props)) throw new InvalidOptionError(`${task}.${option}`, given, wanted);
   }
+}
+
+/** The options that only a worker can act on, with what errors show of their values. */
+export function workerOptions(props: OutflowTaskProps): Readonly<Record<string, unknown>> {
+  const {
+    filter,
+    transform,
+    batchPush,
+    missingVariable,
+    validatePayload,
+    faultTolerance,
+    onExhausted,
+    poison,
+    onExpired,
+  } = props;
+  const { maxConcurrency, rateLimit, enabled, memorySize, route, retryPolicy, requestTtl, logGroup } = props;
+  return {
+    filter,
+    transform: transform && described('steps'),
+    route: route && described('routes'),
+    batchPush,
+    missingVariable,
+    validatePayload: validatePayload || undefined,
+    retryPolicy: retryPolicy && described('a policy'),
+    faultTolerance,
+    onExhausted,
+    poison,
+    requestTtl: requestTtl && described('a duration'),
+    onExpired,
+    maxConcurrency,
+    rateLimit,
+    enabled,
+    memorySize,
+    logGroup: logGroup && described('a log group'),
+  };
 }

@@ -1,0 +1,24 @@
+import { Annotations, Duration } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+
+/** A batch is delivered when it has `messages` messages or after `interval`, whichever comes first. */
+export interface BatchPush {
+  /** 1 to 10,000. */
+  readonly messages: number;
+  /** 0 to 15 whole seconds. */
+  readonly interval: Duration;
+}
+
+/** AWS Lambda, "CreateEventSourceMapping": a batch size above 10 needs a batching window of at least 1 second. */
+const MAX_WITHOUT_WINDOW = 10;
+
+/** The batch size and window of the event source mapping. */
+export function batchWindow(task: Construct, given: BatchPush | undefined, messagesByDefault = 10): BatchPush {
+  if (given === undefined) return { messages: messagesByDefault, interval: Duration.seconds(0) };
+  const { messages, interval } = given;
+  if (messages <= MAX_WITHOUT_WINDOW || interval.toSeconds() > 0) return given;
+  Annotations.of(task).addInfo(
+    `batchPush: AWS Lambda collects more than 10 messages only within a window, so ${messages} messages with interval 0 wait up to 1 second.`,
+  );
+  return { messages, interval: Duration.seconds(1) };
+}
