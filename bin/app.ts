@@ -2,10 +2,10 @@ import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { IotTopicSource, KinesisSink, OutflowTask } from '../lib/index.ts';
 
-/** The examples, as stacks; `cdk.json` names this file. */
+/** The example stacks; `cdk.json` names this file. */
 export const app = new App();
 
-// EMQX's Kinesis bridge, as its document builds it: rule `SELECT * FROM "t/#"`, payload template `${payload}`.
+// The Kinesis bridge of EMQX's document: rule `SELECT * FROM "t/#"`, payload template `${payload}`.
 const hello = new Stack(app, 'OutflowHello', {
   description: 'MQTT messages on t/# become records of a Kinesis stream',
 });

@@ -8,7 +8,7 @@ import { processTerminal } from './commands/terminal.ts';
 import { topologyCommand } from './commands/topology.ts';
 import { tryCommand } from './commands/try.ts';
 
-// On Node 20 the AWS SDK prints a page about its own future.
+// On Node 20 the AWS SDK prints a deprecation warning.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 const program = new Command('outflow')

@@ -23,27 +23,27 @@ import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { readState } from '../../lambdas/core/task-state.ts';
-import { type Cloud, type CloudTask, held, type QueueReport, reportOf } from './cloud.ts';
+import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf } from './cloud.ts';
+import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
 import { type DeployedTask, readDeployedTasks } from './deployed.ts';
-import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
-import { intoQueue, intoStream, nowhere } from './put-back.ts';
+import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
 
 export interface AwsCloudOptions {
   readonly stackNames: readonly string[];
-  /** Hears what could not be done or found; nothing is lost by it. */
+  /** Called with each failure, and with each stack that is not deployed. No message is lost by it. */
   readonly onNote: (note: string) => void;
 }
 
 /** The alias that a worker's mappings invoke. */
 const ALIAS = 'live';
-/** A long poll asks all of SQS's servers: what it does not find is not there. */
+/** A long poll queries all of SQS's servers, so an empty answer means an empty queue. */
 const POLL_SECONDS = 1;
 const MOVE_POLL_MS = 1_000;
 const STREAM_ARN = /^arn:[^:]*:kinesis:[^:]*:[^:]*:stream\/(.+)$/;
 
 /**
- * The tasks of deployed stacks. Credentials, region and endpoint are the SDK's own, so that `AWS_ENDPOINT_URL` leads to
- * LocalStack.
+ * The tasks of deployed stacks. Credentials, region and endpoint come from the environment of the AWS SDK: `AWS_ENDPOINT_URL` leads
+ * to LocalStack.
  */
 export function awsCloud({ stackNames, onNote }: AwsCloudOptions, clients: Clients = connect()): Cloud {
   return {
@@ -78,7 +78,7 @@ function connect(): Clients {
     cloudFormation: new CloudFormationClient(),
     lambda: new LambdaClient(),
     sqs: new SQSClient(),
-    // Emulators of Kinesis do not speak the client's own HTTP/2.
+    // The client uses HTTP/2 by default, and emulators of Kinesis do not support it.
     kinesis: new KinesisClient({ requestHandler: new NodeHttpHandler() }),
     ssm: new SSMClient(),
   };
@@ -93,11 +93,11 @@ function awsTask(
   const id = (logicalId: string | undefined) => (logicalId === undefined ? undefined : idOf(logicalId));
   const worker = () => {
     if (metadata.worker === undefined)
-      throw new Error(`${task} has no worker: IoT Core delivers by itself, and there is nothing to ask`);
+      throw new Error(`${task} has no worker: with NoBuffer, IoT Core delivers by itself`);
     return idOf(metadata.worker);
   };
-  // A queue of another stack is not in the metadata, and the worker knows it.
-  const brought = async () => {
+  // A queue of another stack is not in the metadata. The worker's environment has its URL.
+  const queueOfAnotherStack = async () => {
     if (metadata.worker === undefined) return undefined;
     const command = new GetFunctionConfigurationCommand({ FunctionName: worker(), Qualifier: ALIAS });
     return (await lambda.send(command)).Environment?.Variables?.['DEAD_LETTER_QUEUE_URL'];
@@ -105,11 +105,11 @@ function awsTask(
   let deadLetterQueueUrl: Promise<string | undefined> | undefined;
   const deadLetterQueue = () => {
     deadLetterQueueUrl ??=
-      metadata.deadLetterQueue === undefined ? brought() : Promise.resolve(id(metadata.deadLetterQueue));
+      metadata.deadLetterQueue === undefined ? queueOfAnotherStack() : Promise.resolve(id(metadata.deadLetterQueue));
     return deadLetterQueueUrl;
   };
 
-  // Nor is a stream of another stack, and its mapping knows it. A task of queues has those in its own stack.
+  // A stream of another stack is not in the metadata either. The event source mapping names it. Queues are always in the task's stack.
   const streamOfMapping = async () => {
     const [mapping] = metadata.mappings;
     if (mapping === undefined || metadata.queue !== undefined) return undefined;
@@ -133,7 +133,7 @@ function awsTask(
     try {
       return (await lambda.send(new GetEventSourceMappingCommand({ UUID: uuid }))).State ?? 'unknown';
     } catch (error) {
-      // Of a stack that is being deleted, it is gone already.
+      // The stack is being deleted, and the mapping was deleted first.
       if ((error as Error).name === 'ResourceNotFoundException') return 'Deleting';
       throw error;
     }
@@ -144,12 +144,12 @@ function awsTask(
     return readState(Parameter?.Value, metadata.enabled);
   }
 
-  async function receive(QueueUrl: string): Promise<LentLetter[]> {
+  async function receive(QueueUrl: string): Promise<ReceivedDeadLetter[]> {
     const { Messages = [] } = await sqs.send(
       new ReceiveMessageCommand({
         QueueUrl,
         MaxNumberOfMessages: MAX_ENTRIES,
-        VisibilityTimeout: LENT_SECONDS,
+        VisibilityTimeout: VISIBILITY_SECONDS,
         WaitTimeSeconds: POLL_SECONDS,
         MessageAttributeNames: ['All'],
         MessageSystemAttributeNames: ['All'],
@@ -184,19 +184,20 @@ function awsTask(
     filters: metadata.filters,
     rules: metadata.rules.map(idOf),
     async status() {
-      const [state, mappings, queue, retryQueue, letters] = await Promise.all([
+      const [state, mappings, queue, retryQueue, deadLetters] = await Promise.all([
         metadata.state === undefined ? undefined : readParameter(idOf(metadata.state)),
         Promise.all(metadata.mappings.map((mapping) => stateOfMapping(idOf(mapping)))),
         reportOfQueue(id(metadata.queue)),
         reportOfQueue(id(metadata.retryQueue)),
         deadLetterQueue().then(reportOfQueue),
       ]);
-      return reportOf({ task, stack, state, mappings, queue, retryQueue, deadLetterQueue: letters }, Date.now());
+      return reportOf({ task, stack, state, mappings, queue, retryQueue, deadLetterQueue: deadLetters }, Date.now());
     },
-    async ask(wish) {
+    async request(request) {
       worker();
-      if (metadata.controlQueue === undefined) throw new Error(`${stack} has no control; deploy it again`);
-      const message: ControlMessage = { ...wish, task };
+      if (metadata.controlQueue === undefined)
+        throw new Error(`${stack} has no control function; deploy the stack again`);
+      const message: ControlMessage = { ...request, task };
       await sqs.send(
         new SendMessageCommand({
           QueueUrl: idOf(metadata.controlQueue),
@@ -217,37 +218,43 @@ function awsTask(
       const answer = Payload?.transformToString() ?? '';
       return FunctionError === undefined ? JSON.parse(answer) : { ok: false, detail: `${FunctionError}: ${answer}` };
     },
-    async countLetters() {
+    async countDeadLetters() {
       const report = await reportOfQueue(await deadLetterQueue());
-      return report && held(report);
+      return report && messagesIn(report);
     },
-    async letters() {
+    async deadLetterQueue() {
       const deadLetterQueueUrl = await deadLetterQueue();
       if (deadLetterQueueUrl === undefined)
-        throw new Error(`${task}: its dead-letter queue is another stack's, and there is no worker that knows it`);
+        throw new Error(`${task}: its dead-letter queue is in another stack, and the task has no worker that names it`);
       const api = sqsApi();
       const queueUrl = id(metadata.queue);
       const streamName = id(metadata.stream) ?? (await streamOfMapping());
-      let putBack = nowhere;
-      if (queueUrl !== undefined) putBack = intoQueue(api, queueUrl, onNote);
-      else if (streamName !== undefined) putBack = intoStream(kinesis, streamName, onNote);
-      return letterQueue({ api, receive: () => receive(deadLetterQueueUrl), deadLetterQueueUrl, putBack, onNote });
+      let target = noTarget;
+      if (queueUrl !== undefined) target = queueTarget(api, queueUrl, onNote);
+      else if (streamName !== undefined) target = streamTarget(kinesis, streamName, onNote);
+      return openDeadLetterQueue({
+        api,
+        receive: () => receive(deadLetterQueueUrl),
+        deadLetterQueueUrl,
+        target,
+        onNote,
+      });
     },
     async moveAll(ratePerSecond, onProgress) {
       const SourceArn = await queueArn(await deadLetterQueue(), 'dead-letter queue');
-      const DestinationArn = await queueArn(id(metadata.queue), 'queue to put letters back into');
+      const DestinationArn = await queueArn(id(metadata.queue), 'queue to redrive to');
       const rate = ratePerSecond !== undefined && { MaxNumberOfMessagesPerSecond: ratePerSecond };
       const { TaskHandle } = await sqs.send(new StartMessageMoveTaskCommand({ SourceArn, DestinationArn, ...rate }));
       for (;;) {
         const { Results = [] } = await sqs.send(new ListMessageMoveTasksCommand({ SourceArn, MaxResults: 10 }));
-        // Only one that runs has a handle; the latest comes first.
+        // Only a running move task has a handle. The latest one comes first.
         const move = Results.find((result) => result.TaskHandle === TaskHandle) ?? Results[0];
         const moved = move?.ApproximateNumberOfMessagesMoved ?? 0;
         onProgress(moved);
         if (move?.Status === 'COMPLETED') return moved;
         if (move === undefined || move.Status !== 'RUNNING')
           throw new Error(
-            `SQS's move task ended as ${move?.Status ?? 'unknown'}: ${move?.FailureReason ?? 'no reason'}`,
+            `SQS's move task ended with status ${move?.Status ?? 'unknown'}: ${move?.FailureReason ?? 'no reason given'}`,
           );
         await sleep(MOVE_POLL_MS);
       }

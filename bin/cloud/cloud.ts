@@ -1,79 +1,79 @@
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { type TaskState, type TaskStatus, withStatus } from '../../lambdas/core/task-state.ts';
-import type { LetterQueue } from './letter-queue.ts';
+import type { DeadLetterQueue } from './dead-letter-queue.ts';
 
-/** Where tasks run, as the command sees it: AWS (or LocalStack in its place), or this process. */
+/** The place where tasks run: AWS, LocalStack, or this process. */
 export interface Cloud {
-  /** The tasks, in the order of their stacks. @throws when none is there. */
+  /** The tasks, in the order of their stacks. @throws if there is none. */
   tasks(): Promise<readonly CloudTask[]>;
   close(): void;
 }
 
-/** What an operator may wish of a task. */
-export type Wish = { readonly kind: 'enable' } | { readonly kind: 'pause'; readonly stopIntake: boolean };
+/** An operator's request to a task. */
+export type OperatorRequest = { readonly kind: 'enable' } | { readonly kind: 'pause'; readonly stopIntake: boolean };
 
-/** A task that is deployed, or runs in this process. */
+/** A task that is deployed, or that runs in this process. */
 export interface CloudTask {
   readonly name: string;
   readonly stack: string;
-  /** Path of its construct. */
+  /** Path of the task's construct. */
   readonly path: string;
-  /** Type of its sink. */
+  /** Type of the sink. */
   readonly sink: string;
-  /** Without a worker IoT Core delivers by itself: there is nothing to ask, and nothing to enable or pause. */
+  /** False for a task with `NoBuffer`: IoT Core delivers by itself, so it cannot be tested, enabled or paused. */
   readonly hasWorker: boolean;
-  /** Topic filters that its rules serve. */
+  /** Topic filters of the rules. */
   readonly filters: readonly string[];
-  /** Names of its rules. */
+  /** Names of the rules. */
   readonly rules: readonly string[];
   status(): Promise<TaskReport>;
-  /** Tells its control, and does not wait for what comes of it. @throws for a task without a worker. */
-  ask(wish: Wish): Promise<void>;
-  /** Asks the worker where it runs, with its own role and network. @throws for a task without a worker. */
+  /** Sends a request to the control function, and does not wait until it is carried out. @throws for a task without a worker. */
+  request(request: OperatorRequest): Promise<void>;
+  /** Runs the worker's connectivity test, with the worker's role and from its network. @throws for a task without a worker. */
   testConnectivity(): Promise<Connectivity>;
-  /** How many dead letters its queue holds, about; undefined when the queue is unknown. */
-  countLetters(): Promise<number | undefined>;
-  /** Its dead letters. @throws when its dead-letter queue is unknown. */
-  letters(): Promise<LetterQueue>;
+  /** Approximate number of messages in the dead-letter queue; undefined if the queue is unknown. */
+  countDeadLetters(): Promise<number | undefined>;
+  /** @throws if the dead-letter queue is unknown. */
+  deadLetterQueue(): Promise<DeadLetterQueue>;
   /**
-   * Moves every dead letter to the task's queue by SQS's own move task; undefined where there is no such thing.
+   * Moves every dead letter to the task's queue with SQS's own move task; undefined for tasks of this process.
    *
-   * @param ratePerSecond 1 to 500; undefined for as fast as SQS does it.
-   * @throws when it fails half-way; what was not moved is still a dead letter.
+   * @param ratePerSecond 1 to 500 messages a second; undefined for no limit.
+   * @throws if the move task fails. Messages that it has not moved stay in the dead-letter queue.
    */
   readonly moveAll?: (ratePerSecond: number | undefined, onProgress: (moved: number) => void) => Promise<number>;
 }
 
-/** How a task is. Times in milliseconds since 1970. */
+/** State of a task. Times are in milliseconds since 1970. */
 export interface TaskReport {
   readonly task: string;
   readonly stack: string;
-  /** Undefined of a task without a worker: IoT Core delivers by itself. */
+  /** Undefined for a task without a worker. */
   readonly status: TaskStatus | undefined;
-  /** Why it is Ready or Start Failed. */
+  /** Why the task is Ready or Start Failed. */
   readonly cause: string | undefined;
   readonly since: number | undefined;
-  /** Since when it does not run, whether its operator or its sink is the reason; undefined also if it never ran. */
+  /** Since when the task does not run, because of its operator or its sink; undefined also if it never ran. */
   readonly stoppedAt: number | undefined;
-  /** Its rules are off too. */
+  /** The rules are disabled too. */
   readonly intakeStopped: boolean;
-  /** Messages in its queue that nobody has taken yet; undefined of a task without a queue of its own stack. */
+  /** Messages in the queue that were not received yet; undefined for a task without a queue in its stack. */
   readonly waiting: number | undefined;
-  /** Messages that a worker has at this moment. */
+  /** Messages that a worker has received and not deleted. */
   readonly inFlight: number;
-  /** Messages that wait for their next try. */
+  /** Messages on the retry queue. */
   readonly retrying: number;
-  /** Undefined when its dead-letter queue is unknown. */
+  /** Undefined if the dead-letter queue is unknown. */
   readonly deadLetters: number | undefined;
-  /** Age of the oldest message in its queue; undefined where nobody tells. */
+  /** Age of the oldest message in the queue; undefined on AWS, where it is a CloudWatch metric. */
   readonly oldestSeconds: number | undefined;
-  /** How long its queue keeps a message. */
+  /** Retention period of the queue. */
   readonly retentionSeconds: number | undefined;
-  /** States of its event source mappings in AWS Lambda's words, the batch push first. */
+  /** States of the event source mappings as AWS Lambda reports them. The main queue's or stream's is the first. */
   readonly mappings: readonly string[];
 }
 
-/** What a queue holds. */
+/** Approximate numbers of messages in a queue. */
 export interface QueueReport {
   readonly visible: number;
   readonly inFlight: number;
@@ -82,11 +82,11 @@ export interface QueueReport {
   readonly oldestSeconds?: number | undefined;
 }
 
-/** What was read of a task, as one report. */
+/** Everything that a report is made from. */
 export interface TaskReadings {
   readonly task: string;
   readonly stack: string;
-  /** Undefined of a task without a worker. */
+  /** Undefined for a task without a worker. */
   readonly state: TaskState | undefined;
   readonly mappings: readonly string[];
   readonly queue: QueueReport | undefined;
@@ -94,7 +94,7 @@ export interface TaskReadings {
   readonly deadLetterQueue: QueueReport | undefined;
 }
 
-/** The state kept of a task, set right by what its mappings say now. */
+/** Makes a report: the stored state, corrected by the current states of the mappings. */
 export function reportOf(readings: TaskReadings, now: number): TaskReport {
   const { task, stack, mappings, queue, retryQueue, deadLetterQueue } = readings;
   const state = readings.state && withStatus(readings.state, mappings, now);
@@ -110,30 +110,30 @@ export function reportOf(readings: TaskReadings, now: number): TaskReport {
     waiting: queue && queue.visible + queue.delayed,
     inFlight: (queue?.inFlight ?? 0) + (retryQueue?.inFlight ?? 0),
     retrying: (retryQueue?.visible ?? 0) + (retryQueue?.delayed ?? 0),
-    deadLetters: deadLetterQueue && held(deadLetterQueue),
+    deadLetters: deadLetterQueue && messagesIn(deadLetterQueue),
     oldestSeconds: queue?.oldestSeconds,
     retentionSeconds: queue?.retentionSeconds,
     mappings,
   };
 }
 
-/** Messages that a queue holds, lent or not. */
-export function held({ visible, inFlight, delayed }: QueueReport): number {
+/** Messages in a queue, in flight or not. */
+export function messagesIn({ visible, inFlight, delayed }: QueueReport): number {
   return visible + inFlight + delayed;
 }
 
-/** Picks tasks by name, by path of the construct, or all of them. @throws naming those that there are. */
+/** Picks tasks by name or by path of the construct; all of them without a name. @throws with the names of all tasks. */
 export function pick(tasks: readonly CloudTask[], name: string | undefined): readonly CloudTask[] {
   const found = tasks.filter((task) => name === undefined || task.name === name || task.path === name);
-  if (found.length === 0) throw new Error(`no task ${name ?? ''}; there: ${pathsOf(tasks)}`);
+  if (found.length === 0) throw new Error(`no task ${name ?? ''}; expected one of ${pathsOf(tasks)}`);
   return found;
 }
 
-/** Picks one task. @throws when there is none of that name, or several. */
+/** Picks one task. @throws if no task or more than one has the name. */
 export function pickOne(tasks: readonly CloudTask[], name: string): CloudTask {
   const found = pick(tasks, name);
   if (found.length > 1)
-    throw new Error(`${name} is the name of several tasks; name one by its path: ${pathsOf(found)}`);
+    throw new Error(`${name} is the name of several tasks; give the path of one: ${pathsOf(found)}`);
   return found[0]!;
 }
 

@@ -11,15 +11,20 @@ import {
   type TemplateMetadata,
 } from '../../lambdas/core/metadata.ts';
 
-/** A task as its stack's template lists it, with the names that its parts have where they are deployed. */
+/** A task as its stack's template lists it, with the physical ids of its deployed parts. */
 export interface DeployedTask {
   readonly stack: string;
   readonly metadata: TaskMetadata;
-  /** Physical id of a part. @throws when it is not deployed. */
+  /** Physical id of a part. @throws if it is not deployed. */
   idOf(logicalId: string): string;
 }
 
-/** Reads the tasks of a deployed stack. @returns undefined when there is no such stack. @throws what CloudFormation throws else. */
+/**
+ * Reads the tasks of a deployed stack.
+ *
+ * @returns undefined if there is no such stack.
+ * @throws any other error of CloudFormation.
+ */
 export async function readDeployedTasks(
   client: CloudFormationClient,
   stack: string,
@@ -42,7 +47,8 @@ export async function readDeployedTasks(
     metadata: task,
     idOf(logicalId) {
       const id = ids.get(logicalId);
-      if (id === undefined) throw new Error(`${stack}: ${logicalId} is in the template and not deployed`);
+      if (id === undefined)
+        throw new Error(`${stack}: ${logicalId} is in the template, but not deployed; deploy the stack again`);
       return id;
     },
   }));
@@ -53,13 +59,13 @@ function readMetadata(stack: string, templateBody: string): readonly TaskMetadat
   try {
     template = JSON.parse(templateBody);
   } catch {
-    return []; // no template of the CDK's: those are JSON
+    return []; // CDK writes JSON, so this template has no tasks.
   }
   const metadata = template.Metadata?.[METADATA_KEY] as TemplateMetadata | undefined;
   if (metadata === undefined) return [];
   if (metadata.v !== METADATA_VERSION)
     throw new Error(
-      `${stack}: metadata ${METADATA_KEY}.v is ${show(metadata.v)}; expected ${METADATA_VERSION}: this command is of another version`,
+      `${stack}: metadata ${METADATA_KEY}.v is ${show(metadata.v)}; expected ${METADATA_VERSION}: use the version of \`outflow\` that deployed the stack`,
     );
   return metadata.tasks;
 }

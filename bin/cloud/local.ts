@@ -7,15 +7,15 @@ import type { Queue } from '../../localstack/one-process/queue/queue.ts';
 import { identity } from '../../localstack/one-process/resolve.ts';
 import type { Run } from '../../localstack/one-process/run.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
-import { type Cloud, type CloudTask, held, type QueueReport, reportOf } from './cloud.ts';
-import { LENT_SECONDS, type LentLetter, letterQueue } from './letter-queue.ts';
-import { intoQueue, intoStream, nowhere } from './put-back.ts';
+import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf } from './cloud.ts';
+import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
+import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
 
 /**
- * The tasks of a run, in this process.
+ * The tasks of a run in this process.
  *
- * @param stacks Those that it runs.
- * @param onNote Hears what could not be done; nothing is lost by it.
+ * @param stacks The stacks of the run.
+ * @param onNote Called with each failure. No message is lost by it.
  */
 export function localCloud(
   { tasks, kinesis }: Pick<Run, 'tasks' | 'kinesis'>,
@@ -46,28 +46,29 @@ export function localCloud(
         };
         return reportOf(readings, Date.now());
       },
-      async ask(wish) {
-        const message: ControlMessage = { ...wish, task: task.name };
+      async request(request) {
+        const message: ControlMessage = { ...request, task: task.name };
         await controlOf(task).send(message);
       },
       testConnectivity: async () => controlOf(task).testConnectivity(),
-      countLetters: async () => deadLetterQueue && held(reportOfQueue(deadLetterQueue)),
-      async letters() {
-        if (deadLetterQueue === undefined) throw new Error(`${task.name}: its dead-letter queue does not run here`);
+      countDeadLetters: async () => deadLetterQueue && messagesIn(reportOfQueue(deadLetterQueue)),
+      async deadLetterQueue() {
+        if (deadLetterQueue === undefined)
+          throw new Error(`${task.name}: its dead-letter queue is not part of this process`);
         const queues = new Map([deadLetterQueue, ...(queue === undefined ? [] : [queue])].map((one) => [one.url, one]));
         const api = queueApi(queues, async (url) => {
           throw new Error(`no queue ${url}`);
         });
-        return letterQueue({
+        return openDeadLetterQueue({
           api,
-          receive: async () => lend(deadLetterQueue),
+          receive: async () => receive(deadLetterQueue),
           deadLetterQueueUrl: deadLetterQueue.url,
-          putBack:
+          target:
             queue !== undefined
-              ? intoQueue(api, queue.url, onNote)
+              ? queueTarget(api, queue.url, onNote)
               : task.stream !== undefined
-                ? intoStream(kinesis.client, task.stream, onNote)
-                : nowhere,
+                ? streamTarget(kinesis.client, task.stream, onNote)
+                : noTarget,
           onNote,
         });
       },
@@ -77,8 +78,7 @@ export function localCloud(
 }
 
 function controlOf({ name, control }: RunningTask): LocalControl {
-  if (control === undefined)
-    throw new Error(`${name} has no worker: IoT Core delivers by itself, and there is nothing to ask`);
+  if (control === undefined) throw new Error(`${name} has no worker: with NoBuffer, IoT Core delivers by itself`);
   return control;
 }
 
@@ -87,9 +87,9 @@ function reportOfQueue(queue: Queue): QueueReport {
   return { ...queue.counts, retentionSeconds, oldestSeconds: queue.oldestAgeSeconds() };
 }
 
-function lend(queue: Queue): LentLetter[] {
+function receive(queue: Queue): ReceivedDeadLetter[] {
   return queue.receive(MAX_ENTRIES).map(({ messageId, receiptHandle, body, attributes = {}, sentAt }) => {
-    queue.changeVisibility(receiptHandle, LENT_SECONDS);
+    queue.changeVisibility(receiptHandle, VISIBILITY_SECONDS);
     return {
       messageId,
       receiptHandle,

@@ -1,86 +1,86 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudTask } from './cloud.ts';
-import { isLetterOf, type Letter, readLetter } from './letter.ts';
-import { type LentLetter, type LetterQueue, scan } from './letter-queue.ts';
+import { belongsTo, type DeadLetter, readDeadLetter } from './dead-letter.ts';
+import { type DeadLetterQueue, type ReceivedDeadLetter, scan } from './dead-letter-queue.ts';
 
 export interface RedriveOptions {
-  /** Codes of the letters to put back; all when empty. */
+  /** Codes of the dead letters to redrive; all if empty. */
   readonly codes: readonly string[];
-  /** @default as fast as the queues go */
+  /** @default no limit */
   readonly ratePerSecond?: number | undefined;
-  /** Counts what would be put back, and puts nothing back. */
+  /** Counts what would be redriven, and redrives nothing. */
   readonly isDry: boolean;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly wait?: (ms: number) => Promise<unknown>;
-  /** Hears the counts as they grow. */
+  /** Called with the counts after each batch. */
   readonly onProgress?: (counts: RedriveCounts) => void;
 }
 
-/** What became of the letters; each map counts by code. */
+/** Results of a redrive, each counted by code. */
 export interface RedriveCounts {
   readonly redriven: Readonly<Record<string, number>>;
-  /** Not asked for, or another task's. */
+  /** Of another code, or of another task. */
   readonly skipped: Readonly<Record<string, number>>;
-  /** Dead-lettered while this went on: putting those back too might go on without end. */
+  /** Dead-lettered during this redrive. They are left, because redriving them too might never end. */
   readonly returned: Readonly<Record<string, number>>;
-  /** Could not be put back, and are where they were. */
+  /** Not stored by the task's buffer. They are still in the dead-letter queue. */
   readonly failed: Readonly<Record<string, number>>;
 }
 
 export interface RedriveResult extends RedriveCounts {
-  /** The queue went on giving letters that were left, and there may be others in it. */
+  /** The queue kept returning messages that were read already, so it may hold others. */
   readonly mayHaveMore: boolean;
 }
 
-/** How far the clocks of SQS and of this machine may be apart: AWS refuses requests beyond it. */
+/** Largest difference between the clocks of SQS and of this machine: AWS refuses requests beyond it. */
 const CLOCKS_DIFFER_MS = 300_000;
 
 /**
- * Puts dead letters back into the queue of their task, with the attributes that tell the worker to start them afresh. A letter
- * is deleted only once it is stored there: doing this twice at once, or ending it half-way, duplicates at most.
+ * Sends dead letters to the buffer of their task. A dead letter is deleted only after the buffer has stored it, so two redrives at
+ * once, or an interrupted one, may duplicate messages and lose none.
  */
 export async function redrive(
   task: Pick<CloudTask, 'name' | 'rules'>,
-  queue: LetterQueue,
+  queue: DeadLetterQueue,
   { codes, ratePerSecond, isDry, now, wait = sleep, onProgress = () => {} }: RedriveOptions,
 ): Promise<RedriveResult> {
   const startedAt = now();
   const done = new Set<string>();
   const counts = { redriven: {}, skipped: {}, returned: {}, failed: {} } satisfies Record<keyof RedriveCounts, object>;
-  const count = (kind: keyof RedriveCounts, { code }: Letter) => {
-    const byCode: Record<string, number> = counts[kind];
+  const count = (result: keyof RedriveCounts, { code }: DeadLetter) => {
+    const byCode: Record<string, number> = counts[result];
     byCode[code] = (byCode[code] ?? 0) + 1;
   };
 
-  function kindOf(lent: LentLetter, letter: Letter): keyof RedriveCounts {
-    if (!isLetterOf(task, letter) || (codes.length > 0 && !codes.includes(letter.code))) return 'skipped';
-    const isRecent = lent.sentAt > startedAt - CLOCKS_DIFFER_MS;
-    return lent.sentAt > startedAt || (isRecent && done.has(letter.id)) ? 'returned' : 'redriven';
+  function planFor({ sentAt }: ReceivedDeadLetter, deadLetter: DeadLetter): 'skipped' | 'returned' | 'redriven' {
+    if (!belongsTo(task, deadLetter) || (codes.length > 0 && !codes.includes(deadLetter.code))) return 'skipped';
+    const isRecent = sentAt > startedAt - CLOCKS_DIFFER_MS;
+    return sentAt > startedAt || (isRecent && done.has(deadLetter.id)) ? 'returned' : 'redriven';
   }
 
   let mayHaveMore = false;
   const onRepeats = () => {
     mayHaveMore = true;
   };
-  for await (const { letters, gone } of scan(queue, { now, onRepeats })) {
-    const chosen: { lent: LentLetter; letter: Letter }[] = [];
-    for (const lent of letters) {
-      const letter = readLetter(lent);
-      const kind = kindOf(lent, letter);
-      if (kind === 'redriven' && !isDry) chosen.push({ lent, letter });
-      else count(kind, letter);
+  for await (const { deadLetters, deleted } of scan(queue, { now, onRepeats })) {
+    const chosen: { received: ReceivedDeadLetter; deadLetter: DeadLetter }[] = [];
+    for (const received of deadLetters) {
+      const deadLetter = readDeadLetter(received);
+      const plan = planFor(received, deadLetter);
+      if (plan === 'redriven' && !isDry) chosen.push({ received, deadLetter });
+      else count(plan, deadLetter);
     }
-    const atOnce = ratePerSecond ?? chosen.length;
-    for (let from = 0; from < chosen.length; from += atOnce) {
-      const some = chosen.slice(from, from + atOnce);
+    const batchSize = ratePerSecond ?? chosen.length;
+    for (let from = 0; from < chosen.length; from += batchSize) {
+      const some = chosen.slice(from, from + batchSize);
       const sentAt = now();
-      const stored = await queue.putBack(some.map(({ lent }) => lent));
-      some.forEach(({ lent, letter }, i) => {
-        count(stored[i] ? 'redriven' : 'failed', letter);
+      const stored = await queue.redrive(some.map(({ received }) => received));
+      some.forEach(({ received, deadLetter }, i) => {
+        count(stored[i] ? 'redriven' : 'failed', deadLetter);
         if (!stored[i]) return;
-        gone([lent]);
-        done.add(letter.id);
+        deleted([received]);
+        done.add(deadLetter.id);
       });
       onProgress(counts);
       if (ratePerSecond !== undefined) await wait(Math.max(0, sentAt + (some.length * 1000) / ratePerSecond - now()));
@@ -90,7 +90,7 @@ export async function redrive(
   return { ...counts, mayHaveMore };
 }
 
-/** How many letters there are in one count of {@link RedriveCounts}. */
+/** Sum of one map of {@link RedriveCounts}. */
 export function total(byCode: Readonly<Record<string, number>>): number {
   return Object.values(byCode).reduce((sum, n) => sum + n, 0);
 }

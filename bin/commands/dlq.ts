@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { type CloudTask, pickOne } from '../cloud/cloud.ts';
-import { countByCode, isLetterOf, type Letter, readLetter, showPayload } from '../cloud/letter.ts';
-import { scan } from '../cloud/letter-queue.ts';
-import { answer, type Operator, onCloud, operatorCommand, type Where, whole } from './operator.ts';
+import { belongsTo, countByCode, type DeadLetter, readDeadLetter, showPayload } from '../cloud/dead-letter.ts';
+import { scan } from '../cloud/dead-letter-queue.ts';
+import { type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { jsonText, printable } from './printable.ts';
 import { cut, table, time } from './table.ts';
 
-interface DlqOptions extends Where {
+interface DlqOptions extends Scope {
   readonly code?: string;
   readonly show?: string;
   readonly oldest: number;
@@ -14,26 +14,26 @@ interface DlqOptions extends Where {
 }
 
 interface Reading {
-  readonly letters: readonly Letter[];
-  /** Letters of other tasks in the same queue. */
+  readonly deadLetters: readonly DeadLetter[];
+  /** Number of dead letters of other tasks in the same queue. */
   readonly others: number;
-  /** The reading ended before the queue did. */
+  /** The queue may hold dead letters that were not read. */
   readonly mayHaveMore: boolean;
 }
 
 const TOPIC_CHARACTERS = 40;
 
-/** `outflow dlq`: what is in a task's dead-letter queue, read without taking it. */
+/** `outflow dlq`: shows the dead letters of a task, and leaves them in their queue. */
 export function dlqCommand(operator: Operator): Command {
   return operatorCommand('dlq', operator)
     .description(
-      "Show a task's dead letters: counts by code, and the oldest with their reasons; the letters stay where they are",
+      "Show a task's dead letters: counts by code, and the oldest with their reasons; they stay in the queue",
     )
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--code <code>', 'only letters of this code')
-    .option('--show <message id>', 'one letter, decoded: envelope, payload, attributes')
-    .option('--oldest <count>', 'letters in the table', whole(0), 10)
-    .option('--limit <count>', 'read no more letters than that', whole(1), 1_000)
+    .option('--code <code>', 'only dead letters of this code')
+    .option('--show <message id>', 'show one dead letter, decoded: envelope, payload, attributes')
+    .option('--oldest <count>', 'number of dead letters in the table', wholeNumber(0), 10)
+    .option('--limit <count>', 'largest number of dead letters to read', wholeNumber(1), 1_000)
     .action((name: string, options: DlqOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {
         const task = pickOne(await terminal.during(() => 'Reading the stacks …', cloud.tasks()), name);
@@ -44,20 +44,21 @@ export function dlqCommand(operator: Operator): Command {
             count = read;
           }),
         );
-        const { letters, mayHaveMore } = reading;
+        const { deadLetters, mayHaveMore } = reading;
         if (options.show === undefined) {
-          const oldest = [...letters].sort((a, b) => a.firstSeen - b.firstSeen).slice(0, options.oldest);
-          const value = { task: task.name, read: letters.length, mayHaveMore, byCode: countByCode(letters), oldest };
-          answer(terminal, options, value, () => lettersText(reading, oldest, options, terminal.columns));
+          const oldest = [...deadLetters].sort((a, b) => a.firstSeen - b.firstSeen).slice(0, options.oldest);
+          const byCode = countByCode(deadLetters);
+          const value = { task: task.name, read: deadLetters.length, mayHaveMore, byCode, oldest };
+          printResult(terminal, options, value, () => listText(reading, oldest, options, terminal.columns));
           return;
         }
-        const letter = letters.find(({ id, messageId }) => id === options.show || messageId === options.show);
-        if (letter === undefined) {
-          const more = mayHaveMore ? '; there may be more: a higher --limit reads further' : '';
-          throw new Error(`no dead letter ${options.show} among the ${letters.length} read${more}`);
+        const shown = deadLetters.find(({ id, messageId }) => id === options.show || messageId === options.show);
+        if (shown === undefined) {
+          const more = mayHaveMore ? '; the queue may hold more: raise --limit' : '';
+          throw new Error(`no dead letter ${options.show} among the ${deadLetters.length} read${more}`);
         }
-        const payload = letter.envelope && showPayload(letter.envelope.payload);
-        answer(terminal, options, { ...letter, payload }, () => letterText(letter));
+        const payload = shown.envelope && showPayload(shown.envelope.payload);
+        printResult(terminal, options, { ...shown, payload }, () => deadLetterText(shown));
       }),
     );
 }
@@ -67,38 +68,38 @@ async function read(
   { code, show, limit }: DlqOptions,
   onCount: (count: number) => void,
 ): Promise<Reading> {
-  const letters: Letter[] = [];
+  const deadLetters: DeadLetter[] = [];
   let count = 0;
   let others = 0;
   let isCutShort = false;
   const onRepeats = () => {
     isCutShort = true;
   };
-  for await (const batch of scan(await task.letters(), { limit, onRepeats })) {
-    for (const stored of batch.letters) {
-      const letter = readLetter(stored);
+  for await (const batch of scan(await task.deadLetterQueue(), { limit, onRepeats })) {
+    for (const received of batch.deadLetters) {
+      const deadLetter = readDeadLetter(received);
       count++;
-      if (!isLetterOf(task, letter)) others++;
-      else if (code === undefined || letter.code === code) letters.push(letter);
+      if (!belongsTo(task, deadLetter)) others++;
+      else if (code === undefined || deadLetter.code === code) deadLetters.push(deadLetter);
     }
     onCount(count);
-    if (show !== undefined && letters.some(({ id, messageId }) => id === show || messageId === show)) break;
+    if (show !== undefined && deadLetters.some(({ id, messageId }) => id === show || messageId === show)) break;
   }
-  return { letters, others, mayHaveMore: isCutShort || count >= limit };
+  return { deadLetters, others, mayHaveMore: isCutShort || count >= limit };
 }
 
-function lettersText(
-  { letters, others, mayHaveMore }: Reading,
-  oldest: readonly Letter[],
+function listText(
+  { deadLetters, others, mayHaveMore }: Reading,
+  oldest: readonly DeadLetter[],
   { limit }: DlqOptions,
   columns: number,
 ): string {
   const lines = [];
-  if (letters.length === 0) lines.push('No dead letters.');
-  for (const [code, count] of Object.entries(countByCode(letters)))
+  if (deadLetters.length === 0) lines.push('No dead letters.');
+  for (const [code, count] of Object.entries(countByCode(deadLetters)))
     lines.push(`${String(count).padStart(6)}  ${printable(code)}`);
-  if (mayHaveMore) lines.push(`There may be more: at most ${limit} are read (--limit).`);
-  if (others > 0) lines.push(`${others} letters in the same queue are another task's.`);
+  if (mayHaveMore) lines.push(`There may be more: the limit is ${limit} (--limit).`);
+  if (others > 0) lines.push(`${others} dead letters in the same queue belong to other tasks.`);
   if (oldest.length > 0) {
     const rows = oldest.map(({ code, attempts, firstSeen, envelope, id, error }) => [
       code,
@@ -113,12 +114,12 @@ function lettersText(
   return lines.join('\n');
 }
 
-/** One letter for people. */
-export function letterText({ messageId, attributes, envelope, body, code, error }: Letter): string {
+/** One dead letter as text for a terminal. */
+export function deadLetterText({ messageId, attributes, envelope, body, code, error }: DeadLetter): string {
   const lines = Object.entries(attributes).map(([name, value]) => `${printable(name).padEnd(26)}${printable(value)}`);
   if (attributes['ERROR_CODE'] === undefined) lines.push(`${printable(code)}: ${printable(error)}`);
   lines.push(`${'SQS message'.padEnd(26)}${printable(messageId)}`);
-  if (envelope === undefined) return [...lines, '', 'The body is no envelope:', printable(body)].join('\n');
+  if (envelope === undefined) return [...lines, '', 'The body is not an envelope:', printable(body)].join('\n');
   const { payload, ...rest } = envelope;
   const [[form, value]] = Object.entries(showPayload(payload)) as [[string, unknown]];
   const shown = form === 'json' ? jsonText(value) : printable(value as string);

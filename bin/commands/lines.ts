@@ -3,20 +3,20 @@ import { Command, CommanderError } from 'commander';
 import { operateCommands } from './operate.ts';
 import type { Operator } from './operator.ts';
 
-/** Carries out typed lines as operator's commands, one after the other. */
+/** Runs typed lines as commands, one after the other. */
 export interface Lines {
-  /** Resolves when the line is done; what goes wrong is printed. */
+  /** Runs a line as if it was typed. Resolves when the command has ended; prints its error. */
   type(line: string): Promise<void>;
-  /** Takes no more lines. */
+  /** Stops reading lines. */
   close(): void;
 }
 
-/** Reads commands from a stream, for the tasks of this process. A line that is not a command is answered with those there are. */
+/** Reads commands from a stream, for the tasks of this process. An unknown command prints the list of commands. */
 export function readLines(operator: Operator, input: NodeJS.ReadableStream): Lines {
   const { terminal } = operator;
   let last: Promise<void> = Promise.resolve();
 
-  async function carryOut(line: string): Promise<void> {
+  async function runLine(line: string): Promise<void> {
     const words = line
       .trim()
       .replace(/^(npx )?outflow\b/, '')
@@ -26,21 +26,21 @@ export function readLines(operator: Operator, input: NodeJS.ReadableStream): Lin
     try {
       await program(operator).parseAsync(words, { from: 'user' });
     } catch (error) {
-      // Commander has said it already.
+      // Commander has printed its own errors.
       if (!(error instanceof CommanderError)) terminal.print(`  ${(error as Error).message}`);
     }
   }
 
   const lines = createInterface({ input, terminal: false });
   const type = (line: string) => {
-    last = last.then(() => carryOut(line));
+    last = last.then(() => runLine(line));
     return last;
   };
   lines.on('line', (line) => void type(line));
   return { type, close: () => lines.close() };
 }
 
-// Anew for each line: a command remembers its options.
+// A new program for each line, because a command keeps the options of its last run.
 function program(operator: Operator): Command {
   const { print } = operator.terminal;
   const program = new Command('outflow')

@@ -13,7 +13,7 @@ interface LocalOptions {
   readonly kinesisEndpoint?: string;
 }
 
-/** `outflow local`: the tasks of a CDK app in one process, without AWS. */
+/** `outflow local`: runs the tasks of a CDK app in one process, without AWS. */
 export function localCommand(): Command {
   return new Command('local')
     .description(
@@ -24,10 +24,7 @@ export function localCommand(): Command {
       'a synthesized cloud assembly, such as cdk.out; without it, the app in this folder is synthesized',
     )
     .option('-p, --port <port>', 'MQTT port on 127.0.0.1 (default: a free one)', asPort)
-    .option(
-      '--kinesis-endpoint <url>',
-      'deliver to a Kinesis API that runs elsewhere, such as LocalStack (default: an embedded one)',
-    )
+    .option('--kinesis-endpoint <url>', 'deliver to another Kinesis API, such as LocalStack (default: an embedded one)')
     .action(async (given: string | undefined, options: LocalOptions) => {
       const print = (line: string) => console.log(line);
       const assembly = given ?? (await synthesizeHere(print));
@@ -48,13 +45,13 @@ export function localCommand(): Command {
       for (const { name, filters } of running.tasks) print(`Task       ${name} from ${filters.join(', ')}`);
       const cloud = localCloud(running, stacks, (note) => print(`  ${printable(note)}`));
       const terminal = lineTerminal(print);
-      const lines = readLines({ terminal, isHere: true, open: async () => cloud }, process.stdin);
-      print('Commands   typed here: list, status, pause, enable, test-connectivity, dlq, redrive (`help` says more)');
+      const lines = readLines({ terminal, isInProcess: true, open: async () => cloud }, process.stdin);
+      print('Commands   type list, status, pause, enable, test-connectivity, dlq or redrive (`help` for details)');
       const interrupted = untilInterrupted();
-      print('Ctrl-C settles what is under way and stops.');
+      print('Ctrl-C finishes the running batches and stops.');
       await interrupted;
       lines.close();
-      print('Settling …');
+      print('Finishing the running batches …');
       await running.settle();
       counters.stop();
       const undelivered = running.tasks.reduce(
@@ -63,15 +60,15 @@ export function localCommand(): Command {
       );
       await running.close();
       if (undelivered > 0) {
-        print(`${undelivered} messages were not delivered; they are gone with this process.`);
+        print(`${undelivered} messages were not delivered and are lost with this process.`);
         process.exitCode = 1;
       }
     });
 }
 
-const PROGRESS_EACH_MS = 2_000;
+const PROGRESS_MS = 2_000;
 
-/** The terminal of typed lines: a wrong answer is no reason to end with an error, and who types a command means it. */
+/** The terminal for typed lines. A failed command does not set the exit code, and commands need no confirmation. */
 function lineTerminal(print: (text: string) => void): Terminal {
   return {
     isInteractive: false,
@@ -79,7 +76,7 @@ function lineTerminal(print: (text: string) => void): Terminal {
     print,
     note: print,
     async during(describe, work) {
-      const timer = setInterval(() => print(`  ${describe()}`), PROGRESS_EACH_MS);
+      const timer = setInterval(() => print(`  ${describe()}`), PROGRESS_MS);
       try {
         return await work;
       } finally {
@@ -94,7 +91,7 @@ function lineTerminal(print: (text: string) => void): Terminal {
 
 async function synthesizeHere(print: (line: string) => void): Promise<string> {
   const started = Date.now();
-  print('Synthesizing the app of this folder …');
+  print('Synthesizing the app in this folder …');
   const assembly = await synthesize(process.cwd());
   print(`  done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
   return assembly;

@@ -8,7 +8,7 @@ import { redriveCommand } from './redrive.ts';
 import { statusCommand } from './status.ts';
 import { testConnectivityCommand } from './test-connectivity.ts';
 
-/** The commands of an operator (rows D19 to D23), in the order of their help. */
+/** The commands that operate tasks, in the order of the help text. */
 export function operateCommands(operator: Operator): Command[] {
   return [
     listCommand,

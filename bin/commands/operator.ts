@@ -5,16 +5,16 @@ import type { Cloud } from '../cloud/cloud.ts';
 import { jsonText, printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What the operator's commands work on, and where they answer. */
+/** The tasks that the commands operate, and the terminal that they print to. */
 export interface Operator {
   readonly terminal: Terminal;
-  /** The tasks run in this process: there is no stack to name, and the cloud outlives the command. */
-  readonly isHere: boolean;
-  open(where: Where): Promise<Cloud>;
+  /** The tasks run in this process: the commands have no stack options, and the cloud stays open after a command. */
+  readonly isInProcess: boolean;
+  open(scope: Scope): Promise<Cloud>;
 }
 
-/** Which stacks a command is about. */
-export interface Where {
+/** The stacks that a command works on, and its output format. */
+export interface Scope {
   readonly stack?: readonly string[];
   readonly assembly?: string;
   readonly json?: boolean;
@@ -22,22 +22,22 @@ export interface Where {
 
 const ASSEMBLY = 'cdk.out';
 
-/** A command with the options that all of them have. */
-export function operatorCommand(name: string, { isHere }: Operator): Command {
+/** Makes a command with the options that all of them share. */
+export function operatorCommand(name: string, { isInProcess }: Operator): Command {
   const command = new Command(name).option('--json', 'print the result as JSON');
-  if (isHere) return command;
+  if (isInProcess) return command;
   return command
-    .option('--stack <name>', 'a deployed stack; may be given several times', collect)
+    .option('--stack <name>', 'a deployed stack; repeatable', collect)
     .option('--assembly <folder>', `a synthesized cloud assembly that lists the stacks (default: ${ASSEMBLY})`);
 }
 
-/** Carries out what a command does on its cloud. */
+/** Opens the cloud, runs a command on it, and closes it. */
 export async function onCloud(
   operator: Operator,
-  where: Where,
+  scope: Scope,
   act: (cloud: Cloud, terminal: Terminal) => Promise<void>,
 ): Promise<void> {
-  const cloud = await operator.open(where);
+  const cloud = await operator.open(scope);
   try {
     await act(cloud, operator.terminal);
   } finally {
@@ -45,18 +45,18 @@ export async function onCloud(
   }
 }
 
-/** Prints a result for programs, or for people. */
-export function answer(terminal: Terminal, { json }: Where, value: unknown, text: () => string): void {
+/** Prints a result as JSON or as text. */
+export function printResult(terminal: Terminal, { json }: Scope, value: unknown, text: () => string): void {
   terminal.print(json ? jsonText(value) : text());
 }
 
-/** Operates what is deployed, by the AWS SDK's own environment. */
+/** Operates deployed stacks. Region, credentials and endpoint come from the environment of the AWS SDK. */
 export function awsOperator(terminal: Terminal): Operator {
   return {
     terminal,
-    isHere: false,
+    isInProcess: false,
     async open({ stack = [], assembly }) {
-      // Loaded here: other commands start without AWS's clients.
+      // Loaded on demand, so that other commands start without the AWS clients.
       const { awsCloud } = await import('../cloud/aws.ts');
       return awsCloud({
         stackNames: stack.length > 0 ? stack : stacksOf(assembly),
@@ -69,7 +69,7 @@ export function awsOperator(terminal: Terminal): Operator {
 function stacksOf(assembly: string | undefined): string[] {
   if (assembly === undefined && !existsSync(ASSEMBLY))
     throw new Error(
-      `there is no ${ASSEMBLY} here to list the stacks; name one with --stack, or an assembly with --assembly`,
+      `${ASSEMBLY} does not exist in this folder; name a stack with --stack, or an assembly with --assembly`,
     );
   const names = readAssembly(assembly ?? ASSEMBLY)
     .filter(({ tasks }) => tasks.length > 0)
@@ -82,13 +82,13 @@ export function collect(text: string, before: readonly string[] = []): string[] 
   return [...before, text];
 }
 
-/** Reads an option that is a whole number. */
-export function whole(from: number, to = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  const wanted =
+/** A parser of whole numbers for an option. */
+export function wholeNumber(from: number, to = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const expected =
     to === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${from}` : `a whole number, ${from} to ${to}`;
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < from || value > to) throw new InvalidArgumentError(`expected ${wanted}`);
+    if (!Number.isInteger(value) || value < from || value > to) throw new InvalidArgumentError(`expected ${expected}`);
     return value;
   };
 }

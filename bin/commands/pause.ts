@@ -1,23 +1,23 @@
 import type { Command } from 'commander';
 import { pickOne, type TaskReport } from '../cloud/cloud.ts';
-import { answer, type Operator, onCloud, operatorCommand, type Where, whole } from './operator.ts';
-import { reach } from './reach.ts';
+import { changeState } from './change-state.ts';
+import { type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { span } from './table.ts';
 
-interface PauseOptions extends Where {
+interface PauseOptions extends Scope {
   readonly stopIntake?: boolean;
   readonly timeout: number;
   readonly yes?: boolean;
 }
 
-/** `outflow pause`: stops a task; its queue goes on filling unless the rules are to stop too (row D23). */
+/** `outflow pause`: stops a task. Its rules go on filling the queue, unless they are disabled too. */
 export function pauseCommand(operator: Operator): Command {
   return operatorCommand('pause', operator)
-    .description('Stop a task; messages wait in its queue meanwhile')
+    .description('Stop a task; new messages wait in its queue')
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--stop-intake', 'stop its rules as well: what is published meanwhile is lost to it')
-    .option('--timeout <seconds>', 'wait no longer than that', whole(1, 3_600), 180)
-    .option('-y, --yes', 'do not ask')
+    .option('--stop-intake', 'disable the rules too: the task loses messages that are published meanwhile')
+    .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 3_600), 180)
+    .option('-y, --yes', 'skip the confirmation')
     .action((name: string, options: PauseOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {
         const task = pickOne(await terminal.during(() => 'Reading the stacks …', cloud.tasks()), name);
@@ -25,23 +25,23 @@ export function pauseCommand(operator: Operator): Command {
         const meanwhile = consequence(before, options.stopIntake ?? false);
         const note = `Note: ${task.name} will stop delivering. ${meanwhile} Pause it?`;
         if (terminal.isInteractive && !options.yes && !(await terminal.confirm(note))) return terminal.fail();
-        const { verdict, report, elapsedMs } = await reach(
+        const { progress, report, elapsedMs } = await changeState(
           task,
           { kind: 'pause', stopIntake: options.stopIntake ?? false },
           { before, timeoutMs: options.timeout * 1000, terminal },
         );
-        if (verdict !== 'reached') terminal.fail();
-        answer(terminal, options, report, () =>
-          verdict === 'reached'
+        if (progress !== 'reached') terminal.fail();
+        printResult(terminal, options, report, () =>
+          progress === 'reached'
             ? `${task.name} is Paused. ${meanwhile}`
-            : `${task.name} is ${report.status} after ${(elapsedMs / 1000).toFixed(1)} s, its mappings ${report.mappings.join(' ')}. It is still asked to pause.`,
+            : `${task.name} is ${report.status} after ${(elapsedMs / 1000).toFixed(1)} s, mappings ${report.mappings.join(' ')}. The request stays in effect.`,
         );
       }),
     );
 }
 
 function consequence({ retentionSeconds }: TaskReport, stopIntake: boolean): string {
-  if (stopIntake) return 'Its rules stop: what is published meanwhile is not kept.';
-  const kept = retentionSeconds === undefined ? '' : ` and are kept ${span(retentionSeconds)}`;
+  if (stopIntake) return 'Its rules are disabled: messages that are published meanwhile are not kept.';
+  const kept = retentionSeconds === undefined ? '' : ` and are kept for ${span(retentionSeconds)}`;
   return `Messages go on into its queue${kept}.`;
 }

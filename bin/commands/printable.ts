@@ -1,13 +1,13 @@
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-// Controls, what reorders or hides text, line separators, and halves of characters.
+// Control characters, format characters that reorder or hide text, line separators, and lone surrogates.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** Text of a device or a sink, for one line of a terminal: nothing in it moves the cursor, colours, or reorders. */
+/** Escapes text from devices and sinks for one line of a terminal: it cannot move the cursor, set colours or reorder text. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (found) => ESCAPES[found] ?? escaped(found));
 }
 
-/** JSON for a terminal as well as for programs: what would act on the former is escaped as JSON allows. */
+/** JSON for programs and terminals: characters that would act on a terminal are JSON escapes. */
 export function jsonText(value: unknown): string {
   return (JSON.stringify(value, null, 2) ?? 'null').replace(UNPRINTABLE, (found) =>
     found === '\n' ? found : escaped(found),

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { type CloudTask, pickOne } from '../cloud/cloud.ts';
 import { type RedriveCounts, type RedriveResult, redrive, total } from '../cloud/redrive.ts';
-import { answer, collect, type Operator, onCloud, operatorCommand, type Where, whole } from './operator.ts';
+import { collect, type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
-interface RedriveCommandOptions extends Where {
+interface RedriveCommandOptions extends Scope {
   readonly filter?: readonly string[];
   readonly rate?: number;
   readonly dryRun?: boolean;
@@ -14,34 +14,40 @@ interface RedriveCommandOptions extends Where {
   readonly yes?: boolean;
 }
 
-/** Messages a second that SQS's move task takes at most. */
-const NATIVE_RATE_AT_MOST = 500;
+/** Largest rate of SQS's move task, in messages a second. */
+const MAX_NATIVE_RATE = 500;
 
-/** `outflow redrive`: puts dead letters back into the queue of their task. */
+/** `outflow redrive`: sends dead letters to the buffer of their task again. */
 export function redriveCommand(operator: Operator): Command {
   const command = operatorCommand('redrive', operator)
-    .description('Put dead letters back into the queue of their task, where they start afresh; doing it twice is safe')
+    .description(
+      'Send dead letters to the buffer of their task again, with no attempts behind them; a second redrive is safe',
+    )
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--filter <code>', 'only letters of this code; may be given several times', collect)
-    .option('--all', 'letters of every code, as without --filter, and do not ask')
-    .option('--rate <n>', 'messages a second at most', whole(1))
-    .option('--dry-run', 'count what would be put back, and put nothing back')
-    .option('-y, --yes', 'do not ask');
-  if (!operator.isHere)
-    command.option('--native', "let SQS move the whole queue by its own move task, other tasks' letters included");
+    .option('--filter <code>', 'only dead letters of this code; repeatable', collect)
+    .option('--all', 'dead letters of every code, without confirmation')
+    .option('--rate <n>', 'largest number of messages a second', wholeNumber(1))
+    .option('--dry-run', 'count what would be redriven, and redrive nothing')
+    .option('-y, --yes', 'skip the confirmation');
+  if (!operator.isInProcess)
+    command.option(
+      '--native',
+      "move the whole queue with SQS's own move task, including the dead letters of other tasks",
+    );
   return command.action((name: string, options: RedriveCommandOptions) =>
     onCloud(operator, options, async (cloud, terminal) => {
       refuseContradictions(options);
       const task = pickOne(await terminal.during(() => 'Reading the stacks …', cloud.tasks()), name);
-      const isAsked = terminal.isInteractive && !options.yes && !options.all && !options.dryRun;
-      if (isAsked && options.filter === undefined) {
-        // Whoever may redrive need not be allowed all that the task's status asks for.
-        const note = `Note: all ${(await task.countLetters()) ?? 0} dead letters, of every code, go back to ${task.name}. Put them back?`;
+      const needsConfirmation = terminal.isInteractive && !options.yes && !options.all && !options.dryRun;
+      if (needsConfirmation && options.filter === undefined) {
+        // Only the queue is counted: a redrive must not need the permissions of `outflow status`.
+        const count = (await task.countDeadLetters()) ?? 0;
+        const note = `Note: this redrives all ${count} dead letters, of every code, to ${task.name}. Continue?`;
         if (!(await terminal.confirm(note))) return terminal.fail();
       }
       if (options.native) return moveAll(task, options, terminal);
       let counts: RedriveCounts | undefined;
-      const work = redrive(task, await task.letters(), {
+      const work = redrive(task, await task.deadLetterQueue(), {
         codes: options.filter ?? [],
         ratePerSecond: options.rate,
         isDry: options.dryRun ?? false,
@@ -56,7 +62,7 @@ export function redriveCommand(operator: Operator): Command {
       );
       if (total(result.failed) > 0 || result.mayHaveMore) terminal.fail();
       const value = { task: task.name, dryRun: options.dryRun ?? false, ...result };
-      answer(terminal, options, value, () => summary(task.name, result, options.dryRun ?? false));
+      printResult(terminal, options, value, () => summary(task.name, result, options.dryRun ?? false));
     }),
   );
 }
@@ -65,9 +71,9 @@ function refuseContradictions({ filter, all, native, dryRun, rate }: RedriveComm
   if (all && filter !== undefined) throw new Error(`--all and --filter ${filter.join(' ')}: expected one of them`);
   if (!native) return;
   if (filter !== undefined || dryRun)
-    throw new Error("--native: SQS's move task takes the whole queue; expected no --filter and no --dry-run");
-  if (rate !== undefined && rate > NATIVE_RATE_AT_MOST)
-    throw new Error(`--rate: got ${rate}; with --native expected 1 to ${NATIVE_RATE_AT_MOST}`);
+    throw new Error("--native: SQS's move task moves the whole queue; expected no --filter and no --dry-run");
+  if (rate !== undefined && rate > MAX_NATIVE_RATE)
+    throw new Error(`--rate: got ${rate}; with --native expected 1 to ${MAX_NATIVE_RATE}`);
 }
 
 async function moveAll(task: CloudTask, options: RedriveCommandOptions, terminal: Terminal): Promise<void> {
@@ -75,12 +81,17 @@ async function moveAll(task: CloudTask, options: RedriveCommandOptions, terminal
   const work = task.moveAll!(options.rate, (count) => {
     moved = count;
   });
-  const result = await terminal.during(() => `SQS moves the letters of ${task.name}: ${moved} …`, work);
-  answer(terminal, options, { task: task.name, moved: result }, () => `${result} letters moved to ${task.name}.`);
+  const result = await terminal.during(() => `SQS moves the dead letters of ${task.name}: ${moved} …`, work);
+  printResult(
+    terminal,
+    options,
+    { task: task.name, moved: result },
+    () => `${result} dead letters moved to ${task.name}.`,
+  );
 }
 
 function line({ redriven, skipped, failed }: RedriveCounts): string {
-  return `${total(redriven)} put back, ${total(skipped)} left, ${total(failed)} failed`;
+  return `${total(redriven)} redriven, ${total(skipped)} left, ${total(failed)} failed`;
 }
 
 function summary(
@@ -88,11 +99,13 @@ function summary(
   { redriven, skipped, returned, failed, mayHaveMore }: RedriveResult,
   isDry: boolean,
 ): string {
-  const lines = [`${total(redriven)} letters ${isDry ? 'would go' : 'went'} back to ${name}${codes(redriven)}.`];
-  if (total(skipped) > 0) lines.push(`${total(skipped)} were left${codes(skipped)}.`);
-  if (total(returned) > 0) lines.push(`${total(returned)} came meanwhile, and were left${codes(returned)}.`);
-  if (total(failed) > 0) lines.push(`${total(failed)} could not be put back, and are where they were${codes(failed)}.`);
-  if (mayHaveMore) lines.push('There may be more: the queue went on giving those that were left. Ask again.');
+  const lines = [`${total(redriven)} dead letters ${isDry ? 'would be ' : ''}redriven to ${name}${codes(redriven)}.`];
+  if (total(skipped) > 0) lines.push(`${total(skipped)} left in the queue${codes(skipped)}.`);
+  if (total(returned) > 0)
+    lines.push(`${total(returned)} dead-lettered during the redrive, and left${codes(returned)}.`);
+  if (total(failed) > 0) lines.push(`${total(failed)} not redriven, and still in the queue${codes(failed)}.`);
+  if (mayHaveMore)
+    lines.push('There may be more: the queue returned only messages that were read already. Run the command again.');
   return lines.join('\n');
 }
 

@@ -1,20 +1,20 @@
 import type { RunningTask } from '../../localstack/one-process/task.ts';
 
-/** One task's counters as a line. */
+/** A task's counters as one line. */
 export function countersText({ name, counters, queue, deadLetterQueue }: RunningTask): string {
   const { incoming, filtered, outgoing, deadLettered, failed } = counters;
-  const held = queue?.counts;
-  const waiting = held === undefined ? 0 : held.visible + held.inFlight + held.delayed;
-  const letters = deadLetterQueue?.counts.visible ?? 0;
+  const counts = queue?.counts;
+  const waiting = counts === undefined ? 0 : counts.visible + counts.inFlight + counts.delayed;
+  const deadLetters = deadLetterQueue?.counts.visible ?? 0;
   const parts = [
     `${incoming} incoming`,
     `${filtered} filtered`,
     `${outgoing} outgoing`,
     `${deadLettered} dead-lettered`,
   ];
-  if (failed > 0) parts.push(`${failed} tries failed`);
+  if (failed > 0) parts.push(`${failed} attempts failed`);
   if (waiting > 0) parts.push(`${waiting} waiting`);
-  if (letters > deadLettered) parts.push(`${letters} in the dead-letter queue`);
+  if (deadLetters > deadLettered) parts.push(`${deadLetters} in the dead-letter queue`);
   return `${name}: ${parts.join(', ')}`;
 }
 
@@ -47,10 +47,10 @@ export function watchCounters(
 /** Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
 export function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isInterrupted = false;
     const interrupt = () => {
-      if (asked) process.exit(130);
-      asked = true;
+      if (isInterrupted) process.exit(130);
+      isInterrupted = true;
       resolve();
     };
     process.on('SIGINT', interrupt);

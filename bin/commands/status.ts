@@ -1,38 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { pick, type TaskReport } from '../cloud/cloud.ts';
-import { answer, type Operator, onCloud, operatorCommand, type Where } from './operator.ts';
+import { type Operator, onCloud, operatorCommand, printResult, type Scope } from './operator.ts';
 import { printable } from './printable.ts';
 import { span, table, time } from './table.ts';
 
-interface StatusOptions extends Where {
+interface StatusOptions extends Scope {
   readonly watch?: boolean;
 }
 
-const WATCH_EACH_MS = 2_000;
+const REFRESH_MS = 2_000;
 
-/** `outflow status`: how tasks are. */
+/** `outflow status`: shows the state of tasks. */
 export function statusCommand(operator: Operator): Command {
   const command = operatorCommand('status', operator)
     .description(
-      'Show how a task is, or each: state, cause, since when, backlog, dead letters; exits with 1 when one cannot go on',
+      'Show the state of a task, or of each: cause, since when, backlog, dead letters; exits with 1 if one is stopped',
     )
     .argument('[task]', 'name of the task, or path of its construct (default: all)');
-  if (!operator.isHere) command.option('--watch', 'show it again every two seconds, until Ctrl-C');
+  if (!operator.isInProcess) command.option('--watch', 'refresh every two seconds, until Ctrl-C');
   return command.action((name: string | undefined, options: StatusOptions) =>
     onCloud(operator, options, async (cloud, terminal) => {
       const read = async () => {
         const reports = await Promise.all(pick(await cloud.tasks(), name).map((task) => task.status()));
-        return { reports, isBad: reports.some(cannotGoOn) };
+        return { reports, hasStopped: reports.some(isStopped) };
       };
       const show = ({ reports }: { reports: readonly TaskReport[] }) =>
-        answer(terminal, options, reports, () => statusText(reports, { now: Date.now(), columns: terminal.columns }));
+        printResult(terminal, options, reports, () =>
+          statusText(reports, { now: Date.now(), columns: terminal.columns }),
+        );
       const first = await terminal.during(() => 'Reading the tasks …', read());
       if (options.watch) terminal.clear();
       show(first);
-      if (first.isBad) terminal.fail();
+      if (first.hasStopped) terminal.fail();
       while (options.watch) {
-        await sleep(WATCH_EACH_MS);
+        await sleep(REFRESH_MS);
         const next = await read();
         terminal.clear();
         show(next);
@@ -41,12 +43,12 @@ export function statusCommand(operator: Operator): Command {
   );
 }
 
-/** Whether a task waits for somebody, or for its sink. */
-export function cannotGoOn({ status }: TaskReport): boolean {
+/** Whether a task waits for its operator or for its sink. */
+export function isStopped({ status }: TaskReport): boolean {
   return status === 'Ready' || status === 'Start Failed';
 }
 
-/** Reports for people: a table, and below it why tasks do not run. */
+/** Reports as a table, with the reasons of stopped tasks below it. */
 export function statusText(reports: readonly TaskReport[], { now, columns }: { now: number; columns: number }): string {
   const rows = reports.map((report) => [
     report.task,
@@ -68,6 +70,6 @@ function reasons({ task, cause, stoppedAt, intakeStopped }: TaskReport): string[
   const lines = [];
   if (cause !== undefined) lines.push(`${task}: ${printable(cause)}`);
   if (stoppedAt !== undefined) lines.push(`${task}: stopped at ${time(stoppedAt)} UTC`);
-  if (intakeStopped) lines.push(`${task}: its rules are off; what is published now is not kept`);
+  if (intakeStopped) lines.push(`${task}: its rules are disabled; messages published now are not kept`);
   return lines;
 }

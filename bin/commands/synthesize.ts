@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Synthesizes the CDK app of a folder as the CDK command would: its `build`, then its `app`, both from `cdk.json`.
+ * Synthesizes the CDK app of a folder as `cdk synth` does: runs `build`, then `app`, both from `cdk.json`.
  *
  * @returns the folder of the cloud assembly.
- * @throws when there is no `cdk.json`, or one of the two fails; what they print is in the message.
+ * @throws if there is no `cdk.json`, or one of the two commands fails; the message contains their output.
  */
 export async function synthesize(folder: string, assembly = join(folder, 'cdk.out')): Promise<string> {
   const file = join(folder, 'cdk.json');

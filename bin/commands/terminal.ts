@@ -1,29 +1,29 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 
-/** Where a command writes, and whom it asks. */
+/** The output of a command, and its questions. */
 export interface Terminal {
-  /** Somebody is there to be asked. */
+  /** A person can answer questions. */
   readonly isInteractive: boolean;
   readonly columns: number;
-  /** The answer, for standard output. */
+  /** Prints the result to standard output. */
   print(text: string): void;
-  /** What is said beside it. */
+  /** Prints a note to standard error. */
   note(text: string): void;
-  /** Says what goes on, once it has taken a second, until it ends. */
+  /** Shows progress while work runs, if it takes longer than a second. */
   during<Result>(describe: () => string, work: Promise<Result>): Promise<Result>;
   confirm(question: string): Promise<boolean>;
-  /** Clears what was printed before. */
+  /** Clears the screen. */
   clear(): void;
-  /** The answer is a bad one: the exit code is 1. */
+  /** Sets the exit code to 1. */
   fail(): void;
 }
 
-const EACH_MS = 1_000;
-/** In a log, each line stays. */
-const EACH_MS_IN_A_LOG = 5_000;
+const PROGRESS_MS = 1_000;
+/** A log keeps every line, so it gets fewer. */
+const PROGRESS_IN_LOG_MS = 5_000;
 
-/** The terminal of this process: answers on standard output, all else on standard error. */
+/** The terminal of this process: results on standard output, everything else on standard error. */
 export function processTerminal(): Terminal {
   const { stdin, stdout, stderr } = process;
   return {
@@ -36,11 +36,11 @@ export function processTerminal(): Terminal {
       let hasShown = false;
       let elapsedMs = 0;
       const timer = setInterval(() => {
-        elapsedMs += EACH_MS;
-        if (!stderr.isTTY && hasShown && elapsedMs % EACH_MS_IN_A_LOG !== 0) return;
+        elapsedMs += PROGRESS_MS;
+        if (!stderr.isTTY && hasShown && elapsedMs % PROGRESS_IN_LOG_MS !== 0) return;
         hasShown = true;
         show();
-      }, EACH_MS);
+      }, PROGRESS_MS);
       try {
         return await work;
       } finally {
@@ -51,7 +51,7 @@ export function processTerminal(): Terminal {
     async confirm(question) {
       const lines = createInterface({ input: stdin, output: stderr });
       try {
-        // An end of input is no answer.
+        // The end of input counts as no.
         const answer = await Promise.race([lines.question(`${question} [y/N] `), once(lines, 'close').then(() => '')]);
         return /^(y|yes|ok)$/i.test(answer.trim());
       } finally {

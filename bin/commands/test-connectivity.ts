@@ -1,21 +1,19 @@
 import type { Command } from 'commander';
 import { type CloudTask, pick } from '../cloud/cloud.ts';
-import { answer, type Operator, onCloud, operatorCommand, type Where } from './operator.ts';
+import { type Operator, onCloud, operatorCommand, printResult, type Scope } from './operator.ts';
 import { table } from './table.ts';
 
-/** `outflow test-connectivity`: whether sinks can be reached and used from where the workers run. */
+/** `outflow test-connectivity`: tests whether the workers can reach and use their sinks. */
 export function testConnectivityCommand(operator: Operator): Command {
   return operatorCommand('test-connectivity', operator)
-    .description(
-      "Ask a task's function, or each, whether its sink can be reached and used; exits with 1 when one cannot",
-    )
+    .description("Test whether a task's function, or each, can reach and use its sink; exits with 1 if one cannot")
     .argument('[task]', 'name of the task, or path of its construct (default: all that have a worker)')
-    .action((name: string | undefined, where: Where) =>
-      onCloud(operator, where, async (cloud, terminal) => {
-        const asking = async () => Promise.all(asked(await cloud.tasks(), name).map(ask));
-        const results = await terminal.during(() => 'Asking the functions …', asking());
+    .action((name: string | undefined, scope: Scope) =>
+      onCloud(operator, scope, async (cloud, terminal) => {
+        const testing = async () => Promise.all(tasksToTest(await cloud.tasks(), name).map(test));
+        const results = await terminal.during(() => 'Testing the connections …', testing());
         if (results.some(({ ok }) => !ok)) terminal.fail();
-        answer(terminal, where, results, () =>
+        printResult(terminal, scope, results, () =>
           table(
             results.map(({ task, ok, detail }) => [task, ok ? 'ok' : 'FAILED', detail]),
             Number.POSITIVE_INFINITY,
@@ -25,12 +23,12 @@ export function testConnectivityCommand(operator: Operator): Command {
     );
 }
 
-// One without a worker has nothing to ask; named, it says so.
-function asked(tasks: readonly CloudTask[], name: string | undefined): readonly CloudTask[] {
+// A task without a worker cannot be tested. It is left out, unless it is named: then the error says why.
+function tasksToTest(tasks: readonly CloudTask[], name: string | undefined): readonly CloudTask[] {
   return pick(tasks, name).filter(({ hasWorker }) => hasWorker || name !== undefined);
 }
 
-async function ask(task: CloudTask): Promise<{ task: string; ok: boolean; detail: string }> {
+async function test(task: CloudTask): Promise<{ task: string; ok: boolean; detail: string }> {
   try {
     return { task: task.name, ...(await task.testConnectivity()) };
   } catch (error) {

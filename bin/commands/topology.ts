@@ -4,10 +4,10 @@ import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { jsonText } from './printable.ts';
 import { synthesize } from './synthesize.ts';
 
-/** `outflow topology`: the ways of messages through the tasks of a CDK app, as a picture. */
+/** `outflow topology`: prints the routes of messages through the tasks of a CDK app. */
 export function topologyCommand(): Command {
   return new Command('topology')
-    .description('Draw the ways of messages through the tasks of a CDK app, as a Mermaid flowchart')
+    .description('Print the routes of messages through the tasks of a CDK app, as a Mermaid flowchart')
     .argument(
       '[assembly]',
       'a synthesized cloud assembly, such as cdk.out; without it, the app in this folder is synthesized',
@@ -15,14 +15,14 @@ export function topologyCommand(): Command {
     .option('--json', 'print nodes and edges as JSON')
     .action(async (given: string | undefined, options: { readonly json?: boolean }) => {
       const stacks = readAssembly(given ?? (await synthesizeHere()));
-      if (stacks.every(({ tasks }) => tasks.length === 0)) throw new Error('there are no tasks in this assembly');
+      if (stacks.every(({ tasks }) => tasks.length === 0)) throw new Error('the assembly has no OutflowTask');
       const topology = topologyOf(stacks);
       console.log(options.json ? jsonText(topology) : toMermaid(topology).trimEnd());
     });
 }
 
-// The picture alone goes to standard output, so that it can be kept in a file.
+// Standard output holds the diagram alone, so that it can be redirected to a file.
 function synthesizeHere(): Promise<string> {
-  console.error('Synthesizing the app of this folder …');
+  console.error('Synthesizing the app in this folder …');
   return synthesize(process.cwd());
 }

@@ -19,16 +19,16 @@ interface TryCommandOptions {
   readonly expect: TryResult['outcome'];
 }
 
-/** `outflow try`: a sample message through every stage of a task; nothing is sent. */
+/** `outflow try`: takes a sample message through every stage of a task, and sends nothing. */
 export function tryCommand(): Command {
   return new Command('try')
     .description('Take a sample message through every stage of a task, and send nothing')
     .argument('[task]', 'name of the task (default: the only one)')
-    .option('-t, --topic <topic>', 'topic that the message is published on')
+    .option('-t, --topic <topic>', 'topic of the message')
     .option('-m, --payload <text>', 'payload')
     .option('-f, --payload-file <file>', 'payload, from a file; - for standard input')
     .option('-i, --client-id <id>', 'client id of the publisher')
-    .option('-D, --user-property <key=value>', 'MQTT 5 user property; may be given several times', asPair, [])
+    .option('-D, --user-property <key=value>', 'MQTT 5 user property; repeatable', asPair, [])
     .option(
       '--message <file>',
       'the whole message as JSON (topic, payload, clientid, userProperties …), or the body of a dead letter',
@@ -36,7 +36,7 @@ export function tryCommand(): Command {
     .option('--assembly <folder>', 'a synthesized cloud assembly (default: the app in this folder is synthesized)')
     .option('--spec <file>', "the task's spec, in place of an assembly")
     .addOption(
-      new Option('--expect <outcome>', 'exit with 1 when the outcome is another')
+      new Option('--expect <outcome>', 'exit with 1 for any other outcome')
         .choices(['delivered', 'filtered', 'deadLettered', 'notSelected'])
         .default('delivered'),
     )
@@ -67,7 +67,7 @@ function readMessage(options: TryCommandOptions): SampleMessage {
   const others = [topic, payload, payloadFile, clientId, ...userProperty];
   if (isBuffered && others.some((other) => other !== undefined))
     throw new Error(
-      `${options.message} is what a buffer or a dead-letter queue holds, whole; expected no -t, -m, -f, -i or -D beside it`,
+      `--message: ${options.message} is the whole body of a buffered message or dead letter; expected no -t, -m, -f, -i or -D`,
     );
   return {
     ...given,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { awsCloud, type Clients } from '../../bin/cloud/aws.ts';
 import { METADATA_KEY, METADATA_VERSION, type TaskMetadata } from '../../lambdas/core/metadata.ts';
 
-const BROUGHT: TaskMetadata = {
+const IMPORTED: TaskMetadata = {
   task: 'Warm',
   path: 'Plant/Warm',
   sink: 'kinesis',
@@ -16,7 +16,7 @@ const BROUGHT: TaskMetadata = {
 
 const ANSWERS: Readonly<Record<string, object>> = {
   GetTemplate: {
-    TemplateBody: JSON.stringify({ Metadata: { [METADATA_KEY]: { v: METADATA_VERSION, tasks: [BROUGHT] } } }),
+    TemplateBody: JSON.stringify({ Metadata: { [METADATA_KEY]: { v: METADATA_VERSION, tasks: [IMPORTED] } } }),
   },
   ListStackResources: {
     StackResourceSummaries: ['WarmWorker', 'WarmMapping'].map((id) => ({
@@ -24,13 +24,13 @@ const ANSWERS: Readonly<Record<string, object>> = {
       PhysicalResourceId: `the-${id}`,
     })),
   },
-  GetFunctionConfiguration: { Environment: { Variables: { DEAD_LETTER_QUEUE_URL: 'https://sqs/letters' } } },
-  GetEventSourceMapping: { EventSourceArn: 'arn:aws:kinesis:us-east-1:111111111111:stream/theirs' },
+  GetFunctionConfiguration: { Environment: { Variables: { DEAD_LETTER_QUEUE_URL: 'https://sqs/dead-letters' } } },
+  GetEventSourceMapping: { EventSourceArn: 'arn:aws:kinesis:us-east-1:111111111111:stream/other' },
   GetQueueAttributes: { Attributes: { ApproximateNumberOfMessages: '4', ApproximateNumberOfMessagesNotVisible: '3' } },
   PutRecords: { Records: [{ ErrorCode: 'throttled' }] },
 };
 
-describe('a task in a stack, of which queue and stream are another’s', () => {
+describe('a task whose queue and stream are in another stack', () => {
   const sent: [string, Record<string, unknown>][] = [];
   const answering = {
     async send(command: { input: Record<string, unknown> }) {
@@ -43,16 +43,19 @@ describe('a task in a stack, of which queue and stream are another’s', () => {
   const clients = { cloudFormation, lambda: answering, sqs: answering, kinesis: answering } as unknown as Clients;
   const warm = async () => (await awsCloud({ stackNames: ['Plant'], onNote() {} }, clients).tasks())[0]!;
 
-  it('has its letters go back into the stream that its mapping reads', async () => {
-    const letters = await (await warm()).letters();
-    const letter = { messageId: 'm', receiptHandle: 'r', body: '{}', attributes: {}, sentAt: 0 };
-    expect(await letters.putBack([letter])).toEqual([false]);
+  it('redrives to the stream that its mapping reads', async () => {
+    const queue = await (await warm()).deadLetterQueue();
+    const deadLetter = { messageId: 'm', receiptHandle: 'r', body: '{}', attributes: {}, sentAt: 0 };
+    expect(await queue.redrive([deadLetter])).toEqual([false]);
     expect(sent).toContainEqual(['GetEventSourceMapping', { UUID: 'the-WarmMapping' }]);
-    expect(sent).toContainEqual(['PutRecords', expect.objectContaining({ StreamName: 'theirs' })]);
+    expect(sent).toContainEqual(['PutRecords', expect.objectContaining({ StreamName: 'other' })]);
   });
 
-  it('has its letters counted in the queue that its worker knows', async () => {
-    expect(await (await warm()).countLetters()).toBe(7);
-    expect(sent).toContainEqual(['GetQueueAttributes', expect.objectContaining({ QueueUrl: 'https://sqs/letters' })]);
+  it('counts the dead letters of the queue that its worker names', async () => {
+    expect(await (await warm()).countDeadLetters()).toBe(7);
+    expect(sent).toContainEqual([
+      'GetQueueAttributes',
+      expect.objectContaining({ QueueUrl: 'https://sqs/dead-letters' }),
+    ]);
   });
 });

@@ -2,11 +2,11 @@ import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CloudTask, reportOf, type TaskReport } from '../../bin/cloud/cloud.ts';
-import { readLetter } from '../../bin/cloud/letter.ts';
-import { letterText } from '../../bin/commands/dlq.ts';
+import { readDeadLetter } from '../../bin/cloud/dead-letter.ts';
+import { progress } from '../../bin/commands/change-state.ts';
+import { deadLetterText } from '../../bin/commands/dlq.ts';
 import { readLines } from '../../bin/commands/lines.ts';
 import { jsonText, printable } from '../../bin/commands/printable.ts';
-import { verdict } from '../../bin/commands/reach.ts';
 import { statusText } from '../../bin/commands/status.ts';
 import { INITIAL_STATE, type TaskState } from '../../lambdas/core/task-state.ts';
 import { envelope } from '../support/messages.ts';
@@ -33,7 +33,7 @@ const HOSTILE = fc.string({
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
 const ACTS_ON_A_TERMINAL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/;
 
-describe('what comes from messages', () => {
+describe('text from messages', () => {
   it('never acts on the terminal', () => {
     fc.assert(
       fc.property(HOSTILE, (text) => {
@@ -43,7 +43,7 @@ describe('what comes from messages', () => {
         const attributes = { ERROR_MESSAGE: { DataType: 'String', StringValue: text } };
         const stored = { messageId: text, attributes, sentAt: 0 };
         for (const body of [text, JSON.stringify(envelope(text, { topic: text, clientid: text }))])
-          expect(letterText(readLetter({ ...stored, body }))).not.toMatch(ACTS_ON_A_TERMINAL);
+          expect(deadLetterText(readDeadLetter({ ...stored, body }))).not.toMatch(ACTS_ON_A_TERMINAL);
         const report = reportOf({ ...READINGS, state: stopped(text) }, 0);
         expect(statusText([report], { now: 0, columns: 200 })).not.toMatch(ACTS_ON_A_TERMINAL);
       }),
@@ -74,7 +74,7 @@ const stopped = (cause: string, at = 10): TaskState => ({
 });
 
 describe('a report', () => {
-  it('sets the state that is kept right by what the mappings say now', () => {
+  it('corrects the stored state by the states of the mappings', () => {
     const running = { ...INITIAL_STATE, status: 'Running' as const, since: 7 };
     const report = (state: TaskState, mappings: string[]) => reportOf({ ...READINGS, state, mappings }, 99);
     expect(report(running, ['Enabled', 'Enabled'])).toMatchObject({
@@ -100,24 +100,24 @@ describe('waiting for a task', () => {
   const enable = { kind: 'enable' } as const;
   const pause = { kind: 'pause', stopIntake: false } as const;
 
-  it('takes no old failure for an answer, and a new one for what it is', () => {
+  it('ignores an old failure, and reports a new one', () => {
     const before = report(stopped('gone', 10), ['Disabled', 'Disabled']);
-    expect(verdict(enable, before, before)).toBe('underWay');
-    expect(verdict(enable, before, report(stopped('gone', 20)))).toBe('failed');
-    expect(verdict(enable, before, report(INITIAL_STATE))).toBe('reached');
-    expect(verdict(enable, before, report(INITIAL_STATE, ['Enabled', 'Enabling']))).toBe('underWay');
+    expect(progress(enable, before, before)).toBe('pending');
+    expect(progress(enable, before, report(stopped('gone', 20)))).toBe('failed');
+    expect(progress(enable, before, report(INITIAL_STATE))).toBe('reached');
+    expect(progress(enable, before, report(INITIAL_STATE, ['Enabled', 'Enabling']))).toBe('pending');
   });
 
-  it('is over for a pause when both mappings have stopped', () => {
+  it('ends for a pause when both mappings are disabled', () => {
     const paused: TaskState = { ...INITIAL_STATE, desired: 'Paused' };
     const before = report(INITIAL_STATE);
-    expect(verdict(pause, before, report(paused, ['Disabled', 'Disabling']))).toBe('underWay');
-    expect(verdict(pause, before, report(paused, ['Disabled', 'Disabled']))).toBe('reached');
+    expect(progress(pause, before, report(paused, ['Disabled', 'Disabling']))).toBe('pending');
+    expect(progress(pause, before, report(paused, ['Disabled', 'Disabled']))).toBe('reached');
   });
 });
 
 describe('the commands', () => {
-  const asked: object[] = [];
+  const requests: object[] = [];
   let state = stopped('stream gone');
   const warm = {
     name: 'Warm',
@@ -125,8 +125,8 @@ describe('the commands', () => {
     hasWorker: true,
     filters: [],
     status: async () => reportOf({ ...READINGS, state }, Date.now()),
-    async ask(wish: object) {
-      asked.push(wish);
+    async request(request: object) {
+      requests.push(request);
       state = stopped('stream still gone', 11);
     },
     testConnectivity: async () => ({ ok: false, detail: 'stream gone' }),
@@ -143,7 +143,7 @@ describe('the commands', () => {
     expect((await command(cloud, ['status', 'Plant/Warm'])).failed).toBe(true);
   });
 
-  it('test the connectivity of what has a worker, unless a task is named', async () => {
+  it('test the connectivity of tasks that have a worker, unless a task is named', async () => {
     const ok = { ...warm, testConnectivity: async () => ({ ok: true, detail: 'fine' }) };
     const native = { ...warm, name: 'Native', path: 'Plant/Native', hasWorker: false };
     const both = { tasks: async () => [ok, native], close() {} };
@@ -154,10 +154,10 @@ describe('the commands', () => {
     expect((await command(both, ['test-connectivity', 'Native'])).failed).toBe(true);
   });
 
-  it('exit with 1 after a redrive that cannot tell whether letters are left', async () => {
+  it('exit with 1 after a redrive that may have left dead letters', async () => {
     const other = { messageId: 'm', receiptHandle: 'r', body: '{}', attributes: {}, sentAt: 0 };
-    const letters = { receive: async () => [other], giveBack: async () => {}, keep: async () => {} };
-    const task = { ...warm, rules: [], letters: async () => letters } as unknown as CloudTask;
+    const queue = { receive: async () => [other], release: async () => {}, extend: async () => {} };
+    const task = { ...warm, rules: [], deadLetterQueue: async () => queue } as unknown as CloudTask;
     const words = ['redrive', 'Warm', '--filter', 'REJECTED'];
     expect(await command({ tasks: async () => [task], close() {} }, words)).toEqual({
       failed: true,
@@ -165,27 +165,27 @@ describe('the commands', () => {
     });
   });
 
-  it('ask before a redrive with nothing that only the status would need', async () => {
-    const asked: string[] = [];
-    const task = { ...warm, status: () => Promise.reject(new Error('not allowed')), countLetters: async () => 7 };
+  it('ask for confirmation of a redrive without the permissions of the status', async () => {
+    const questions: string[] = [];
+    const task = { ...warm, status: () => Promise.reject(new Error('not allowed')), countDeadLetters: async () => 7 };
     const { failed } = await command({ tasks: async () => [task], close() {} }, ['redrive', 'Warm'], {
       isInteractive: true,
       async confirm(question) {
-        asked.push(question);
+        questions.push(question);
         return false;
       },
     });
-    expect({ failed, asked }).toEqual({ failed: true, asked: [expect.stringContaining('all 7 dead letters')] });
+    expect({ failed, questions }).toEqual({ failed: true, questions: [expect.stringContaining('all 7 dead letters')] });
   });
 
   it.each([
-    [['pause', 'Warm'], 'name one by its path: Plant/Warm, Other/Warm'],
+    [['pause', 'Warm'], 'give the path of one: Plant/Warm, Other/Warm'],
     [['redrive', 'Plant/Warm', '--all', '--filter', 'EXPIRED'], '--all and --filter EXPIRED: expected one of them'],
     [['redrive', 'Plant/Warm', '--native', '--dry-run'], 'expected no --filter and no --dry-run'],
     [['redrive', 'Plant/Warm', '--rate', '0.5'], 'expected a whole number of at least 1'],
   ])('%j is refused', (words, why) => expect(command(cloud, words)).rejects.toThrow(why));
 
-  it('are typed as lines where tasks run in this process, one after the other; a mistake ends nothing', async () => {
+  it('are typed as lines if tasks run in this process, one after the other; an error ends nothing', async () => {
     const printed: string[] = [];
     const terminal = {
       isInteractive: false,
@@ -198,12 +198,14 @@ describe('the commands', () => {
       fail() {},
     };
     const input = new PassThrough();
-    const lines = readLines({ terminal, isHere: true, open: async () => cloud }, input);
+    const lines = readLines({ terminal, isInProcess: true, open: async () => cloud }, input);
     input.write('status Cold\nnonsense\n\n');
     await new Promise(setImmediate);
     await lines.type('pause Plant/Warm --timeout 1 --stop-intake');
     lines.close();
-    expect(printed.join('\n')).toMatch(/no task Cold[\s\S]*unknown command 'nonsense'[\s\S]*still asked to pause/);
-    expect(asked.at(-1)).toEqual({ kind: 'pause', stopIntake: true });
+    expect(printed.join('\n')).toMatch(
+      /no task Cold[\s\S]*unknown command 'nonsense'[\s\S]*The request stays in effect/,
+    );
+    expect(requests.at(-1)).toEqual({ kind: 'pause', stopIntake: true });
   });
 });

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Cloud, TaskReport } from '../../bin/cloud/cloud.ts';
-import type { Letter } from '../../bin/cloud/letter.ts';
+import type { DeadLetter } from '../../bin/cloud/dead-letter.ts';
 import type { RedriveCounts } from '../../bin/cloud/redrive.ts';
 import { operateCommands } from '../../bin/commands/operate.ts';
 import type { Terminal } from '../../bin/commands/terminal.ts';
@@ -18,19 +18,19 @@ export interface CloudUnderTest {
   delivered(): Promise<readonly number[]>;
   deleteStream(): Promise<void>;
   createStream(): Promise<void>;
-  /** Puts a dead letter into the task's queue for them. */
-  sendLetter(body: string, attributes: Readonly<Record<string, string>>): Promise<void>;
-  /** Removes all letters. */
-  purgeLetters(): Promise<void>;
+  /** Sends a message to the task's dead-letter queue. */
+  sendDeadLetter(body: string, attributes: Readonly<Record<string, string>>): Promise<void>;
+  /** Deletes all dead letters. */
+  purgeDeadLetters(): Promise<void>;
 }
 
 export interface ContractOptions {
   readonly patience: { readonly timeout: number; readonly interval: number };
-  /** Messages that were tried while the sink was away come after up to a minute: wait for those too. */
+  /** Wait also for messages that were tried while the sink was down: they arrive after up to a minute. */
   readonly isPatient: boolean;
 }
 
-/** What an operator's commands promise of tasks, wherever those run. */
+/** What the commands promise, wherever the tasks run. */
 export function cloudContract(open: () => CloudUnderTest, { patience, isPatient }: ContractOptions): void {
   let under: CloudUnderTest;
   let next = 1;
@@ -53,8 +53,12 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
       const delivered = new Set(await under.delivered());
       return numbers.every((n) => delivered.has(n));
     }, patience);
-  const letters = async (...options: string[]) => {
-    const { answer } = await outflow<{ byCode: Record<string, number>; oldest: Letter[] }>('dlq', 'Warm', ...options);
+  const deadLetters = async (...options: string[]) => {
+    const { answer } = await outflow<{ byCode: Record<string, number>; oldest: DeadLetter[] }>(
+      'dlq',
+      'Warm',
+      ...options,
+    );
     return answer;
   };
 
@@ -69,7 +73,7 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
       failed: false,
       answer: [{ task: 'Warm', ok: true, detail: expect.stringContaining('ACTIVE') }],
     });
-    await expect(command(under.cloud, ['status', 'Cold'])).rejects.toThrow(/no task Cold; there: .*Warm/);
+    await expect(command(under.cloud, ['status', 'Cold'])).rejects.toThrow(/no task Cold; expected one of .*Warm/);
   });
 
   it('pauses: messages pile up in the queue, and are delivered once it is enabled', async () => {
@@ -86,7 +90,7 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
     await arrived(numbers);
   });
 
-  it('tells why a task stopped that cannot reach its sink, keeps its backlog, and goes on by itself', async () => {
+  it('reports why a task stopped that cannot reach its sink; it keeps its backlog, and resumes by itself', async () => {
     await under.deleteStream();
     expect((await outflow('test-connectivity', 'Warm')).failed).toBe(true);
     const tried: number[] = [];
@@ -103,7 +107,7 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
       const { waiting, inFlight, retrying } = await status();
       return waiting! + inFlight + retrying >= tried.length + backlog.length;
     }, patience);
-    expect((await letters()).byCode).toEqual({});
+    expect((await deadLetters()).byCode).toEqual({});
 
     await under.createStream();
     await vi.waitUntil(async () => (await status()).status === 'Running', patience);
@@ -111,64 +115,64 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
   });
 
   describe('dead letters', () => {
-    it('are shown with their reasons, and stay; redriven, a letter goes through its task again', async () => {
+    it('are shown with their reasons, and stay; a redriven one passes through its task again', async () => {
       await under.publish('{"n":');
-      const [letter] = await vi.waitUntil(async () => {
-        const { oldest } = await letters('--code', 'INVALID_PAYLOAD');
+      const [deadLetter] = await vi.waitUntil(async () => {
+        const { oldest } = await deadLetters('--code', 'INVALID_PAYLOAD');
         return oldest.length > 0 && oldest;
       }, patience);
-      expect(letter).toMatchObject({ stage: 'filter', task: 'Warm', attempts: 0 });
-      expect((await letters()).byCode).toEqual({ INVALID_PAYLOAD: 1 });
-      const shown = await command(under.cloud, ['dlq', 'Warm', '--show', letter!.id]);
+      expect(deadLetter).toMatchObject({ stage: 'filter', task: 'Warm', attempts: 0 });
+      expect((await deadLetters()).byCode).toEqual({ INVALID_PAYLOAD: 1 });
+      const shown = await command(under.cloud, ['dlq', 'Warm', '--show', deadLetter!.id]);
       expect(shown.answer).toMatch(/ERROR_CODE +INVALID_PAYLOAD[\s\S]*Payload \(text\)\n\{"n":$/);
 
       const dry = await outflow<RedriveCounts>('redrive', 'Warm', '--dry-run');
       expect(dry.answer.redriven).toEqual({ INVALID_PAYLOAD: 1 });
-      expect((await letters()).oldest[0]!.messageId).toBe(letter!.messageId);
+      expect((await deadLetters()).oldest[0]!.messageId).toBe(deadLetter!.messageId);
 
       const { answer, failed } = await outflow<RedriveCounts>('redrive', 'Warm', '--all');
       expect({ failed, redriven: answer.redriven }).toEqual({ failed: false, redriven: { INVALID_PAYLOAD: 1 } });
-      // It has not become any better: a new letter of the same message, which started afresh.
+      // The payload is still invalid: the same message is dead-lettered again, with new attempts.
       const again = await vi.waitUntil(async () => {
-        return (await letters()).oldest.find(
-          ({ id, messageId }) => id === letter!.id && messageId !== letter!.messageId,
+        return (await deadLetters()).oldest.find(
+          ({ id, messageId }) => id === deadLetter!.id && messageId !== deadLetter!.messageId,
         );
       }, patience);
       expect(again).toMatchObject({ code: 'INVALID_PAYLOAD', attempts: 0 });
-      expect(again.firstSeen).toBeGreaterThan(letter!.firstSeen);
-      await under.purgeLetters();
+      expect(again.firstSeen).toBeGreaterThan(deadLetter!.firstSeen);
+      await under.purgeDeadLetters();
     });
 
-    const sendLetters = async (code: string, count: number) => {
+    const sendDeadLetters = async (code: string, count: number) => {
       const numbers = Array.from({ length: count }, () => next++);
       for (const n of numbers) {
-        const body = envelope(JSON.stringify({ n, temp: 30 }), { id: `letter-${n}` });
-        await under.sendLetter(JSON.stringify(body), { ERROR_CODE: code, MESSAGE_ID: body.id, TASK: 'Warm' });
+        const body = envelope(JSON.stringify({ n, temp: 30 }), { id: `dead-letter-${n}` });
+        await under.sendDeadLetter(JSON.stringify(body), { ERROR_CODE: code, MESSAGE_ID: body.id, TASK: 'Warm' });
       }
       return numbers;
     };
 
     it('of one code are redriven and delivered, the others left', async () => {
-      const [wanted, others] = [await sendLetters('RETRIES_EXHAUSTED', 12), await sendLetters('REJECTED', 3)];
+      const [wanted, others] = [await sendDeadLetters('RETRIES_EXHAUSTED', 12), await sendDeadLetters('REJECTED', 3)];
       const { answer } = await outflow<RedriveCounts>('redrive', 'Warm', '--filter', 'RETRIES_EXHAUSTED');
       expect(answer).toMatchObject({ redriven: { RETRIES_EXHAUSTED: 12 }, skipped: { REJECTED: 3 }, failed: {} });
       await arrived(wanted);
       const delivered = new Set(await under.delivered());
       expect(others.filter((n) => delivered.has(n))).toEqual([]);
-      expect((await letters()).byCode).toEqual({ REJECTED: 3 });
-      await under.purgeLetters();
+      expect((await deadLetters()).byCode).toEqual({ REJECTED: 3 });
+      await under.purgeDeadLetters();
     });
 
     it('are lost to none when they are redriven twice at once', async () => {
-      const numbers = await sendLetters('EXPIRED', 25);
+      const numbers = await sendDeadLetters('EXPIRED', 25);
       await Promise.all([outflow('redrive', 'Warm', '--all'), outflow('redrive', 'Warm', '--all')]);
       await arrived(numbers);
-      expect((await letters()).byCode).toEqual({});
+      expect((await deadLetters()).byCode).toEqual({});
     });
   });
 }
 
-/** Carries out a command of the operator's over a cloud, as the terminal would. */
+/** Runs a command over a cloud, with a terminal that collects its output. */
 export async function command(
   cloud: Cloud,
   words: readonly string[],
@@ -189,7 +193,7 @@ export async function command(
     },
   };
   const program = new Command('outflow').exitOverride();
-  const operator = { terminal, isHere: false, open: async () => ({ ...cloud, close() {} }) };
+  const operator = { terminal, isInProcess: false, open: async () => ({ ...cloud, close() {} }) };
   for (const one of operateCommands(operator)) program.addCommand(one.copyInheritedSettings(program));
   try {
     await program.parseAsync(words, { from: 'user' });

@@ -47,7 +47,7 @@ describe('the tasks of this process', () => {
     running = await run(stacks, { reconcileEveryMs: 200, onError() {} });
     device = await mqtt.connectAsync(running.broker.url, { clientId: 'd1' });
     const { kinesis, tasks } = running;
-    const letters = () => tasks[0]!.deadLetterQueue!;
+    const deadLetters = () => tasks[0]!.deadLetterQueue!;
     under = {
       cloud: localCloud(running, stacks, (note) => {
         throw new Error(note);
@@ -64,14 +64,14 @@ describe('the tasks of this process', () => {
         );
       },
       createStream: () => kinesis.createStream(STREAM),
-      async sendLetter(body, attributes) {
+      async sendDeadLetter(body, attributes) {
         const typed = Object.entries(attributes).map(([name, stringValue]) => {
           return [name, { dataType: 'String', stringValue }] as const;
         });
-        letters().send({ body, attributes: Object.fromEntries(typed) });
+        deadLetters().send({ body, attributes: Object.fromEntries(typed) });
       },
-      async purgeLetters() {
-        for (const { receiptHandle } of letters().receive(1_000)) letters().delete(receiptHandle);
+      async purgeDeadLetters() {
+        for (const { receiptHandle } of deadLetters().receive(1_000)) deadLetters().delete(receiptHandle);
       },
     };
   }, 60_000);
@@ -84,7 +84,7 @@ describe('the tasks of this process', () => {
 
   cloudContract(() => under, { patience: PATIENCE, isPatient: false });
 
-  it('puts dead letters back into a stream where that is the buffer, with their whole time to live (F29)', async () => {
+  it('redrives to the stream of a task with a stream buffer, with age zero (F29)', async () => {
     const { deadLetterQueue } = running.tasks.find(({ name }) => name === 'Ordered')!;
     const attributes = { ERROR_CODE: { dataType: 'String', stringValue: 'RETRIES_EXHAUSTED' } };
     deadLetterQueue!.send({ body: JSON.stringify(envelope('once more', { topic: 'ordered' })), attributes });

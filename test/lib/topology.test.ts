@@ -49,7 +49,7 @@ describe('the picture', () => {
   it('is refused by the command where there are no tasks', async () => {
     const app = new App();
     new Topic(new Stack(app, 'None'), 'Topic');
-    await expect(run(app.synth().directory)).rejects.toThrow('no tasks');
+    await expect(run(app.synth().directory)).rejects.toThrow('no OutflowTask');
   });
 });
 

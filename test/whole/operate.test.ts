@@ -67,7 +67,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
           );
         },
         createStream: () => connectKinesis(endpointUrl).createStream(stream),
-        async sendLetter(body, attributes) {
+        async sendDeadLetter(body, attributes) {
           const typed = Object.entries(attributes).map(([name, StringValue]) => {
             return [name, { DataType: 'String', StringValue }] as const;
           });
@@ -79,7 +79,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
             }),
           );
         },
-        async purgeLetters() {
+        async purgeDeadLetters() {
           await sqs.send(new PurgeQueueCommand({ QueueUrl: outputs['WarmDeadLetterQueue'] }));
         },
       };
@@ -98,7 +98,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
 
     it('has SQS move the whole queue by its own move task', async () => {
       const body = JSON.stringify(envelope('{"n":7000,"temp":30}', { id: 'native' }));
-      await under.sendLetter(body, { ERROR_CODE: 'REJECTED', TASK: 'Warm' });
+      await under.sendDeadLetter(body, { ERROR_CODE: 'REJECTED', TASK: 'Warm' });
       const { answer } = await command(cloud, ['redrive', 'Warm', '--native', '--json']);
       expect(JSON.parse(answer)).toEqual({ task: 'Warm', moved: 1 });
       await vi.waitUntil(async () => (await under.delivered()).includes(7000), PATIENCE);

@@ -6,7 +6,7 @@ export interface StoredMessage {
   readonly messageId: string;
   readonly body: string;
   readonly attributes: Readonly<Record<string, StoredAttribute>>;
-  /** When it was sent there: milliseconds since 1970. */
+  /** When it was sent to the queue: milliseconds since 1970. */
   readonly sentAt: number;
 }
 
@@ -17,34 +17,34 @@ export interface StoredAttribute {
   readonly BinaryValue?: Uint8Array | undefined;
 }
 
-/** The code of a letter that says none: SQS moved it after too many receives, or somebody else sent it. */
+/** The code of a dead letter without one: SQS moved it after too many receives, or an unknown sender sent it. */
 export const NO_CODE = 'NONE';
 
-/** A dead letter as its reader sees it. All texts are a device's, a sink's or a stranger's: escape them before a terminal. */
-export interface Letter {
-  /** The queue's own id. */
+/** A dead letter, decoded. All texts come from devices, sinks or unknown senders: escape them before printing. */
+export interface DeadLetter {
+  /** SQS's message id. */
   readonly messageId: string;
   /** The message's id: the attribute MESSAGE_ID, else the envelope's. */
   readonly id: string;
   readonly code: string;
   readonly error: string;
   readonly stage: string | undefined;
-  /** The task that gave it up, where it says. */
+  /** The task that dead-lettered the message; undefined if the message does not name one. */
   readonly task: string | undefined;
-  /** Name of the rule that took its message, or that gave it up. */
+  /** Name of the rule that forwarded the message, or whose action failed. */
   readonly rule: string | undefined;
-  /** Retries that it has had. */
+  /** Number of retries before the message was dead-lettered. */
   readonly attempts: number;
   /** Milliseconds since 1970. */
   readonly firstSeen: number;
-  /** Undefined when the body is no envelope. */
+  /** Undefined if the body is not an envelope. */
   readonly envelope: Envelope | undefined;
   readonly attributes: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** Reads a dead letter; whatever the queue holds becomes one. */
-export function readLetter({ messageId, body, attributes, sentAt }: StoredMessage): Letter {
+/** Decodes a message of a dead-letter queue. Any message becomes a dead letter. */
+export function readDeadLetter({ messageId, body, attributes, sentAt }: StoredMessage): DeadLetter {
   const text = (name: string) => attributes[name]?.StringValue;
   const envelope = tryDecode(body, { messageId, sentAt });
   const ruleError = readRuleError(body);
@@ -55,7 +55,7 @@ export function readLetter({ messageId, body, attributes, sentAt }: StoredMessag
     messageId,
     id: text('MESSAGE_ID') ?? envelope?.id ?? messageId,
     code: text('ERROR_CODE') ?? (ruleError === undefined ? NO_CODE : 'RULE_ACTION_FAILED'),
-    error: text('ERROR_MESSAGE') ?? failures?.join('; ') ?? 'it says no reason',
+    error: text('ERROR_MESSAGE') ?? failures?.join('; ') ?? 'no reason given',
     stage: text('STAGE'),
     task: text('TASK'),
     rule: ruleError?.ruleName ?? RULE_ARN.exec(text('RULE_ARN') ?? '')?.[1],
@@ -73,16 +73,20 @@ export function readLetter({ messageId, body, attributes, sentAt }: StoredMessag
 }
 
 /**
- * Whether a letter is a task's own, in a queue that several tasks may share: by its rule, since tasks of two stacks may have
- * one name. One that tells no rule goes by the task's name; one that tells neither is everybody's.
+ * Whether a dead letter belongs to a task, in a queue that several tasks may share. The rule decides, since tasks of two stacks
+ * may have the same name. A dead letter without a rule belongs to the task of its TASK attribute; one without either belongs to
+ * every task.
  */
-export function isLetterOf({ name, rules }: { name: string; rules: readonly string[] }, letter: Letter): boolean {
-  const { task, rule } = letter;
+export function belongsTo(
+  { name, rules }: { name: string; rules: readonly string[] },
+  deadLetter: DeadLetter,
+): boolean {
+  const { task, rule } = deadLetter;
   if (task !== undefined && task !== name) return false;
   if (rule === undefined || rules.includes(rule)) return true;
-  // Of a rule that the task does not have any more; in one stack no other task has the name.
+  // The rule no longer exists. In the same stack no other task has this name.
   const stack = stackPart(rule);
-  return task !== undefined && stack !== '' && rules.some((own) => stackPart(own) === stack);
+  return task !== undefined && stack !== '' && rules.some((current) => stackPart(current) === stack);
 }
 
 const RULE_ARN = /^arn:[^:]*:iot:[^:]*:[^:]*:rule\/(.+)$/;
@@ -92,14 +96,14 @@ function stackPart(rule: string): string {
   return rule.split('_').slice(0, -2).join('_');
 }
 
-/** How many letters there are of each code, most frequent first. */
-export function countByCode(letters: Iterable<{ readonly code: string }>): Record<string, number> {
+/** Number of dead letters of each code, most frequent first. */
+export function countByCode(deadLetters: Iterable<{ readonly code: string }>): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { code } of letters) counts[code] = (counts[code] ?? 0) + 1;
+  for (const { code } of deadLetters) counts[code] = (counts[code] ?? 0) + 1;
   return Object.fromEntries(Object.entries(counts).sort(([, a], [, b]) => b - a));
 }
 
-/** A payload for reading: JSON where it is, else text, else base64. */
+/** A payload for display: its JSON value if it is JSON, else its text if it is UTF-8, else base64. */
 export function showPayload(payload: string): { json: unknown } | { text: string } | { base64: string } {
   const bytes = Buffer.from(payload, 'base64');
   let text: string;
@@ -127,8 +131,8 @@ function tryDecode(body: string, received: { messageId: string; sentAt: number }
 function readRuleError(body: string): RuleErrorMessage | undefined {
   try {
     const value = JSON.parse(body) as Partial<RuleErrorMessage> | null;
-    const isOne = typeof value?.base64OriginalPayload === 'string' && Array.isArray(value.failures);
-    return isOne ? (value as RuleErrorMessage) : undefined;
+    const isRuleError = typeof value?.base64OriginalPayload === 'string' && Array.isArray(value.failures);
+    return isRuleError ? (value as RuleErrorMessage) : undefined;
   } catch {
     return undefined;
   }
