@@ -1,4 +1,4 @@
-/** First in, first out, without `Array.shift`, whose cost grows with the length. */
+/** A first-in, first-out queue. The cost of `Array.shift` grows with the length; this `shift` takes constant time. */
 export class Fifo<T> {
   #items: (T | undefined)[];
   #head = 0;

@@ -5,36 +5,36 @@ import { compileRule, type RuleTargets, type TopicRule } from './rules/topic-rul
 export interface StandInOptions {
   readonly rules: readonly TopicRule[];
   readonly targets: RuleTargets;
-  /** @default a free one */
+  /** MQTT port on 127.0.0.1. @default - a free port */
   readonly port?: number | undefined;
   readonly accountId?: string;
-  /** Rules that are switched off for now, by name. */
-  readonly switchedOff?: ReadonlySet<string>;
-  /** Hears of rules that could neither act nor run their error action, and of the broker's own errors. */
+  /** Names of rules that are disabled at present. */
+  readonly disabledRules?: ReadonlySet<string>;
+  /** Called when a rule's action and its error action fail, and for errors of the broker. */
   readonly onError: (error: Error) => void;
 }
 
 /**
- * Stands in for AWS IoT Core where there is none: a broker, and the topic rules of a template.
+ * Starts the stand-in for AWS IoT Core: an MQTT broker that runs topic rules.
  *
- * @throws InvalidSqlError when a rule's SQL is not understood.
+ * @throws InvalidSqlError when a rule's SQL is not supported.
  */
 export async function startStandIn({
   rules,
   targets,
   port = 0,
   accountId,
-  switchedOff,
+  disabledRules,
   onError,
 }: StandInOptions): Promise<Broker> {
-  const running = rules.map((rule) => ({ name: rule.name, run: compileRule(rule, targets) }));
+  const compiled = rules.map((rule) => ({ name: rule.name, run: compileRule(rule, targets) }));
   return startBroker({
     port,
     onError,
     async onPublish(publication) {
       const message = { ...toMessage(publication), accountId };
-      const on = running.filter(({ name }) => !switchedOff?.has(name));
-      const results = await Promise.allSettled(on.map(({ run }) => run(message)));
+      const enabled = compiled.filter(({ name }) => !disabledRules?.has(name));
+      const results = await Promise.allSettled(enabled.map(({ run }) => run(message)));
       for (const result of results) if (result.status === 'rejected') onError(result.reason);
     },
   });

@@ -25,7 +25,7 @@ export interface LocalControlOptions {
   readonly retryQueue: Queue | undefined;
   /** Names of the task's rules. */
   readonly rules: readonly string[];
-  readonly switchedOff: Set<string>;
+  readonly disabledRules: Set<string>;
   /** Calls the worker's function. */
   readonly invoke: (event: never) => Promise<unknown>;
   /** Whether it is deployed to run. */
@@ -34,7 +34,7 @@ export interface LocalControlOptions {
 }
 
 export function localControl(options: LocalControlOptions): LocalControl {
-  const { mappings, retryQueue, rules, switchedOff, onError } = options;
+  const { mappings, retryQueue, rules, disabledRules, onError } = options;
   const invoke = options.invoke as (event: object) => Promise<unknown>;
   let state = readState(UNWRITTEN_STATE, options.isEnabled);
   let last: Promise<unknown> = Promise.resolve();
@@ -54,8 +54,8 @@ export function localControl(options: LocalControlOptions): LocalControl {
     },
     async setRules(enabled) {
       for (const rule of rules)
-        if (enabled) switchedOff.delete(rule);
-        else switchedOff.add(rule);
+        if (enabled) disabledRules.delete(rule);
+        else disabledRules.add(rule);
     },
     testConnectivity: () =>
       invoke({ outflow: 'testConnectivity' } satisfies ConnectivityRequest) as Promise<Connectivity>,

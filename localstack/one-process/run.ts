@@ -65,7 +65,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
   const streams = declaredStreams(stacks);
   for (const stream of streams) await kinesis.createStream(stream);
 
-  const switchedOff = new Set<string>();
+  const disabledRules = new Set<string>();
   const api = queueApi(queues, async (_, body) => {
     const message = controlMessage.parse(JSON.parse(body));
     const control = tasks.find(({ name }) => name === message.task)?.control;
@@ -81,7 +81,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
         api: options.aroundSqs?.(api) ?? api,
         aroundHandler: options.aroundHandler,
         secret: options.secret,
-        switchedOff,
+        disabledRules,
         kinesis,
         onBatch: options.onBatch ?? (() => {}),
         onError,
@@ -93,7 +93,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     rules,
     port: options.port,
     accountId: ACCOUNT,
-    switchedOff,
+    disabledRules,
     onError,
     targets: {
       sendToQueue: (url, body) => sendToQueue(queues, tasks, url, body),

@@ -50,7 +50,7 @@ export interface TaskSetup {
   readonly aroundHandler: ((task: string, handler: Handler) => Handler) | undefined;
   readonly secret: ((arn: string) => Promise<string>) | undefined;
   /** Names of rules that are switched off; the task's control adds and takes away its own. */
-  readonly switchedOff: Set<string>;
+  readonly disabledRules: Set<string>;
   readonly kinesis: LocalKinesis;
   /** Hears after each batch. */
   readonly onBatch: (task: RunningTask, report: BatchReport) => void;
@@ -88,7 +88,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     mappings: () => task.mappings,
     retryQueue: base.retryQueue,
     rules: metadata.rules.map((logicalId) => resolve({ Ref: logicalId }) as string),
-    switchedOff: setup.switchedOff,
+    disabledRules: setup.disabledRules,
     invoke: (event) => handler(event, { getRemainingTimeInMillis: () => 60_000 } as Parameters<Handler>[1]),
     isEnabled: metadata.enabled ?? true,
     onError: setup.onError,

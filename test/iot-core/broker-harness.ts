@@ -11,8 +11,8 @@ import {
   startBroker,
 } from '../../localstack/iot-core/broker/broker.ts';
 
-/** What happened, in order; `next` waits for what has not happened yet. */
-export class Log<T> {
+/** Records items in order; `next` waits for the next one. */
+export class Recorder<T> {
   readonly #seen: T[] = [];
   readonly #waiting: ((item: T) => void)[] = [];
 
@@ -34,11 +34,11 @@ export class Log<T> {
   }
 }
 
-/** A broker for one test, with what clients published and what was said of them; the events' own publishes left out. */
-export async function brokerFor(options: BrokerOptions = {}) {
-  const publications = new Log<Publication>();
-  const events = new Log<LifecycleEvent>();
-  const errors = new Log<Error>();
+/** Starts a broker for one test. Publications of lifecycle events are not recorded. */
+export async function startTestBroker(options: BrokerOptions = {}) {
+  const publications = new Recorder<Publication>();
+  const events = new Recorder<LifecycleEvent>();
+  const errors = new Recorder<Error>();
   const broker = await startBroker({
     onLifecycle: events.add,
     onError: errors.add,
@@ -59,11 +59,11 @@ export interface Received {
   packet: IPublishPacket;
 }
 
-export async function clientOf(
+export async function mqttClient(
   broker: Broker,
   options: IClientOptions = {},
-): Promise<MqttClient & { inbox: Log<Received> }> {
-  const inbox = new Log<Received>();
+): Promise<MqttClient & { inbox: Recorder<Received> }> {
+  const inbox = new Recorder<Received>();
   const client = await connectAsync(broker.url, { reconnectPeriod: 0, protocolVersion: 5, ...options }, false);
   client.on('message', (topic, payload, packet) => inbox.add({ topic, text: payload.toString(), packet }));
   client.on('error', () => {});
@@ -73,11 +73,11 @@ export async function clientOf(
   return Object.assign(client, { inbox });
 }
 
-/** A client without a will of its own: says exactly what it is told to. */
-export async function wireTo(broker: Broker, protocolVersion: 4 | 5 = 5) {
+/** A client that sends exactly the packets that a test gives it. */
+export async function rawClient(broker: Broker, protocolVersion: 4 | 5 = 5) {
   const socket = connectSocket(broker.port, broker.host);
   await once(socket, 'connect');
-  const packets = new Log<Packet>();
+  const packets = new Recorder<Packet>();
   const incoming = parser({ protocolVersion });
   incoming.on('packet', packets.add);
   socket.on('data', (chunk) => incoming.parse(chunk));
@@ -91,14 +91,14 @@ export async function wireTo(broker: Broker, protocolVersion: 4 | 5 = 5) {
     closed,
     next: () => packets.next(),
     send: (packet: Packet) => socket.write(generate(packet, { protocolVersion })),
-    async hello(clientId: string, more: object = {}): Promise<Packet> {
+    async connect(clientId: string, more: object = {}): Promise<Packet> {
       this.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion, clientId, clean: true, keepalive: 60, ...more });
       return packets.next();
     },
   };
 }
 
-export function gate() {
+export function latch() {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
     open = resolve;

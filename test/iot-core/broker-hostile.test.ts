@@ -3,7 +3,7 @@ import { generate, type Packet } from 'mqtt-packet';
 import { expect, test } from 'vitest';
 import type { Broker } from '../../localstack/iot-core/broker/broker.ts';
 import { FrameReader } from '../../localstack/iot-core/broker/frames.ts';
-import { brokerFor, clientOf, wireTo } from './broker-harness.ts';
+import { mqttClient, rawClient, startTestBroker } from './broker-harness.ts';
 
 function valid(protocolVersion: 4 | 5): Buffer[] {
   const will = {
@@ -47,7 +47,7 @@ function valid(protocolVersion: 4 | 5): Buffer[] {
   return packets.map((packet) => generate(packet, { protocolVersion }));
 }
 
-/** The bytes of a whole talk, some of them changed, left out or added. */
+/** The bytes of a conversation, some of them changed, removed or added. */
 const mutated = fc
   .record({
     version: fc.constantFrom(4 as const, 5 as const),
@@ -64,41 +64,41 @@ const mutated = fc
     return Buffer.from(bytes);
   });
 
-async function sayAndLeave(broker: Broker, bytes: Buffer): Promise<void> {
-  const wire = await wireTo(broker);
-  wire.socket.removeAllListeners('data').resume().end(bytes);
-  await wire.closed;
+async function sendAndClose(broker: Broker, bytes: Buffer): Promise<void> {
+  const client = await rawClient(broker);
+  client.socket.removeAllListeners('data').resume().end(bytes);
+  await client.closed;
 }
 
-test('nothing a client says kills the broker', async () => {
+test('no bytes from a client stop the broker', async () => {
   const errors: Error[] = [];
-  const { broker } = await brokerFor({ onError: (error) => errors.push(error) });
+  const { broker } = await startTestBroker({ onError: (error) => errors.push(error) });
   const anything = fc.oneof(
     mutated,
     fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   );
   await fc.assert(
-    fc.asyncProperty(anything, (bytes) => sayAndLeave(broker, bytes)),
+    fc.asyncProperty(anything, (bytes) => sendAndClose(broker, bytes)),
     { numRuns: 400 },
   );
   expect(errors).toEqual([]);
-  const client = await clientOf(broker);
+  const client = await mqttClient(broker);
   await client.subscribeAsync('alive', { qos: 1 });
   await client.publishAsync('alive', 'yes', { qos: 1 });
   expect(await client.inbox.next()).toMatchObject({ text: 'yes' });
 });
 
-test('a talk cut into any chunks is understood alike', async () => {
-  const { broker, publications } = await brokerFor();
-  const talk = Buffer.concat(valid(5).slice(0, 2));
+test('packets are read alike, whatever chunks they arrive in', async () => {
+  const { broker, publications } = await startTestBroker();
+  const bytes = Buffer.concat(valid(5).slice(0, 2));
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.nat(talk.length), { maxLength: 5 }), async (cuts) => {
-      const wire = await wireTo(broker);
-      wire.socket.setNoDelay(true);
-      const ends = [0, ...cuts.sort((a, b) => a - b), talk.length];
+    fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 5 }), async (cuts) => {
+      const client = await rawClient(broker);
+      client.socket.setNoDelay(true);
+      const ends = [0, ...cuts.sort((a, b) => a - b), bytes.length];
       for (let index = 1; index < ends.length; index += 1) {
         await new Promise<void>((resolve) =>
-          wire.socket.write(talk.subarray(ends[index - 1], ends[index]), () => resolve()),
+          client.socket.write(bytes.subarray(ends[index - 1], ends[index]), () => resolve()),
         );
       }
       let publication = await publications.next();
@@ -108,13 +108,13 @@ test('a talk cut into any chunks is understood alike', async () => {
         ['a', '2'],
         ['b', '3'],
       ]);
-      wire.socket.destroy();
+      client.socket.destroy();
     }),
     { numRuns: 50 },
   );
 });
 
-test('frames come out as they went in, however cut', () => {
+test('frames leave the reader unchanged, whatever chunks they arrive in', () => {
   const frame = fc.uint8Array({ maxLength: 300 }).map((body) => {
     const length = body.length < 128 ? [body.length] : [(body.length % 128) | 128, body.length >> 7];
     return Buffer.from([0x30, ...length, ...body]);

@@ -1,25 +1,25 @@
 import { expect, test } from 'vitest';
 import type { Publication } from '../../localstack/iot-core/broker/broker.ts';
 import { startBroker } from '../../localstack/iot-core/broker/broker.ts';
-import { brokerFor, clientOf, Log, wireTo } from './broker-harness.ts';
+import { mqttClient, Recorder, rawClient, startTestBroker } from './broker-harness.ts';
 
-test('events are told, published to subscribers, and have AWS’s fields', async () => {
-  const { broker, events } = await brokerFor({ now: () => 42 });
-  const watcher = await clientOf(broker, { clientId: 'watcher' });
+test('events are reported, published to subscribers, and have AWS’s fields', async () => {
+  const { broker, events } = await startTestBroker({ now: () => 42 });
+  const watcher = await mqttClient(broker, { clientId: 'watcher' });
   await watcher.subscribeAsync('$aws/events/+/+/device', { qos: 1 });
   await events.take(2);
-  const device = await clientOf(broker, { clientId: 'device', protocolVersion: 4 });
+  const device = await mqttClient(broker, { clientId: 'device', protocolVersion: 4 });
   await device.subscribeAsync(['a', 'b/#']);
   await device.unsubscribeAsync('a');
   await device.endAsync();
-  const told = await events.take(4);
+  const reported = await events.take(4);
   const base = {
     clientId: 'device',
     timestamp: 42,
     sessionIdentifier: expect.any(String),
     principalIdentifier: expect.stringMatching(/^[0-9a-f]{64}$/),
   };
-  expect(told).toEqual([
+  expect(reported).toEqual([
     { ...base, eventType: 'connected', ipAddress: '127.0.0.1', versionNumber: 0 },
     { ...base, eventType: 'subscribed', topics: ['a', 'b/#'] },
     { ...base, eventType: 'unsubscribed', topics: ['a'] },
@@ -38,25 +38,25 @@ test('events are told, published to subscribers, and have AWS’s fields', async
     '$aws/events/subscriptions/unsubscribed/device',
     '$aws/events/presence/disconnected/device',
   ]);
-  expect(published.map(({ text }) => JSON.parse(text))).toEqual(told);
+  expect(published.map(({ text }) => JSON.parse(text))).toEqual(reported);
 });
 
-test('rules see the events, of a client id with a wildcard there are none', async () => {
-  const seen = new Log<Publication>();
+test('rules receive the events; a client id with a wildcard has none', async () => {
+  const seen = new Recorder<Publication>();
   const broker = await startBroker({ onPublish: seen.add });
-  await (await wireTo(broker)).hello('odd+id');
-  await (await wireTo(broker)).hello('plain');
+  await (await rawClient(broker)).connect('odd+id');
+  await (await rawClient(broker)).connect('plain');
   expect(await seen.next()).toMatchObject({ topic: '$aws/events/presence/connected/plain', clientId: 'n/a' });
   await broker.close();
 });
 
-test('a lost connection, and shutting down', async () => {
-  const { broker, events } = await brokerFor();
-  const lost = await wireTo(broker);
-  await lost.hello('lost');
+test('disconnect reasons of a lost connection and of a shutdown', async () => {
+  const { broker, events } = await startTestBroker();
+  const lost = await rawClient(broker);
+  await lost.connect('lost');
   lost.socket.destroy();
   expect((await events.take(2))[1]).toMatchObject({ clientId: 'lost', disconnectReason: 'CONNECTION_LOST' });
-  await (await wireTo(broker)).hello('last');
+  await (await rawClient(broker)).connect('last');
   await broker.close();
   expect((await events.take(2))[1]).toMatchObject({
     clientId: 'last',
@@ -64,13 +64,13 @@ test('a lost connection, and shutting down', async () => {
   });
 });
 
-test('a kept session keeps its identifier; the version number starts again after an hour offline', async () => {
+test('a persistent session keeps its identifier; the version number restarts after an hour offline', async () => {
   let now = 0;
-  const { broker, events } = await brokerFor({ now: () => now });
+  const { broker, events } = await startTestBroker({ now: () => now });
   const visit = async () => {
-    const wire = await wireTo(broker, 4);
-    await wire.hello('c', { clean: false });
-    wire.send({ cmd: 'disconnect' });
+    const client = await rawClient(broker, 4);
+    await client.connect('c', { clean: false });
+    client.send({ cmd: 'disconnect' });
     const [connected] = await events.take(2);
     return connected!;
   };

@@ -1,6 +1,6 @@
 import type { IPublishPacket, ISubscription, Packet } from 'mqtt-packet';
 import { describe, expect, test } from 'vitest';
-import { brokerFor, clientOf, wireTo } from './broker-harness.ts';
+import { mqttClient, rawClient, startTestBroker } from './broker-harness.ts';
 
 const publish = (more: Partial<IPublishPacket>): Packet => ({
   cmd: 'publish',
@@ -41,27 +41,27 @@ const violations: [string, Packet, number, string][] = [
 
 describe.each([4, 5] as const)('MQTT version %i', (version) => {
   test.each(violations)('%s ends the connection', async (_, packet, code, disconnectReason) => {
-    const { broker, events } = await brokerFor();
-    const wire = await wireTo(broker, version);
-    await wire.hello('c');
-    wire.send(packet);
-    if (version === 5) expect(await wire.next()).toMatchObject({ cmd: 'disconnect', reasonCode: code });
-    await wire.closed;
+    const { broker, events } = await startTestBroker();
+    const client = await rawClient(broker, version);
+    await client.connect('c');
+    client.send(packet);
+    if (version === 5) expect(await client.next()).toMatchObject({ cmd: 'disconnect', reasonCode: code });
+    await client.closed;
     expect((await events.take(2))[1]).toMatchObject({ disconnectReason });
   });
 
   test('the 51st subscription is refused, the connection stays', async () => {
-    const { broker } = await brokerFor();
-    const client = await clientOf(broker, { protocolVersion: version });
+    const { broker } = await startTestBroker();
+    const client = await mqttClient(broker, { protocolVersion: version });
     for (let n = 0; n < 50; n += 1) await client.subscribeAsync(`t/${n}`);
     await expect(client.subscribeAsync('t/50')).rejects.toThrow();
     await client.unsubscribeAsync('t/0');
     await client.subscribeAsync('t/50');
   });
 
-  test('the largest message AWS takes goes through', async () => {
-    const { broker } = await brokerFor();
-    const client = await clientOf(broker, { protocolVersion: version });
+  test('the largest message that AWS accepts is delivered', async () => {
+    const { broker } = await startTestBroker();
+    const client = await mqttClient(broker, { protocolVersion: version });
     const topic = `1/2/3/4/5/6/7/${'x'.repeat(242)}`;
     await client.subscribeAsync(topic, { qos: 1 });
     await client.publishAsync(topic, Buffer.alloc(128 * 1024, 'x'), { qos: 1 });
@@ -75,10 +75,10 @@ test.each([
   ['user properties over 8 KB', publish({ properties: { userProperties: { a: 'x'.repeat(8192) } } }), 0x97],
   ['AUTH', { cmd: 'auth', reasonCode: 0x18 } as Packet, 0x82],
 ])('MQTT 5: %s', async (_, packet, code) => {
-  const { broker } = await brokerFor();
-  const wire = await wireTo(broker);
-  await wire.hello('c');
-  wire.send(packet);
-  expect(await wire.next()).toMatchObject({ cmd: 'disconnect', reasonCode: code });
-  await wire.closed;
+  const { broker } = await startTestBroker();
+  const client = await rawClient(broker);
+  await client.connect('c');
+  client.send(packet);
+  expect(await client.next()).toMatchObject({ cmd: 'disconnect', reasonCode: code });
+  await client.closed;
 });

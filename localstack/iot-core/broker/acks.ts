@@ -1,22 +1,22 @@
 import { Fifo } from '../../fifo.ts';
 
-interface Pending {
+interface PendingAck {
   messageId: number;
   state: 'waiting' | 'accepted' | 'refused';
 }
 
-/** PUBACKs leave in the order the publishes came (MQTT 4.6), whichever the rules engine takes first. */
+/** Sends PUBACKs in the order of their PUBLISH packets (MQTT 5, section 4.6), whichever publish is accepted first. */
 export class OrderedAcks {
   readonly #send: (messageId: number) => void;
-  readonly #pending = new Fifo<Pending>();
+  readonly #pending = new Fifo<PendingAck>();
 
   constructor(send: (messageId: number) => void) {
     this.#send = send;
   }
 
-  /** Takes a place in the line; the returned function says whether the publish was accepted. */
-  expect(messageId: number): (accepted: boolean) => void {
-    const pending: Pending = { messageId, state: 'waiting' };
+  /** Reserves the next PUBACK for a publish. The caller reports through the returned function whether it was accepted. */
+  reserve(messageId: number): (accepted: boolean) => void {
+    const pending: PendingAck = { messageId, state: 'waiting' };
     this.#pending.push(pending);
     return (accepted) => {
       pending.state = accepted ? 'accepted' : 'refused';

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { announcer, insideSender } from './announce.ts';
 import { Client } from './client.ts';
-import { stamped } from './inbound.ts';
+import { newPublication } from './inbound.ts';
 import { type DisconnectReason, type LifecycleEvent, VersionNumbers } from './lifecycle.ts';
+import { internalPublisher, lifecyclePublisher } from './lifecycle-publisher.ts';
 import { assertPublishable, quotas } from './limits.ts';
 import { assertQuotas } from './properties.ts';
 import type { MessageProperties, Publication } from './publication.ts';
@@ -25,37 +25,43 @@ export type {
 export type { MessageProperties, Publication } from './publication.ts';
 
 export interface BrokerOptions {
-  /** Default: 127.0.0.1, so that nobody else can reach it. */
+  /** @default '127.0.0.1', which other machines cannot reach */
   host?: string;
-  /** Default: a free one. */
+  /** @default - a free port */
   port?: number;
   /**
-   * Called for each accepted publish, in order of arrival. A QoS 1 publish is acknowledged only after it settles; a
-   * rejection goes to onError and leaves the publish unacknowledged. Default: every publish is accepted.
+   * Called for each valid publish, in order of arrival. A QoS 1 publish is acknowledged when the returned promise resolves.
+   * A rejection goes to onError and leaves the publish unacknowledged.
+   *
+   * @default - every publish is accepted
    */
   onPublish?: (publication: Publication) => void | Promise<void>;
-  /** Called before the event is published on its `$aws/events/…` topic. Default: the topic is all there is. */
+  /**
+   * Called before the event is published on its `$aws/events/…` topic.
+   *
+   * @default - the event is only published
+   */
   onLifecycle?: (event: LifecycleEvent) => void;
-  /** Default: a process warning. */
+  /** @default - emits a process warning */
   onError?: (error: Error) => void;
-  /** The clock of timestamps and message expiry. Default: the system's. */
+  /** Milliseconds since the epoch, for timestamps and message expiry. @default Date.now */
   now?: () => number;
 }
 
-/** A publish from inside the process: the republish action, the HTTP data plane. */
+/** A message that the process publishes itself, not an MQTT client. */
 export interface BrokerMessage {
   topic: string;
   payload: Uint8Array | string;
-  /** Default: 0. */
+  /** @default 0 */
   qos?: 0 | 1;
-  /** Default: false. */
+  /** @default false */
   retain?: boolean;
-  /** Default: `n/a`, as AWS's `clientid()` says of messages that no MQTT client sent. */
+  /** @default 'n/a', which `clientid()` of AWS IoT SQL returns for messages that no MQTT client sent */
   clientId?: string;
   sourceIp?: string;
   principal?: string;
   protocolVersion?: 4 | 5;
-  /** Default: a new one. */
+  /** @default - a new UUID */
   traceId?: string;
   properties?: Partial<MessageProperties>;
 }
@@ -65,17 +71,18 @@ export interface Broker {
   readonly port: number;
   readonly url: string;
   /**
-   * Publishes as a client would, onPublish included, and settles as onPublish does. Rejects a topic or size that AWS
-   * would refuse.
+   * Publishes a message to subscribers and to onPublish, and settles as onPublish does.
+   *
+   * @throws when the topic or the size is outside the quotas of AWS IoT Core
    */
   publish(message: BrokerMessage): Promise<void>;
-  /** Ends a client's connection; nothing happens when there is none. Default reason: API_INITIATED_DISCONNECT. */
+  /** Ends a client's connection, if there is one. The default reason is API_INITIATED_DISCONNECT. */
   disconnect(clientId: string, reason?: DisconnectReason): void;
-  /** Reads no more, waits for the onPublish calls under way, then disconnects everybody. */
+  /** Stops reading, waits for the pending onPublish calls, then disconnects all clients. */
   close(): Promise<void>;
 }
 
-/** Starts an MQTT 3.1.1 and 5 broker that behaves as AWS IoT Core's. Sessions and retained messages live in memory. */
+/** Starts a broker for MQTT 3.1.1 and 5 with the limits and lifecycle events of AWS IoT Core. It keeps its state in memory. */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   const { host = '127.0.0.1', port = 0, onPublish = () => {}, onLifecycle = () => {}, now = Date.now } = options;
   const onError = options.onError ?? ((error: Error) => process.emitWarning(error));
@@ -85,9 +92,19 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const router = new Router({ subscriptions, retained, onPublish, onError });
   const sessions = new Sessions(subscriptions, now);
   const wills = new PendingWills();
-  const announce = announcer(router, onLifecycle, onError);
+  const publishLifecycle = lifecyclePublisher(router, onLifecycle, onError);
   const versions = new VersionNumbers();
-  const services: Services = { router, subscriptions, retained, sessions, wills, versions, announce, onError, now };
+  const services: Services = {
+    router,
+    subscriptions,
+    retained,
+    sessions,
+    wills,
+    versions,
+    publishLifecycle,
+    onError,
+    now,
+  };
 
   const connections = new Set<Client>();
   const clients = new Map<string, Client>();
@@ -102,7 +119,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   async function stop(): Promise<void> {
     const closed = once(server, 'close');
     server.close();
-    for (const client of connections) client.drain();
+    for (const client of connections) client.stopReading();
     await router.settled();
     for (const client of connections) {
       client.close('SERVER_INITIATED_DISCONNECT', { code: reasonCodes.serverShuttingDown });
@@ -120,7 +137,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     port: address.port,
     url: `mqtt://${authority}:${address.port}`,
     async publish(message) {
-      await router.accept(fromInside(message, now()));
+      await router.accept(internalPublication(message, now()));
     },
     disconnect(clientId, reason = 'API_INITIATED_DISCONNECT') {
       clients.get(clientId)?.close(reason, { code: disconnectCodes[reason] ?? reasonCodes.unspecified });
@@ -142,11 +159,18 @@ const disconnectCodes: Partial<Record<DisconnectReason, number>> = {
   THROTTLED: reasonCodes.quotaExceeded,
 };
 
-function fromInside({ qos = 0, retain = false, properties, ...message }: BrokerMessage, now: number): Publication {
+function internalPublication(
+  { qos = 0, retain = false, properties, ...message }: BrokerMessage,
+  now: number,
+): Publication {
   const payload = typeof message.payload === 'string' ? Buffer.from(message.payload) : message.payload;
   assertPublishable(message.topic);
-  if (payload.byteLength > quotas.payloadBytes) throw new RangeError(`payload of ${payload.byteLength} bytes`);
-  const all: MessageProperties = { userProperties: [], ...properties };
-  assertQuotas(all);
-  return stamped({ ...insideSender, ...message, payload, qos, retain, dup: false, properties: all }, now);
+  if (payload.byteLength > quotas.payloadBytes)
+    throw new RangeError(`payload: got ${payload.byteLength} bytes; expected at most ${quotas.payloadBytes}`);
+  const allProperties: MessageProperties = { userProperties: [], ...properties };
+  assertQuotas(allProperties);
+  return newPublication(
+    { ...internalPublisher, ...message, payload, qos, retain, dup: false, properties: allProperties },
+    now,
+  );
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { IDisconnectPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
-import { connack, protocolVersion, readTerms, refusal, returnCodes, type Terms } from './connect.ts';
+import { type ConnectionSettings, connack, protocolVersion, readConnect, refusal, returnCodes } from './connect.ts';
 import { Inbound } from './inbound.ts';
 import {
   type DisconnectReason,
@@ -10,91 +10,91 @@ import {
   type SubscriptionEvent,
 } from './lifecycle.ts';
 import { quotas } from './limits.ts';
+import { MqttSocket } from './mqtt-socket.ts';
 import { Outbound } from './outbound.ts';
 import { PacketParser, packetId } from './parser.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 import { subscribe } from './subscribe.ts';
 import { ConnectionViolation, malformed, reasonCodes } from './violation.ts';
-import { Wire } from './wire.ts';
 
 const connectTimeoutMs = 30_000;
 
-/** An accepted CONNECT and what belongs to it. */
+/** The state of a connection whose CONNECT was accepted. */
 interface Established {
-  terms: Terms;
+  settings: ConnectionSettings;
   session: Session;
   inbound: Inbound;
   versionNumber: number;
 }
 
-export interface Closing {
-  /** For an MQTT 5 client; absent when the client itself ended it. */
+export interface CloseOptions {
+  /** The reason code of a DISCONNECT to an MQTT 5 client. @default - no DISCONNECT is sent */
   code?: number;
   message?: string;
-  /** The client's own DISCONNECT withdraws its will. */
-  withoutWill?: boolean;
+  /** Whether the will is discarded, as after a normal DISCONNECT. @default false */
+  discardWill?: boolean;
 }
 
-/** One network connection, from its CONNECT to its end. */
+/** One client connection, from CONNECT to close. */
 export class Client {
-  readonly #wire: Wire;
+  readonly #socket: MqttSocket;
   readonly #services: Services;
   /** The established connections by client id. */
   readonly #clients: Map<string, Client>;
   readonly #parser = new PacketParser();
-  #silence: NodeJS.Timeout;
+  #keepAliveTimer: NodeJS.Timeout;
   #established: Established | undefined;
   #closed = false;
 
-  constructor(socket: Socket, services: Services, clients: Map<string, Client>, onGone: () => void) {
+  constructor(socket: Socket, services: Services, clients: Map<string, Client>, onClosed: () => void) {
     this.#services = services;
     this.#clients = clients;
-    this.#silence = this.#silentAfter(connectTimeoutMs);
-    this.#wire = new Wire(socket, {
+    this.#keepAliveTimer = this.#closeWhenSilentFor(connectTimeoutMs);
+    this.#socket = new MqttSocket(socket, {
       onFrame: (frame) => this.#receive(frame),
       onFailure: (error) => this.#fail(error),
       onClose: () => {
         this.close('CONNECTION_LOST');
-        onGone();
+        onClosed();
       },
     });
   }
 
-  /** Stops reading; publishes already taken are still acknowledged. */
-  drain(): void {
-    this.#established?.inbound.drain();
-    this.#wire.pause();
+  /** Stops reading. Publishes already read are still acknowledged. */
+  stopReading(): void {
+    this.#established?.inbound.stopReading();
+    this.#socket.pause();
   }
 
-  /** Ends the connection, and all that AWS does then: will, session, lifecycle event. */
-  close(reason: DisconnectReason, { code, message, withoutWill = false }: Closing = {}): void {
+  /** Closes the connection, releases the session, publishes the lifecycle event and schedules the will. */
+  close(reason: DisconnectReason, { code, message, discardWill = false }: CloseOptions = {}): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#silence);
+    clearTimeout(this.#keepAliveTimer);
     const properties = message === undefined ? {} : { properties: { reasonString: message } };
-    const said = code !== undefined && this.#established?.terms.protocolVersion === 5;
-    this.#wire.end(said ? { cmd: 'disconnect', reasonCode: code, ...properties } : undefined);
-    if (this.#established !== undefined) this.#leave(this.#established, reason, withoutWill);
+    const sendsDisconnect = code !== undefined && this.#established?.settings.protocolVersion === 5;
+    this.#socket.end(sendsDisconnect ? { cmd: 'disconnect', reasonCode: code, ...properties } : undefined);
+    if (this.#established !== undefined) this.#leave(this.#established, reason, discardWill);
   }
 
   #leave(
-    { terms, session, inbound, versionNumber }: Established,
+    { settings, session, inbound, versionNumber }: Established,
     reason: DisconnectReason,
-    withoutWill: boolean,
+    discardWill: boolean,
   ): void {
     const services = this.#services;
-    const { clientId, will } = terms;
+    const { clientId, will } = settings;
     if (this.#clients.get(clientId) === this) this.#clients.delete(clientId);
     services.versions.release(clientId, versionNumber, services.now());
     services.sessions.release(session);
-    services.announce({
+    services.publishLifecycle({
       ...this.#event('disconnected', session),
       clientInitiatedDisconnect: reason === 'CLIENT_INITIATED_DISCONNECT',
       disconnectReason: reason,
       versionNumber,
     });
-    if (will === undefined || withoutWill) return;
+    if (will === undefined || discardWill) return;
     const delay = Math.min(will.delaySeconds, session.expirySeconds);
     services.wills.schedule(clientId, delay, () => inbound.publishWill(will));
   }
@@ -103,50 +103,50 @@ export class Client {
     if (this.#established === undefined) {
       this.#connect(frame);
     } else {
-      this.#silence.refresh();
+      this.#keepAliveTimer.refresh();
       this.#handle(this.#parser.parse(frame), frame, this.#established);
     }
   }
 
   #connect(frame: Buffer): void {
-    if ((frame[0] as number) >> 4 !== 1) throw malformed('first packet is no CONNECT');
+    if ((frame[0] as number) >> 4 !== 1) throw malformed('the first packet is not a CONNECT');
     const version = protocolVersion(frame);
     if (version === undefined) {
-      this.#wire.end({ cmd: 'connack', returnCode: returnCodes.unacceptableVersion, sessionPresent: false });
+      this.#socket.end({ cmd: 'connack', returnCode: returnCodes.unacceptableVersion, sessionPresent: false });
       return;
     }
-    this.#wire.protocolVersion = version;
+    this.#socket.protocolVersion = version;
     try {
       const packet = this.#parser.parse(frame);
       if (packet.cmd !== 'connect') throw malformed('CONNECT');
-      this.#establish(readTerms(packet, frame));
+      this.#establish(readConnect(packet, frame));
     } catch (error) {
       if (!(error instanceof ConnectionViolation)) throw error;
-      this.#wire.end(refusal(version, error.code));
+      this.#socket.end(refusal(version, error.code));
     }
   }
 
-  #establish(terms: Terms): void {
-    const { sessions, subscriptions, wills, versions, announce, now } = this.#services;
-    const { clientId } = terms;
+  #establish(settings: ConnectionSettings): void {
+    const { sessions, subscriptions, wills, versions, publishLifecycle, now } = this.#services;
+    const { clientId } = settings;
     this.#clients.get(clientId)?.close('DUPLICATE_CLIENTID', { code: reasonCodes.sessionTakenOver });
-    if (terms.clean) wills.flush(clientId);
+    if (settings.clean) wills.publishNow(clientId);
     else wills.cancel(clientId);
-    const { session, present } = sessions.open(clientId, terms.clean, terms.sessionExpirySeconds);
-    const inbound = new Inbound(this.#wire, this.#services, terms);
+    const { session, present } = sessions.open(clientId, settings.clean, settings.sessionExpirySeconds);
+    const inbound = new Inbound(this.#socket, this.#services, settings);
     const versionNumber = versions.next(clientId, now());
-    this.#established = { terms, session, inbound, versionNumber };
+    this.#established = { settings, session, inbound, versionNumber };
     this.#clients.set(clientId, this);
-    clearTimeout(this.#silence);
-    this.#silence = this.#silentAfter(terms.keepAliveSeconds * 1500);
-    this.#wire.send(connack(terms, present));
-    const ipAddress = this.#wire.remoteAddress;
-    announce({ ...this.#event('connected', session), ipAddress, versionNumber });
-    session.attach(new Outbound(this.#wire, terms, now));
-    subscriptions.serve(session, now());
+    clearTimeout(this.#keepAliveTimer);
+    this.#keepAliveTimer = this.#closeWhenSilentFor(settings.keepAliveSeconds * 1500);
+    this.#socket.send(connack(settings, present));
+    const ipAddress = this.#socket.remoteAddress;
+    publishLifecycle({ ...this.#event('connected', session), ipAddress, versionNumber });
+    session.attach(new Outbound(this.#socket, settings, now));
+    subscriptions.deliverQueued(session, now());
   }
 
-  #handle(packet: Packet, frame: Buffer, { session, inbound, terms }: Established): void {
+  #handle(packet: Packet, frame: Buffer, { session, inbound, settings }: Established): void {
     switch (packet.cmd) {
       case 'publish':
         inbound.publish(packet, frame);
@@ -161,59 +161,62 @@ export class Client {
         this.#unsubscribe(packet, session);
         break;
       case 'pingreq':
-        this.#wire.send({ cmd: 'pingresp' });
+        this.#socket.send({ cmd: 'pingresp' });
         break;
       case 'disconnect':
-        this.#disconnect(packet, session, terms);
+        this.#disconnect(packet, session, settings);
         break;
       default:
-        throw new ConnectionViolation(`${packet.cmd} from a client`, reasonCodes.protocolError);
+        throw new ConnectionViolation(`unexpected packet: ${packet.cmd}`, reasonCodes.protocolError);
     }
   }
 
   #subscribe(packet: ISubscribePacket, session: Session): void {
     const messageId = packetId(packet);
-    const { codes, topics, serve } = subscribe(packet, session, this.#services);
+    const { codes, topics, deliverQueued } = subscribe(packet, session, this.#services);
     const granted =
-      this.#wire.protocolVersion === 5 ? codes : codes.map((code) => Math.min(code, reasonCodes.unspecified));
-    this.#wire.send({ cmd: 'suback', messageId, granted });
-    this.#announceTopics('subscribed', topics, session);
-    serve();
+      this.#socket.protocolVersion === 5 ? codes : codes.map((code) => Math.min(code, reasonCodes.unspecified));
+    this.#socket.send({ cmd: 'suback', messageId, granted });
+    this.#publishTopics('subscribed', topics, session);
+    deliverQueued();
   }
 
   #unsubscribe(packet: IUnsubscribePacket, session: Session): void {
     const messageId = packetId(packet);
     if (packet.unsubscriptions.length === 0) {
-      throw new ConnectionViolation('UNSUBSCRIBE from nothing', reasonCodes.protocolError);
+      throw new ConnectionViolation('UNSUBSCRIBE without a topic filter', reasonCodes.protocolError);
     }
     const removed = packet.unsubscriptions.map((topic) => this.#services.subscriptions.remove(session, topic));
-    const granted = removed.map((had) => (had ? reasonCodes.success : reasonCodes.noSubscriptionExisted));
-    this.#wire.send({ cmd: 'unsuback', messageId, granted });
+    const granted = removed.map((existed) => (existed ? reasonCodes.success : reasonCodes.noSubscriptionExisted));
+    this.#socket.send({ cmd: 'unsuback', messageId, granted });
     const topics = packet.unsubscriptions.filter((_, index) => removed[index]);
-    this.#announceTopics('unsubscribed', topics, session);
+    this.#publishTopics('unsubscribed', topics, session);
   }
 
   #disconnect(
     { reasonCode = reasonCodes.success, properties }: IDisconnectPacket,
     session: Session,
-    terms: Terms,
+    settings: ConnectionSettings,
   ): void {
     const expiry = properties?.sessionExpiryInterval;
     if (expiry !== undefined) {
-      if (expiry < 0) throw malformed('session expiry');
-      if (expiry > 0 && terms.sessionExpirySeconds === 0) {
-        throw new ConnectionViolation('a session that ends now cannot be kept', reasonCodes.protocolError);
+      if (expiry < 0) throw malformed('session expiry interval');
+      if (expiry > 0 && settings.sessionExpirySeconds === 0) {
+        throw new ConnectionViolation(
+          'DISCONNECT sets a session expiry interval, and CONNECT set 0',
+          reasonCodes.protocolError,
+        );
       }
       session.expirySeconds = Math.min(expiry, quotas.sessionExpirySeconds);
     }
-    this.close('CLIENT_INITIATED_DISCONNECT', { withoutWill: reasonCode === reasonCodes.success });
+    this.close('CLIENT_INITIATED_DISCONNECT', { discardWill: reasonCode === reasonCodes.success });
   }
 
-  #announceTopics(eventType: SubscriptionEvent['eventType'], topics: string[], session: Session): void {
-    if (topics.length > 0) this.#services.announce({ ...this.#event(eventType, session), topics });
+  #publishTopics(eventType: SubscriptionEvent['eventType'], topics: string[], session: Session): void {
+    if (topics.length > 0) this.#services.publishLifecycle({ ...this.#event(eventType, session), topics });
   }
 
-  /** What all events have, in the order AWS writes them. */
+  /** The fields that all events have, in AWS's order. */
   #event<Type extends LifecycleEvent['eventType']>(eventType: Type, { clientId, id }: Session): EventOf<Type> {
     const timestamp = this.#services.now();
     return { clientId, timestamp, eventType, sessionIdentifier: id, principalIdentifier: principalOf(clientId) };
@@ -228,10 +231,10 @@ export class Client {
     }
   }
 
-  /** Any packet starts it anew. A client that we keep from sending is not silent. */
-  #silentAfter(milliseconds: number): NodeJS.Timeout {
+  /** Every packet restarts the timer. While the broker itself has paused reading, it does not run out. */
+  #closeWhenSilentFor(milliseconds: number): NodeJS.Timeout {
     return setTimeout(() => {
-      if (this.#wire.paused) this.#silence.refresh();
+      if (this.#socket.paused) this.#keepAliveTimer.refresh();
       else this.close('MQTT_KEEP_ALIVE_TIMEOUT', { code: reasonCodes.keepAliveTimeout });
     }, milliseconds).unref();
   }

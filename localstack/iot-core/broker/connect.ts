@@ -15,10 +15,10 @@ export interface Will {
   delaySeconds: number;
 }
 
-/** A CONNECT after AWS's rules: what the connection will be like. */
-export interface Terms {
+/** What a CONNECT asks for, within the limits of AWS IoT Core. */
+export interface ConnectionSettings {
   clientId: string;
-  /** The client gave none: an MQTT 5 client is told. */
+  /** Whether the broker chose the client id. CONNACK reports it to an MQTT 5 client. */
   assigned: boolean;
   protocolVersion: 4 | 5;
   clean: boolean;
@@ -32,7 +32,7 @@ export interface Terms {
 /** MQTT 3.1.1 CONNACK return codes. */
 export const returnCodes = { unacceptableVersion: 1, identifierRejected: 2, notAuthorized: 5 } as const;
 
-/** The protocol level of a CONNECT; undefined for one we do not speak, which earns return code 1. */
+/** Reads the protocol level of a CONNECT; undefined when it is neither 4 nor 5, which return code 1 answers. */
 export function protocolVersion(frame: Buffer): 4 | 5 | undefined {
   const cursor = Cursor.body(frame);
   const name = cursor.string();
@@ -41,21 +41,28 @@ export function protocolVersion(frame: Buffer): 4 | 5 | undefined {
   return name === 'MQTT' && (level === 4 || level === 5) ? level : undefined;
 }
 
-export function readTerms(packet: IConnectPacket, frame: Buffer): Terms {
+/** @throws ConnectionViolation when AWS IoT Core would refuse the CONNECT. */
+export function readConnect(packet: IConnectPacket, frame: Buffer): ConnectionSettings {
   const version = packet.protocolVersion === 5 ? 5 : 4;
   const clean = packet.clean === true;
   if (Buffer.byteLength(packet.clientId) > quotas.clientIdBytes || /[\0\uFFFD]/.test(packet.clientId)) {
-    throw new ConnectionViolation('client id', reasonCodes.clientIdInvalid);
+    throw new ConnectionViolation(
+      `client id: expected UTF-8 of at most ${quotas.clientIdBytes} bytes without U+0000`,
+      reasonCodes.clientIdInvalid,
+    );
   }
   if (packet.clientId === '' && version === 4 && !clean) {
-    throw new ConnectionViolation('no client id for a kept session', reasonCodes.clientIdInvalid);
+    throw new ConnectionViolation('client id: got an empty one with clean session 0', reasonCodes.clientIdInvalid);
   }
   const { properties = {} } = packet;
   if (properties.authenticationMethod !== undefined) {
-    throw new ConnectionViolation('no authentication exchange', reasonCodes.badAuthenticationMethod);
+    throw new ConnectionViolation(
+      'authentication method: extended authentication is not supported',
+      reasonCodes.badAuthenticationMethod,
+    );
   }
   const expiry = version === 5 ? count(properties.sessionExpiryInterval, 0) : clean ? 0 : quotas.sessionExpirySeconds;
-  const terms: Terms = {
+  const settings: ConnectionSettings = {
     clientId: packet.clientId || randomUUID(),
     assigned: packet.clientId === '',
     protocolVersion: version,
@@ -65,12 +72,13 @@ export function readTerms(packet: IConnectPacket, frame: Buffer): Terms {
     receiveMaximum: positive(properties.receiveMaximum, 0xffff),
     maximumPacketSize: positive(properties.maximumPacketSize, Number.POSITIVE_INFINITY),
   };
-  if (packet.will !== undefined) terms.will = readWill(packet.will, frame, version);
-  return terms;
+  if (packet.will !== undefined) settings.will = readWill(packet.will, frame, version);
+  return settings;
 }
 
 function readWill(will: NonNullable<IConnectPacket['will']>, frame: Buffer, version: 4 | 5): Will {
-  if ((will.qos ?? 0) > 1) throw new ConnectionViolation('will of QoS 2', reasonCodes.qosNotSupported);
+  if ((will.qos ?? 0) > 1)
+    throw new ConnectionViolation('will QoS: got 2; AWS IoT Core supports 0 and 1', reasonCodes.qosNotSupported);
   assertPublishable(will.topic);
   const read = version === 5 ? readWillProperties(frame) : undefined;
   return {
@@ -83,33 +91,34 @@ function readWill(will: NonNullable<IConnectPacket['will']>, frame: Buffer, vers
   };
 }
 
-function keepAlive(asked: number): number {
+function keepAlive(requested: number): number {
   const { min, max } = quotas.keepAliveSeconds;
-  return asked === 0 ? max : Math.min(Math.max(asked, min), max);
+  return requested === 0 ? max : Math.min(Math.max(requested, min), max);
 }
 
-// mqtt-packet gives -1 for a number cut short and a list for one given twice.
+// mqtt-packet returns -1 for a truncated number and a list for a property given twice.
 function count(value: unknown, absent: number): number {
   if (value === undefined) return absent;
-  if (typeof value !== 'number' || value < 0) throw malformed('property of CONNECT');
+  if (typeof value !== 'number' || value < 0) throw malformed('CONNECT property');
   return value;
 }
 
 function positive(value: unknown, absent: number): number {
   const given = count(value, absent);
-  if (given === 0) throw new ConnectionViolation('0 where MQTT 5 forbids it', reasonCodes.protocolError);
+  if (given === 0)
+    throw new ConnectionViolation('CONNECT property: got 0, which MQTT 5 forbids', reasonCodes.protocolError);
   return given;
 }
 
-/** The answer to an accepted CONNECT. */
-export function connack(terms: Terms, sessionPresent: boolean): IConnackPacket {
-  if (terms.protocolVersion === 4) return { cmd: 'connack', returnCode: 0, sessionPresent };
+/** The CONNACK for an accepted CONNECT. */
+export function connack(settings: ConnectionSettings, sessionPresent: boolean): IConnackPacket {
+  if (settings.protocolVersion === 4) return { cmd: 'connack', returnCode: 0, sessionPresent };
   return {
     cmd: 'connack',
     reasonCode: reasonCodes.success,
     sessionPresent,
     properties: {
-      sessionExpiryInterval: terms.sessionExpirySeconds,
+      sessionExpiryInterval: settings.sessionExpirySeconds,
       receiveMaximum: quotas.unacknowledged,
       maximumQoS: 1,
       retainAvailable: true,
@@ -118,13 +127,13 @@ export function connack(terms: Terms, sessionPresent: boolean): IConnackPacket {
       wildcardSubscriptionAvailable: true,
       subscriptionIdentifiersAvailable: false,
       sharedSubscriptionAvailable: true,
-      serverKeepAlive: terms.keepAliveSeconds,
-      ...(terms.assigned && { assignedClientIdentifier: terms.clientId }),
+      serverKeepAlive: settings.keepAliveSeconds,
+      ...(settings.assigned && { assignedClientIdentifier: settings.clientId }),
     },
   };
 }
 
-/** The answer to a refused CONNECT; undefined when MQTT 3.1.1 has no code for it and only closes. */
+/** The CONNACK for a refused CONNECT; undefined when MQTT 3.1.1 has no return code for it, and the broker only closes. */
 export function refusal(version: 4 | 5, code: number): IConnackPacket | undefined {
   if (version === 5) return { cmd: 'connack', reasonCode: code, sessionPresent: false };
   const returnCode = {

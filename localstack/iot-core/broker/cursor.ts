@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { malformed } from './violation.ts';
 
-/** Reads MQTT's data types from a packet, never past its end. */
+/** Reads MQTT data types (MQTT 5, section 1.5) from a packet. @throws ConnectionViolation when the packet ends before a value does. */
 export class Cursor {
   readonly #bytes: Buffer;
   readonly #end: number;
@@ -13,7 +13,7 @@ export class Cursor {
     this.#end = end;
   }
 
-  /** At the variable header of a whole packet. */
+  /** A cursor at the variable header of a complete packet. */
   static body(frame: Buffer): Cursor {
     const cursor = new Cursor(frame, 1);
     cursor.varint();
@@ -54,11 +54,11 @@ export class Cursor {
 
   string(): string {
     const bytes = this.binary();
-    if (!isUtf8(bytes) || bytes.includes(0)) throw malformed('string that is no UTF-8 or holds U+0000');
+    if (!isUtf8(bytes) || bytes.includes(0)) throw malformed('a string is not UTF-8 or contains U+0000');
     return bytes.toString('utf8');
   }
 
-  /** A cursor over the next `length` bytes; this one moves behind them. */
+  /** Returns a cursor over the next `length` bytes, and skips them here. */
   section(length: number): Cursor {
     const start = this.#take(length);
     return new Cursor(this.#bytes, start, start + length);
@@ -66,7 +66,7 @@ export class Cursor {
 
   #take(length: number): number {
     const start = this.#at;
-    if (start + length > this.#end) throw malformed('cut short');
+    if (start + length > this.#end) throw malformed('truncated');
     this.#at = start + length;
     return start;
   }

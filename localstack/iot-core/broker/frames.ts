@@ -3,8 +3,8 @@ import { ConnectionViolation, malformed, reasonCodes } from './violation.ts';
 const longestHeader = 5;
 
 /**
- * Cuts a byte stream into MQTT packets, so that a packet's announced length is checked before its bytes are kept:
- * mqtt-packet itself would gather up to 256 MB. The reader pulls; bytes not asked for stay here.
+ * Splits a byte stream into MQTT packets. It checks a packet's length before it buffers the packet; mqtt-packet would
+ * buffer up to 256 MB.
  */
 export class FrameReader {
   readonly #limit: number;
@@ -21,9 +21,9 @@ export class FrameReader {
     this.#size += chunk.length;
   }
 
-  /** The next whole packet with its fixed header, as an own copy: a kept message must not pin the socket's chunk. */
+  /** The next complete packet with its fixed header. It is a copy, so that a stored message does not retain the socket's chunk. */
   next(): Buffer | undefined {
-    if (this.#needed === 0) this.#needed = this.#announced();
+    if (this.#needed === 0) this.#needed = this.#packetLength();
     if (this.#needed === 0 || this.#size < this.#needed) return undefined;
     const bytes = this.#merged();
     const frame = Buffer.from(bytes.subarray(0, this.#needed));
@@ -33,22 +33,25 @@ export class FrameReader {
     return frame;
   }
 
-  /** The packet's whole length from its header; 0 while the header is incomplete. */
-  #announced(): number {
+  /** The length of the packet with its header; 0 while the header is incomplete. */
+  #packetLength(): number {
     const head = (this.#chunks[0]?.length ?? 0) < longestHeader ? this.#merged() : (this.#chunks[0] as Buffer);
     let remaining = 0;
     for (let index = 1; index < longestHeader; index += 1) {
       const byte = head[index];
       if (byte === undefined) return 0;
       remaining += (byte & 0x7f) * 128 ** (index - 1);
-      if (byte < 0x80) return this.#allowed(1 + index + remaining);
+      if (byte < 0x80) return this.#withinLimit(1 + index + remaining);
     }
     throw malformed('remaining length');
   }
 
-  #allowed(length: number): number {
+  #withinLimit(length: number): number {
     if (length <= this.#limit) return length;
-    throw new ConnectionViolation(`packet of ${length} bytes, at most ${this.#limit}`, reasonCodes.packetTooLarge);
+    throw new ConnectionViolation(
+      `packet: got ${length} bytes; expected at most ${this.#limit}`,
+      reasonCodes.packetTooLarge,
+    );
   }
 
   #merged(): Buffer {

@@ -1,67 +1,70 @@
 import { randomUUID } from 'node:crypto';
 import type { IPublishPacket } from 'mqtt-packet';
 import { OrderedAcks } from './acks.ts';
-import type { Terms } from './connect.ts';
+import type { ConnectionSettings, Will } from './connect.ts';
 import { Cursor } from './cursor.ts';
 import { principalOf } from './lifecycle.ts';
 import { assertPublishable, quotas } from './limits.ts';
+import type { MqttSocket } from './mqtt-socket.ts';
 import { packetId } from './parser.ts';
 import { readPublishProperties } from './properties.ts';
 import type { MessageProperties, Publication } from './publication.ts';
 import type { Services } from './services.ts';
 import { ConnectionViolation, reasonCodes } from './violation.ts';
-import type { Wire } from './wire.ts';
 
-/** The part of a publish that does not come with its packet. */
-export type Sender = Pick<Publication, 'clientId' | 'sourceIp' | 'principal' | 'protocolVersion'>;
+/** The fields of a publication that belong to its connection. */
+export type Publisher = Pick<Publication, 'clientId' | 'sourceIp' | 'principal' | 'protocolVersion'>;
 
-/** The publishes of one connection: checked, handed on, acknowledged, and no more than `unacknowledged` at once. */
+/** Validates, routes and acknowledges the publishes of one connection, at most `quotas.unacknowledged` at a time. */
 export class Inbound {
-  readonly #wire: Wire;
+  readonly #socket: MqttSocket;
   readonly #services: Services;
   readonly #acks: OrderedAcks;
   readonly #aliases = new Map<number, string>();
-  readonly #sender: Sender;
+  readonly #publisher: Publisher;
   #unsettled = 0;
-  #draining = false;
+  #isStopped = false;
 
-  constructor(wire: Wire, services: Services, { clientId, protocolVersion }: Terms) {
-    this.#wire = wire;
+  constructor(socket: MqttSocket, services: Services, { clientId, protocolVersion }: ConnectionSettings) {
+    this.#socket = socket;
     this.#services = services;
     this.#acks = new OrderedAcks((messageId) =>
-      wire.send({ cmd: 'puback', messageId, reasonCode: reasonCodes.success }),
+      socket.send({ cmd: 'puback', messageId, reasonCode: reasonCodes.success }),
     );
-    this.#sender = { clientId, protocolVersion, sourceIp: wire.remoteAddress, principal: principalOf(clientId) };
+    this.#publisher = { clientId, protocolVersion, sourceIp: socket.remoteAddress, principal: principalOf(clientId) };
   }
 
   publish(packet: IPublishPacket, frame: Buffer): void {
-    if (packet.qos === 2) throw new ConnectionViolation('AWS IoT Core has no QoS 2', reasonCodes.qosNotSupported);
+    if (packet.qos === 2)
+      throw new ConnectionViolation('PUBLISH QoS: got 2; AWS IoT Core supports 0 and 1', reasonCodes.qosNotSupported);
     const name = Cursor.body(frame).string();
-    const read = this.#sender.protocolVersion === 5 ? readPublishProperties(frame, packet.qos) : undefined;
+    const read = this.#publisher.protocolVersion === 5 ? readPublishProperties(frame, packet.qos) : undefined;
     const topic = this.#resolve(name, read?.topicAlias);
     assertPublishable(topic);
     const payload = packet.payload as Buffer;
     if (payload.length > quotas.payloadBytes) {
-      throw new ConnectionViolation(`payload of ${payload.length} bytes`, reasonCodes.packetTooLarge);
+      throw new ConnectionViolation(
+        `payload: got ${payload.length} bytes; expected at most ${quotas.payloadBytes}`,
+        reasonCodes.packetTooLarge,
+      );
     }
-    const settle = packet.qos === 1 ? this.#acks.expect(packetId(packet)) : undefined;
+    const settle = packet.qos === 1 ? this.#acks.reserve(packetId(packet)) : undefined;
     const { qos, retain, dup } = packet;
     const properties: MessageProperties = read?.message ?? { userProperties: [] };
     this.#submit(
-      stamped({ topic, payload, qos, retain, dup, properties, ...this.#sender }, this.#services.now()),
+      newPublication({ topic, payload, qos, retain, dup, properties, ...this.#publisher }, this.#services.now()),
       settle,
     );
   }
 
-  /** A last message, from the client's will. */
-  publishWill({ topic, payload, qos, retain, properties }: NonNullable<Terms['will']>): void {
-    const will = { topic, payload, qos, retain, dup: false, properties, ...this.#sender };
-    this.#services.router.submit(stamped(will, this.#services.now()));
+  publishWill({ topic, payload, qos, retain, properties }: Will): void {
+    const will = { topic, payload, qos, retain, dup: false, properties, ...this.#publisher };
+    this.#services.router.submit(newPublication(will, this.#services.now()));
   }
 
-  /** Reads no more: the broker is closing. */
-  drain(): void {
-    this.#draining = true;
+  /** Leaves the socket paused, because the broker is closing. */
+  stopReading(): void {
+    this.#isStopped = true;
   }
 
   #submit(publication: Publication, settle: ((accepted: boolean) => void) | undefined): void {
@@ -71,26 +74,30 @@ export class Inbound {
       settled = true;
       this.#unsettled -= 1;
       settle?.(accepted);
-      if (this.#unsettled < quotas.unacknowledged && !this.#draining) this.#wire.resume();
+      if (this.#unsettled < quotas.unacknowledged && !this.#isStopped) this.#socket.resume();
     });
-    // A fast publisher waits in its own socket, not in our memory.
-    if (!settled && this.#unsettled >= quotas.unacknowledged) this.#wire.pause();
+    // Backpressure: further packets stay in the client's socket instead of in memory.
+    if (!settled && this.#unsettled >= quotas.unacknowledged) this.#socket.pause();
   }
 
   #resolve(name: string, alias: number | undefined): string {
     if (alias === undefined) return name;
     if (alias === 0 || alias > quotas.topicAliasMaximum) {
-      throw new ConnectionViolation(`topic alias ${alias}`, reasonCodes.topicAliasInvalid);
+      throw new ConnectionViolation(
+        `topic alias: got ${alias}; expected 1 to ${quotas.topicAliasMaximum}`,
+        reasonCodes.topicAliasInvalid,
+      );
     }
     if (name !== '') this.#aliases.set(alias, name);
     const topic = this.#aliases.get(alias);
-    if (topic === undefined) throw new ConnectionViolation(`unknown topic alias ${alias}`, reasonCodes.protocolError);
+    if (topic === undefined)
+      throw new ConnectionViolation(`topic alias: ${alias} has no topic yet`, reasonCodes.protocolError);
     return topic;
   }
 }
 
-/** A publish with what the broker adds to it. */
-export function stamped(
+/** Makes a publication: the message with a timestamp and a trace id. */
+export function newPublication(
   fields: Omit<Publication, 'timestamp' | 'traceId' | 'protocol'> & { traceId?: string },
   timestamp: number,
 ): Publication {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** AWS's values: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html */
+/** The disconnect reasons of AWS IoT Core: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html */
 export type DisconnectReason =
   | 'AUTH_ERROR'
   | 'CLIENT_INITIATED_DISCONNECT'
@@ -16,7 +16,7 @@ export type DisconnectReason =
   | 'WEBSOCKET_TTL_EXPIRATION'
   | 'CUSTOMAUTH_TTL_EXPIRATION';
 
-/** What all events have. thingName is missing: it needs AWS's exclusive things. */
+/** The fields that all events have. `thingName` is absent, because the stand-in has no things. */
 export interface EventOf<Type extends string> {
   clientId: string;
   timestamp: number;
@@ -36,51 +36,51 @@ export interface DisconnectedEvent extends EventOf<'disconnected'> {
   versionNumber: number;
 }
 
-/** One SUBSCRIBE or UNSUBSCRIBE gives one event, however many filters it has. */
+/** One event for each SUBSCRIBE or UNSUBSCRIBE packet, with all its topic filters. */
 export interface SubscriptionEvent extends EventOf<'subscribed' | 'unsubscribed'> {
   topics: string[];
 }
 
 export type LifecycleEvent = ConnectedEvent | DisconnectedEvent | SubscriptionEvent;
 
-/** Stands in for the id of a client's certificate, which is 64 hex digits. */
+/** Replaces the id of a client's certificate: 64 hex digits that only depend on the client id. */
 export function principalOf(clientId: string): string {
   return createHash('sha256').update(clientId).digest('hex');
 }
 
 export function eventTopic({ eventType, clientId }: LifecycleEvent): string {
-  const kind = eventType === 'connected' || eventType === 'disconnected' ? 'presence' : 'subscriptions';
-  return `$aws/events/${kind}/${eventType}/${clientId}`;
+  const group = eventType === 'connected' || eventType === 'disconnected' ? 'presence' : 'subscriptions';
+  return `$aws/events/${group}/${eventType}/${clientId}`;
 }
 
-/** AWS is silent about client ids that would read as wildcards in the event's topic. */
-export function hasEvents(clientId: string): boolean {
+/** AWS IoT Core publishes no lifecycle events for a client id with `+` or `#`. */
+export function emitsLifecycleEvents(clientId: string): boolean {
   return !/[+#]/.test(clientId);
 }
 
-const forgottenAfterMs = 3_600_000;
+const expiresAfterMs = 3_600_000;
 
-/** versionNumber: one more with each connection of a client id, from 0 again after an hour offline. */
+/** The `versionNumber` of presence events: it increases with each connection of a client id, and restarts at 0 after an hour offline. */
 export class VersionNumbers {
-  // Offline clients only, longest offline first, so that forgetting stops at the first young one.
+  // Offline clients only, the longest offline first, so that expiry stops at the first recent one.
   readonly #offline = new Map<string, { last: number; since: number }>();
 
   next(clientId: string, now: number): number {
-    this.#forget(now);
+    this.#removeExpired(now);
     const known = this.#offline.get(clientId);
     this.#offline.delete(clientId);
     return known === undefined ? 0 : known.last + 1;
   }
 
   release(clientId: string, last: number, now: number): void {
-    this.#forget(now);
+    this.#removeExpired(now);
     this.#offline.delete(clientId);
     this.#offline.set(clientId, { last, since: now });
   }
 
-  #forget(now: number): void {
+  #removeExpired(now: number): void {
     for (const [clientId, { since }] of this.#offline) {
-      if (now - since < forgottenAfterMs) return;
+      if (now - since < expiresAfterMs) return;
       this.#offline.delete(clientId);
     }
   }

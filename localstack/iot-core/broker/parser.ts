@@ -1,7 +1,7 @@
 import { type Packet, parser } from 'mqtt-packet';
 import { malformed } from './violation.ts';
 
-/** mqtt-packet over whole packets, one in, one out, errors thrown. It learns the version from the CONNECT. */
+/** Parses one complete packet at a time with mqtt-packet, which takes the protocol version from the CONNECT. */
 export class PacketParser {
   readonly #parser = parser();
   #parsed: Packet | undefined;
@@ -16,6 +16,7 @@ export class PacketParser {
     });
   }
 
+  /** @throws ConnectionViolation when the bytes are not a packet. */
   parse(frame: Buffer): Packet {
     this.#parsed = undefined;
     this.#failure = undefined;
@@ -30,7 +31,7 @@ export class PacketParser {
   }
 }
 
-/** A packet identifier, which mqtt-packet gives as -1 when it is cut short. */
+/** Reads a packet identifier. mqtt-packet returns -1 for a truncated one. */
 export function packetId(packet: { messageId?: number }): number {
   const { messageId } = packet;
   if (messageId === undefined || messageId < 1) throw malformed('packet identifier');

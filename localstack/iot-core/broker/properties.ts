@@ -4,7 +4,7 @@ import { quotas } from './limits.ts';
 import type { MessageProperties } from './publication.ts';
 import { ConnectionViolation, malformed, reasonCodes } from './violation.ts';
 
-/** The properties of a PUBLISH or of a will: those of the message, and those between client and broker. */
+/** The properties of a PUBLISH or a will: those of the message, and those for the broker alone. */
 export interface ReadProperties {
   message: MessageProperties;
   topicAlias?: number;
@@ -14,13 +14,17 @@ export interface ReadProperties {
 type Reader = (from: Cursor, into: ReadProperties) => void;
 
 /**
- * By property identifier (MQTT 5, 2.2.2.2). Read here and not by mqtt-packet, which gathers user properties into an
- * object and so loses their order among different keys.
+ * Readers by property identifier (MQTT 5, section 2.2.2.2). mqtt-packet is not used for them, because it collects user
+ * properties in an object and so loses the order among different keys.
  */
 const readers: Record<number, Reader> = {
   1: (from, into) => {
     const value = from.byte();
-    if (value > 1) throw new ConnectionViolation('payload format indicator is 0 or 1', reasonCodes.protocolError);
+    if (value > 1)
+      throw new ConnectionViolation(
+        `payload format indicator: got ${value}; expected 0 or 1`,
+        reasonCodes.protocolError,
+      );
     into.message.payloadFormatIndicator = value === 1 ? 1 : 0;
   },
   2: (from, into) => {
@@ -37,7 +41,10 @@ const readers: Record<number, Reader> = {
     into.message.correlationData = from.binary();
   },
   11: () => {
-    throw new ConnectionViolation('a client sends no subscription identifier', reasonCodes.protocolError);
+    throw new ConnectionViolation(
+      'subscription identifier: not allowed in a PUBLISH from a client',
+      reasonCodes.protocolError,
+    );
   },
   24: (from, into) => {
     into.willDelayInterval = from.uint32();
@@ -58,9 +65,9 @@ export function readProperties(cursor: Cursor): ReadProperties {
   while (!section.done) {
     const id = section.varint();
     const reader = readers[id];
-    if (reader === undefined) throw malformed(`property ${id} in a message`);
+    if (reader === undefined) throw malformed(`unknown property ${id}`);
     if (id !== userProperty && seen.has(id)) {
-      throw new ConnectionViolation(`property ${id} given twice`, reasonCodes.protocolError);
+      throw new ConnectionViolation(`property ${id}: given twice`, reasonCodes.protocolError);
     }
     seen.add(id);
     reader(section, read);
@@ -69,7 +76,7 @@ export function readProperties(cursor: Cursor): ReadProperties {
   return read;
 }
 
-/** The properties of a whole PUBLISH packet of an MQTT 5 client. */
+/** Reads the properties of a complete PUBLISH packet of an MQTT 5 client. */
 export function readPublishProperties(frame: Buffer, qos: number): ReadProperties {
   const cursor = Cursor.body(frame);
   cursor.string();
@@ -77,7 +84,7 @@ export function readPublishProperties(frame: Buffer, qos: number): ReadPropertie
   return readProperties(cursor);
 }
 
-/** The will properties of a whole CONNECT packet, which has a will, of an MQTT 5 client. */
+/** Reads the will properties of a complete CONNECT packet with a will of an MQTT 5 client. */
 export function readWillProperties(frame: Buffer): ReadProperties {
   const cursor = Cursor.body(frame);
   cursor.string();
@@ -87,7 +94,7 @@ export function readWillProperties(frame: Buffer): ReadProperties {
   return readProperties(cursor);
 }
 
-/** Throws when the properties are larger than AWS lets pass. */
+/** @throws ConnectionViolation when the properties exceed the quotas of AWS IoT Core. */
 export function assertQuotas(properties: MessageProperties): void {
   const { contentType = '', correlationData, userProperties, responseTopic = '' } = properties;
   const userBytes = userProperties.reduce(
@@ -99,14 +106,14 @@ export function assertQuotas(properties: MessageProperties): void {
     ((correlationData?.byteLength ?? 0) > quotas.correlationDataBytes && 'correlation data') ||
     (Buffer.byteLength(contentType) > quotas.contentTypeBytes && 'content type') ||
     (Buffer.byteLength(responseTopic) > quotas.topicBytes && 'response topic');
-  if (over) throw new ConnectionViolation(`${over} over AWS's limit`, reasonCodes.quotaExceeded);
+  if (over) throw new ConnectionViolation(`${over}: over the quota of AWS IoT Core`, reasonCodes.quotaExceeded);
   if (/[+#]/.test(responseTopic))
-    throw new ConnectionViolation('wildcard in response topic', reasonCodes.protocolError);
+    throw new ConnectionViolation('response topic: contains a wildcard', reasonCodes.protocolError);
 }
 
 type PacketProperties = NonNullable<IPublishPacket['properties']>;
 
-/** For mqtt-packet to write. A list of one-pair objects keeps the user properties' order: it writes them one by one. */
+/** The properties as mqtt-packet encodes them. It keeps the order of user properties in a list of objects with one pair each. */
 export function packetProperties(properties: MessageProperties, expiry: number | undefined): PacketProperties {
   const { contentType, payloadFormatIndicator, responseTopic, correlationData, userProperties } = properties;
   const written: PacketProperties = {};

@@ -1,28 +1,28 @@
-/** The MQTT 5 properties of a message that AWS IoT Core carries from publisher to subscriber and to rules. */
+/** The MQTT 5 properties that AWS IoT Core forwards from the publisher to subscribers and rules. */
 export interface MessageProperties {
   contentType?: string;
   payloadFormatIndicator?: 0 | 1;
   responseTopic?: string;
   correlationData?: Uint8Array;
-  /** In the publisher's order, repeated keys kept. */
+  /** In the publisher's order, with repeated keys. */
   userProperties: [string, string][];
-  /** Seconds, as the publisher gave them (clamped to AWS's 1 … 604,800). */
+  /** Seconds, limited to 1 to 604,800 as on AWS. */
   messageExpiryInterval?: number;
 }
 
-/** One accepted publish, as rules see it. */
+/** One accepted publish, with the fields that rules can read. */
 export interface Publication {
   topic: string;
   payload: Uint8Array;
   qos: 0 | 1;
   retain: boolean;
   dup: boolean;
-  /** `n/a` when no MQTT client sent it: republished, over HTTP, lifecycle events. */
+  /** `n/a` when no MQTT client sent it, as for lifecycle events. */
   clientId: string;
   sourceIp: string;
-  /** Stands in for a certificate id: stable for a client id. */
+  /** Replaces a certificate id; always the same for a client id. */
   principal: string;
-  /** Milliseconds since 1970, when the broker took it. */
+  /** When the broker received it, in milliseconds since the epoch. */
   timestamp: number;
   traceId: string;
   protocol: 'MQTT';
@@ -30,13 +30,13 @@ export interface Publication {
   properties: MessageProperties;
 }
 
-/** Milliseconds since 1970 after which nobody may get the message any more; Infinity without an expiry. */
+/** When the message expires, in milliseconds since the epoch; Infinity without a message expiry interval. */
 export function expiresAt(publication: Publication): number {
   const seconds = publication.properties.messageExpiryInterval;
   return seconds === undefined ? Number.POSITIVE_INFINITY : publication.timestamp + seconds * 1000;
 }
 
-/** The expiry interval to send on: what is left of it, in whole seconds, never 0 for a living message. */
+/** The remaining message expiry interval for a subscriber, in whole seconds, at least 1. */
 export function remainingExpiry(publication: Publication, now: number): number | undefined {
   const end = expiresAt(publication);
   return end === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil((end - now) / 1000));

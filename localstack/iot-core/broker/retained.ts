@@ -1,11 +1,11 @@
 import { expiresAt, type Publication } from './publication.ts';
 
-/** The last retained message of each topic. AWS hands them to exact-topic subscriptions only. */
+/** The retained message of each topic. AWS IoT Core sends them only to subscriptions without wildcards. */
 export class RetainedMessages {
   readonly #byTopic = new Map<string, Publication>();
 
-  /** Keeps a publish that asks for it; one without payload clears the topic. */
-  keep(publication: Publication): void {
+  /** Stores a publication with the retain flag. An empty payload deletes the topic's message. */
+  store(publication: Publication): void {
     if (!publication.retain) return;
     if (publication.payload.byteLength === 0) this.#byTopic.delete(publication.topic);
     else this.#byTopic.set(publication.topic, publication);

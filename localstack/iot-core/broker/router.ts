@@ -10,52 +10,52 @@ export interface RouterOptions {
   onError: (error: Error) => void;
 }
 
-/** Takes a publish: to the subscribers at once, and to the rules, whose answer decides over the PUBACK. */
+/** Routes publications to subscribers and to onPublish, whose result decides whether the broker acknowledges. */
 export class Router {
   readonly #options: RouterOptions;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #pending = new Set<Promise<void>>();
 
   constructor(options: RouterOptions) {
     this.#options = options;
   }
 
-  /** Settles as onPublish does; no promise when onPublish gave none, so that its caller need not wait a turn. */
+  /** Settles as onPublish does; undefined when onPublish returned no promise, which saves the caller a turn. */
   accept(publication: Publication): Promise<void> | undefined {
     const { subscriptions, retained, onPublish } = this.#options;
     if (!isBasicIngest(publication.topic)) {
-      retained.keep(publication);
+      retained.store(publication);
       subscriptions.deliver(publication);
     }
-    const taken = onPublish(publication);
-    if (taken === undefined) return undefined;
-    const settled = Promise.resolve(taken);
+    const accepted = onPublish(publication);
+    if (accepted === undefined) return undefined;
+    const settled = Promise.resolve(accepted);
     const watched = settled.then(noop, noop).then(() => {
-      this.#underWay.delete(watched);
+      this.#pending.delete(watched);
     });
-    this.#underWay.add(watched);
+    this.#pending.add(watched);
     return settled;
   }
 
-  /** As accept, for those who only want to know whether it was taken. A failure goes to onError. */
+  /** Calls `done` with whether onPublish accepted the publication. A failure goes to onError. */
   submit(publication: Publication, done: (accepted: boolean) => void = noop): void {
     const refused = (error: unknown) => {
       this.#options.onError(error instanceof Error ? error : new Error(String(error)));
       done(false);
     };
-    let taken: Promise<void> | undefined;
+    let pending: Promise<void> | undefined;
     try {
-      taken = this.accept(publication);
+      pending = this.accept(publication);
     } catch (error) {
       refused(error);
       return;
     }
-    if (taken === undefined) done(true);
-    else void taken.then(() => done(true), refused);
+    if (pending === undefined) done(true);
+    else void pending.then(() => done(true), refused);
   }
 
-  /** When no onPublish is under way any more, those that began meanwhile included. */
+  /** Resolves when no onPublish call is pending, including calls that start in the meantime. */
   async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Sessions } from './sessions.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { PendingWills } from './wills.ts';
 
-/** What the connections of one broker share. */
+/** The state that all connections of a broker share. */
 export interface Services {
   router: Router;
   subscriptions: Subscriptions;
@@ -13,7 +13,7 @@ export interface Services {
   sessions: Sessions;
   wills: PendingWills;
   versions: VersionNumbers;
-  announce: (event: LifecycleEvent) => void;
+  publishLifecycle: (event: LifecycleEvent) => void;
   onError: (error: Error) => void;
   now: () => number;
 }

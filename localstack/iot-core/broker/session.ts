@@ -4,36 +4,36 @@ import { type ParsedFilter, quotas } from './limits.ts';
 import { expiresAt, type Publication } from './publication.ts';
 import type { ShareGroup } from './share-group.ts';
 
-/** One message on its way to one client. */
+/** A message to be delivered to one client. */
 export interface Delivery {
   publication: Publication;
   qos: 0 | 1;
   retain: boolean;
-  /** Where an undelivered message goes back to when the session ends. */
+  /** The group that gets the message back when the session ends before it is acknowledged. */
   share?: ShareGroup;
 }
 
-/** The connection a session writes to. */
-export interface Outlet {
-  /** QoS 1 messages that may be unacknowledged at once. */
+/** The connection of a session. */
+export interface SessionConnection {
+  /** The most QoS 1 messages without a PUBACK. */
   readonly window: number;
-  /** False when the message cannot go out on this connection: too large for the client, or the client does not read. */
+  /** Sends a message; false when it exceeds the client's maximum packet size, or the client does not read. */
   send(delivery: Delivery, messageId: number, dup: boolean): boolean;
 }
 
-/** What outlives a connection: subscriptions and QoS 1 messages not yet acknowledged. */
+/** The state that outlives a connection: subscriptions and unacknowledged QoS 1 messages. */
 export class Session {
   readonly id = randomUUID();
   readonly clientId: string;
   expirySeconds: number;
-  /** The filters as subscribed to, `$share/…` included. */
+  /** By the filter's text, with `$share/…`. */
   readonly filters = new Map<string, ParsedFilter>();
   readonly #now: () => number;
   readonly #unacknowledged = new Map<number, Delivery>();
   readonly #awaiting = new Set<number>();
   #resend = new Fifo<[number, Delivery]>();
   #queue = new Fifo<Delivery>();
-  #outlet: Outlet | undefined;
+  #connection: SessionConnection | undefined;
   #lastId = 0;
 
   constructor(clientId: string, expirySeconds: number, now: () => number) {
@@ -47,27 +47,27 @@ export class Session {
   }
 
   get online(): boolean {
-    return this.#outlet !== undefined;
+    return this.#connection !== undefined;
   }
 
-  /** A connection takes the session over: what it left unacknowledged is sent again first. */
-  attach(outlet: Outlet): void {
-    this.#outlet = outlet;
+  /** Continues the session on a connection. Unacknowledged messages are sent again first (MQTT 5, section 4.4). */
+  attach(connection: SessionConnection): void {
+    this.#connection = connection;
     this.#awaiting.clear();
     this.#resend = new Fifo(this.#unacknowledged);
     this.#pump();
   }
 
   detach(): void {
-    this.#outlet = undefined;
+    this.#connection = undefined;
   }
 
-  /** Sends or queues; false when the message is for nobody now: QoS 0 or no persistent session, and offline. */
-  offer(delivery: Delivery): boolean {
-    if (delivery.qos === 0) return this.#outlet?.send(delivery, 0, false) ?? false;
+  /** Sends or queues a message; false for an offline client when the message has QoS 0 or the session is not persistent. */
+  deliver(delivery: Delivery): boolean {
+    if (delivery.qos === 0) return this.#connection?.send(delivery, 0, false) ?? false;
     if (!this.online && !this.persistent) return false;
     if (this.#queue.length >= quotas.queuedMessages) {
-      throw new Error(`queue of client ${this.clientId} is full (${quotas.queuedMessages}): message dropped`);
+      throw new Error(`client ${this.clientId}: message dropped, its queue holds ${quotas.queuedMessages} messages`);
     }
     this.#queue.push(delivery);
     this.#pump();
@@ -80,32 +80,32 @@ export class Session {
     this.#pump();
   }
 
-  /** All that was never acknowledged, oldest first; the session is empty afterwards. */
-  drain(): Delivery[] {
-    const left = [...this.#unacknowledged.values(), ...this.#queue];
+  /** Removes and returns the messages that were never acknowledged, the oldest first. */
+  takeUnacknowledged(): Delivery[] {
+    const unacknowledged = [...this.#unacknowledged.values(), ...this.#queue];
     this.#unacknowledged.clear();
     this.#queue = new Fifo();
-    return left;
+    return unacknowledged;
   }
 
   #pump(): void {
-    const outlet = this.#outlet;
-    while (outlet !== undefined && this.#awaiting.size < outlet.window) {
-      const again = this.#resend.shift();
-      if (again !== undefined) {
-        if (this.#unacknowledged.has(again[0])) this.#send(outlet, again[1], again[0], true);
+    const connection = this.#connection;
+    while (connection !== undefined && this.#awaiting.size < connection.window) {
+      const [messageId, sent] = this.#resend.shift() ?? [];
+      if (messageId !== undefined && sent !== undefined) {
+        if (this.#unacknowledged.has(messageId)) this.#send(connection, sent, messageId, true);
         continue;
       }
       const delivery = this.#queue.shift();
       if (delivery === undefined) return;
-      if (expiresAt(delivery.publication) > this.#now()) this.#send(outlet, delivery, this.#freeId(), false);
+      if (expiresAt(delivery.publication) > this.#now()) this.#send(connection, delivery, this.#freeId(), false);
     }
   }
 
-  #send(outlet: Outlet, delivery: Delivery, messageId: number, dup: boolean): void {
+  #send(connection: SessionConnection, delivery: Delivery, messageId: number, dup: boolean): void {
     this.#unacknowledged.set(messageId, delivery);
     this.#awaiting.add(messageId);
-    if (outlet.send(delivery, messageId, dup)) return;
+    if (connection.send(delivery, messageId, dup)) return;
     this.#unacknowledged.delete(messageId);
     this.#awaiting.delete(messageId);
   }

@@ -1,7 +1,7 @@
 import { Session } from './session.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
-/** The sessions by client id; those without a connection end when they expire. */
+/** The sessions by client id. A session without a connection ends when it expires. */
 export class Sessions {
   readonly #subscriptions: Subscriptions;
   readonly #now: () => number;
@@ -13,11 +13,11 @@ export class Sessions {
     this.#now = now;
   }
 
-  /** The client's session; `present` when it is the one it had before. */
+  /** Resumes or creates the client's session; `present` when it is resumed. */
   open(clientId: string, clean: boolean, expirySeconds: number): { session: Session; present: boolean } {
     const known = this.#byClient.get(clientId);
     if (known !== undefined && !clean) {
-      this.#keep(known);
+      this.#cancelExpiry(known);
       known.expirySeconds = expirySeconds;
       return { session: known, present: true };
     }
@@ -27,7 +27,7 @@ export class Sessions {
     return { session, present: false };
   }
 
-  /** The connection is gone. */
+  /** Detaches the session from its connection, and ends it now or when it expires. */
   release(session: Session): void {
     session.detach();
     if (!session.persistent) {
@@ -39,7 +39,7 @@ export class Sessions {
   }
 
   end(session: Session): void {
-    this.#keep(session);
+    this.#cancelExpiry(session);
     if (this.#byClient.get(session.clientId) === session) this.#byClient.delete(session.clientId);
     this.#subscriptions.removeAll(session);
   }
@@ -49,7 +49,7 @@ export class Sessions {
     this.#expiries.clear();
   }
 
-  #keep(session: Session): void {
+  #cancelExpiry(session: Session): void {
     clearTimeout(this.#expiries.get(session));
     this.#expiries.delete(session);
   }

@@ -9,15 +9,15 @@ interface Request extends ISubscription {
 }
 
 export interface Subscribed {
-  /** One a filter, for the SUBACK. */
+  /** Reason codes of the SUBACK, one for each filter. */
   codes: number[];
   /** The filters that were granted. */
   topics: string[];
-  /** To be called after the SUBACK: sends what waited for these filters. */
-  serve: () => void;
+  /** Sends retained and queued messages of these filters. To be called after the SUBACK is sent. */
+  deliverQueued: () => void;
 }
 
-/** Throws, and changes nothing, when any of the filters would make AWS drop the connection. */
+/** @throws ConnectionViolation, before any change, when a filter makes AWS IoT Core close the connection. */
 export function subscribe(packet: ISubscribePacket, session: Session, services: Services): Subscribed {
   const requests = checked(packet);
   const granted: { request: Request; fresh: boolean }[] = [];
@@ -31,36 +31,44 @@ export function subscribe(packet: ISubscribePacket, session: Session, services: 
     granted.push({ request, fresh: services.subscriptions.add(session, topic, parsed, options) });
     return options.qos;
   });
-  const serve = () => {
+  const deliverQueued = () => {
     for (const { request, fresh } of granted) sendRetained(request, fresh, session, services);
-    services.subscriptions.serve(session, services.now());
+    services.subscriptions.deliverQueued(session, services.now());
   };
-  return { codes, topics: granted.map(({ request }) => request.topic), serve };
+  return { codes, topics: granted.map(({ request }) => request.topic), deliverQueued };
 }
 
 function checked({ subscriptions, properties }: ISubscribePacket): Request[] {
-  if (subscriptions.length === 0) throw new ConnectionViolation('SUBSCRIBE to nothing', reasonCodes.protocolError);
+  if (subscriptions.length === 0)
+    throw new ConnectionViolation('SUBSCRIBE without a topic filter', reasonCodes.protocolError);
   if (subscriptions.length > quotas.filtersPerSubscribe) {
-    throw new ConnectionViolation(`${subscriptions.length} filters in a SUBSCRIBE`, reasonCodes.quotaExceeded);
+    throw new ConnectionViolation(
+      `SUBSCRIBE: got ${subscriptions.length} topic filters; expected at most ${quotas.filtersPerSubscribe}`,
+      reasonCodes.quotaExceeded,
+    );
   }
   if (properties?.subscriptionIdentifier !== undefined) {
-    throw new ConnectionViolation('subscription identifier', reasonCodes.subscriptionIdentifiersNotSupported);
+    throw new ConnectionViolation(
+      'subscription identifier: not supported by AWS IoT Core',
+      reasonCodes.subscriptionIdentifiersNotSupported,
+    );
   }
   return subscriptions.map((subscription) => {
     const parsed = parseFilter(subscription.topic);
-    // AWS leaves a QoS 2 SUBSCRIBE without an answer; closing shows the client why it waits.
-    if (subscription.qos === 2) throw new ConnectionViolation('AWS IoT Core has no QoS 2', reasonCodes.qosNotSupported);
+    // AWS IoT Core does not answer a SUBSCRIBE with QoS 2. This broker closes the connection and reports why.
+    if (subscription.qos === 2)
+      throw new ConnectionViolation('SUBSCRIBE QoS: got 2; AWS IoT Core supports 0 and 1', reasonCodes.qosNotSupported);
     if (parsed.share !== undefined && subscription.nl) {
-      throw new ConnectionViolation('no-local on a shared subscription', reasonCodes.protocolError);
+      throw new ConnectionViolation('no local: not allowed on a shared subscription', reasonCodes.protocolError);
     }
     return { ...subscription, parsed };
   });
 }
 
-/** Unlike MQTT, AWS gives retained messages to exact-topic filters only. Retain handling: 0 always, 1 if new, 2 never. */
+/** AWS IoT Core sends retained messages only to filters without wildcards. Retain handling: 0 always, 1 if new, 2 never. */
 function sendRetained({ parsed, qos, rh = 0 }: Request, fresh: boolean, session: Session, services: Services): void {
   if (parsed.share !== undefined || rh === 2 || (rh === 1 && !fresh)) return;
   const publication = services.retained.find(parsed.filter, services.now());
   if (publication === undefined) return;
-  session.offer({ publication, qos: publication.qos === 1 && qos === 1 ? 1 : 0, retain: true });
+  session.deliver({ publication, qos: publication.qos === 1 && qos === 1 ? 1 : 0, retain: true });
 }

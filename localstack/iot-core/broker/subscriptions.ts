@@ -4,7 +4,7 @@ import type { Publication } from './publication.ts';
 import type { Session } from './session.ts';
 import { ShareGroup } from './share-group.ts';
 
-/** What a client asked for with a filter; MQTT 3.1.1 has only the first. */
+/** The options of a subscription; MQTT 3.1.1 only has `qos`. */
 export interface SubscriptionOptions {
   qos: 0 | 1;
   noLocal: boolean;
@@ -13,7 +13,7 @@ export interface SubscriptionOptions {
 
 type Subscribers = Map<Session, SubscriptionOptions>;
 
-/** Who listens to what, over all sessions. */
+/** The subscriptions of all sessions. */
 export class Subscriptions {
   readonly #exact = new Map<string, Subscribers>();
   readonly #wildcard = new Map<string, Subscribers>();
@@ -24,7 +24,7 @@ export class Subscriptions {
     this.#onError = onError;
   }
 
-  /** True when the session did not have the filter yet. */
+  /** Returns whether the filter is new to the session. */
   add(session: Session, text: string, parsed: ParsedFilter, options: SubscriptionOptions): boolean {
     session.filters.set(text, parsed);
     if (parsed.share !== undefined) return this.#group(text, parsed).add(session, options.qos);
@@ -36,7 +36,7 @@ export class Subscriptions {
     return fresh;
   }
 
-  /** False when the session did not have the filter. */
+  /** Returns whether the session had the filter. */
   remove(session: Session, text: string): boolean {
     const parsed = session.filters.get(text);
     if (parsed === undefined) return false;
@@ -54,20 +54,20 @@ export class Subscriptions {
     return true;
   }
 
-  /** The session is over: its messages of shared subscriptions go to the other members. */
+  /** Removes a session that ended. Its unacknowledged messages of shared subscriptions go to other members. */
   removeAll(session: Session): void {
     for (const text of [...session.filters.keys()]) this.remove(session, text);
-    for (const { share, publication } of session.drain()) {
+    for (const { share, publication } of session.takeUnacknowledged()) {
       if (share !== undefined) this.#guarded(() => share.deliver(publication));
     }
   }
 
-  /** Hands the session what waited for its groups while all their members were offline. */
-  serve(session: Session, now: number): void {
-    for (const text of session.filters.keys()) this.#groups.get(text)?.serve(session, now);
+  /** Delivers messages of the session's groups that were queued while all members were offline. */
+  deliverQueued(session: Session, now: number): void {
+    for (const text of session.filters.keys()) this.#groups.get(text)?.deliverQueued(session, now);
   }
 
-  /** To each session once however many of its filters match, at the best QoS; to one member of each group. */
+  /** Delivers once to each session, at the highest QoS of its matching filters, and once to each group. */
   deliver(publication: Publication): void {
     const { topic } = publication;
     const chosen: Subscribers = new Map();
@@ -78,7 +78,7 @@ export class Subscriptions {
     for (const [session, options] of chosen) {
       const qos = publication.qos === 1 && options.qos === 1 ? 1 : 0;
       const retain = options.retainAsPublished && publication.retain;
-      this.#guarded(() => session.offer({ publication, qos, retain }));
+      this.#guarded(() => session.deliver({ publication, qos, retain }));
     }
     for (const group of this.#groups.values()) {
       if (matchesTopicFilter(group.filter, topic)) this.#guarded(() => group.deliver(publication));
@@ -108,7 +108,7 @@ export class Subscriptions {
     return group;
   }
 
-  // A full queue of one subscriber is no reason to keep the message from the others.
+  // A full queue of one subscriber must not keep the message from the others.
   #guarded(step: () => void): void {
     try {
       step();

@@ -1,6 +1,6 @@
 import type { DisconnectReason } from './lifecycle.ts';
 
-/** The MQTT 5 reason codes this broker sends. */
+/** The MQTT 5 reason codes that this broker sends. */
 export const reasonCodes = {
   success: 0x00,
   disconnectWithWill: 0x04,
@@ -24,7 +24,11 @@ export const reasonCodes = {
   subscriptionIdentifiersNotSupported: 0xa1,
 } as const;
 
-/** What the client did ends its connection: the code goes to an MQTT 5 client, the reason into the lifecycle event. */
+/**
+ * An error of a client that closes its connection.
+ *
+ * `code` is sent to an MQTT 5 client, and `reason` is part of the lifecycle event.
+ */
 export class ConnectionViolation extends Error {
   override readonly name = 'ConnectionViolation';
   readonly code: number;
@@ -37,7 +41,7 @@ export class ConnectionViolation extends Error {
   }
 }
 
-/** Bytes that are no MQTT packet. */
+/** The error for bytes that are not an MQTT packet. */
 export function malformed(what: string, cause?: unknown): ConnectionViolation {
   return new ConnectionViolation(`malformed packet: ${what}`, reasonCodes.malformedPacket, 'CLIENT_ERROR', { cause });
 }

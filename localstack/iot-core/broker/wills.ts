@@ -1,4 +1,4 @@
-/** Wills that wait for their delay, by client id. */
+/** Wills that wait for their will delay interval, by client id. */
 export class PendingWills {
   readonly #waiting = new Map<string, { timer: NodeJS.Timeout; publish: () => void }>();
 
@@ -7,18 +7,18 @@ export class PendingWills {
       publish();
       return;
     }
-    const timer = setTimeout(() => this.flush(clientId), delaySeconds * 1000).unref();
+    const timer = setTimeout(() => this.publishNow(clientId), delaySeconds * 1000).unref();
     this.#waiting.set(clientId, { timer, publish });
   }
 
-  /** The client came back to its session in time: the will is void. */
+  /** Discards the will, because the client resumed its session. */
   cancel(clientId: string): void {
     clearTimeout(this.#waiting.get(clientId)?.timer);
     this.#waiting.delete(clientId);
   }
 
-  /** The session is over: the will waits no longer. */
-  flush(clientId: string): void {
+  /** Publishes the will without further delay, because the session ended. */
+  publishNow(clientId: string): void {
     const will = this.#waiting.get(clientId);
     this.cancel(clientId);
     will?.publish();

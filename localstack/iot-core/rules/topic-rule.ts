@@ -1,7 +1,7 @@
 import { compileIotSql, renderIotTemplate } from '../../../lambdas/core/sql/aws/engine.ts';
 import type { IotMessage } from '../../../lambdas/core/sql/aws/message.ts';
 
-/** A topic rule as CloudFormation declares it, its references resolved. */
+/** A topic rule as CloudFormation declares it, with resolved references. */
 export interface TopicRule {
   readonly name: string;
   readonly sql: string;
@@ -10,27 +10,27 @@ export interface TopicRule {
   readonly disabled?: boolean;
 }
 
-/** The actions that the stand-in can run. */
+/** The rule actions that the stand-in supports. */
 export type RuleAction =
   | { readonly type: 'sqs'; readonly queueUrl: string; readonly useBase64: boolean }
   | { readonly type: 'kinesis'; readonly streamName: string; readonly partitionKey: string };
 
-/** What the actions act on. */
+/** Carries out the rule actions. */
 export interface RuleTargets {
   sendToQueue(queueUrl: string, body: string): void | Promise<void>;
   putToStream(streamName: string, partitionKey: string, data: Uint8Array): void | Promise<void>;
 }
 
-/** A rule that is ready to run: what it does for a message, until all of it is done. */
-export type RunningRule = (message: IotMessage) => Promise<void>;
+/** Runs a rule for a message; resolves when its actions are done. */
+export type CompiledRule = (message: IotMessage) => Promise<void>;
 
 /**
- * Compiles a rule. An action that fails goes to the error action, with the original payload (AWS IoT Core, "Error handling
- * (error action)"); running it rejects only when that fails too, or there is none.
+ * Compiles a rule. When an action fails, the error action gets the original payload (AWS IoT Core, "Error handling
+ * (error action)"). The compiled rule rejects when there is no error action or it fails too.
  *
- * @throws InvalidSqlError when the rule's SQL is not understood.
+ * @throws InvalidSqlError when the rule's SQL is not supported.
  */
-export function compileRule(rule: TopicRule, targets: RuleTargets): RunningRule {
+export function compileRule(rule: TopicRule, targets: RuleTargets): CompiledRule {
   if (rule.disabled) return async () => {};
   const sql = compileIotSql(rule.sql);
   return async (message) => {
@@ -42,7 +42,7 @@ export function compileRule(rule: TopicRule, targets: RuleTargets): RunningRule 
         await run(action, message, output.payload, targets);
       } catch (error) {
         failures.push({
-          failedAction: NAMES[action.type],
+          failedAction: ACTION_NAMES[action.type],
           failedResource: resource(action),
           errorMessage: String(error),
         });
@@ -68,7 +68,7 @@ interface RuleFailure {
   readonly errorMessage: string;
 }
 
-const NAMES = { sqs: 'SqsAction', kinesis: 'KinesisAction' } as const;
+const ACTION_NAMES = { sqs: 'SqsAction', kinesis: 'KinesisAction' } as const;
 
 function resource(action: RuleAction): string {
   return action.type === 'sqs' ? action.queueUrl : action.streamName;

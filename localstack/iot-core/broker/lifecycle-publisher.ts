@@ -1,24 +1,24 @@
-import { stamped } from './inbound.ts';
-import { eventTopic, hasEvents, type LifecycleEvent, principalOf } from './lifecycle.ts';
+import { newPublication } from './inbound.ts';
+import { emitsLifecycleEvents, eventTopic, type LifecycleEvent, principalOf } from './lifecycle.ts';
 import type { Publication } from './publication.ts';
 import type { Router } from './router.ts';
 
-/** Who publishes when it is no MQTT client: AWS's `clientid()` is `n/a` then. */
-export const insideSender = {
+/** The publisher of messages that no MQTT client sent. `clientid()` of AWS IoT SQL returns `n/a` for them. */
+export const internalPublisher = {
   clientId: 'n/a',
   sourceIp: '127.0.0.1',
   principal: principalOf('n/a'),
   protocolVersion: 4,
 } as const;
 
-/** Tells a lifecycle event to the embedder, and to subscribers and rules as the ordinary message it is on AWS. */
-export function announcer(
+/** Publishes lifecycle events on their `$aws/events` topics, for subscribers and rules, after reporting them to `onLifecycle`. */
+export function lifecyclePublisher(
   router: Router,
   onLifecycle: (event: LifecycleEvent) => void,
   onError: (error: Error) => void,
 ): (event: LifecycleEvent) => void {
   return (event) => {
-    if (!hasEvents(event.clientId)) return;
+    if (!emitsLifecycleEvents(event.clientId)) return;
     try {
       onLifecycle(event);
     } catch (error) {
@@ -32,11 +32,11 @@ function eventPublication(event: LifecycleEvent): Publication {
   const message = {
     topic: eventTopic(event),
     payload: Buffer.from(JSON.stringify(event)),
-    // A subscriber's own QoS decides.
+    // The highest QoS: a subscriber gets the lower one of this and its own.
     qos: 1,
     retain: false,
     dup: false,
-    ...insideSender,
+    ...internalPublisher,
   } as const;
-  return stamped({ ...message, properties: { userProperties: [] } }, event.timestamp);
+  return newPublication({ ...message, properties: { userProperties: [] } }, event.timestamp);
 }

@@ -3,26 +3,26 @@ import { generate, type Packet } from 'mqtt-packet';
 import { FrameReader } from './frames.ts';
 import { quotas } from './limits.ts';
 
-export interface WireEvents {
-  /** A whole packet; what it throws goes to onFailure. */
+export interface MqttSocketEvents {
+  /** Called with a complete packet. An error that it throws goes to onFailure. */
   onFrame(frame: Buffer): void;
   onFailure(error: unknown): void;
   onClose(): void;
 }
 
-/** How long a client may take to close after we did, before its socket is destroyed. */
+/** How long a client may take to close its side before the socket is destroyed. */
 const lingerMs = 500;
 
-/** A socket that carries whole MQTT packets both ways and can stop reading between any two of them. */
-export class Wire {
+/** A socket that reads and writes complete MQTT packets, and can pause reading between two of them. */
+export class MqttSocket {
   protocolVersion: 4 | 5 = 4;
   readonly #socket: Socket;
-  readonly #events: WireEvents;
+  readonly #events: MqttSocketEvents;
   readonly #frames = new FrameReader(quotas.packetBytes);
   #paused = false;
   #ended = false;
 
-  constructor(socket: Socket, events: WireEvents) {
+  constructor(socket: Socket, events: MqttSocketEvents) {
     this.#socket = socket;
     this.#events = events;
     socket.setNoDelay(true);
@@ -35,7 +35,7 @@ export class Wire {
       this.#ended = true;
       events.onClose();
     });
-    // Always followed by 'close'; the reason makes no difference to MQTT.
+    // 'close' always follows, and MQTT does not depend on the reason.
     socket.on('error', () => {});
   }
 
@@ -47,6 +47,7 @@ export class Wire {
     return (this.#socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   }
 
+  /** Bytes that the client has not read. */
   get unreadBytes(): number {
     return this.#socket.writableLength;
   }
@@ -75,7 +76,7 @@ export class Wire {
     if (!this.#paused) this.#socket.resume();
   }
 
-  /** Says goodbye and closes. Input is read on and thrown away: unread bytes would turn the close into a reset. */
+  /** Sends a last packet and closes. Input is read and discarded, because unread bytes would turn the close into a reset. */
   end(last?: Packet): void {
     if (this.#ended) return;
     if (last !== undefined) this.send(last);
