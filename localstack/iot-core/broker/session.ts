@@ -2,15 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { Fifo } from '../../fifo.ts';
 import { type ParsedFilter, quotas } from './limits.ts';
 import { expiresAt, type Publication } from './publication.ts';
-import type { ShareGroup } from './share-group.ts';
 
 /** A message to be delivered to one client. */
 export interface Delivery {
   publication: Publication;
   qos: 0 | 1;
   retain: boolean;
-  /** The group that gets the message back when the session ends before it is acknowledged. */
-  share?: ShareGroup;
+  /** Takes the message back when the session ends before it is acknowledged. */
+  share?: { deliver(publication: Publication): void };
 }
 
 /** The connection of a session. */
