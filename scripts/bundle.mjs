@@ -44,6 +44,7 @@ async function bundle(entry, directory) {
     // Dependencies in CommonJS call require for Node's own modules.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     legalComments: 'none',
+    charset: 'utf8',
     plugins: [rocketMqClient()],
     logLevel: 'warning',
     metafile: true,

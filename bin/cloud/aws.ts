@@ -18,8 +18,8 @@ import {
 } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { sqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
+import { sqsApi } from '../../lambdas/buffer/sqs/on-demand-api.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { readState } from '../../lambdas/core/task-state.ts';

@@ -4,7 +4,7 @@ import type { Context, KinesisStreamEvent, SQSBatchResponse, SQSEvent } from 'aw
 import type * as z from 'zod';
 import type { ReceivedBatch, TaskBuffer } from '../buffer/buffer.ts';
 import { bufferOf } from '../buffer/event-sources.ts';
-import { sqsApi } from '../buffer/sqs/api.ts';
+import { sqsApi } from '../buffer/sqs/on-demand-api.ts';
 import type { Connectivity, ConnectivityRequest } from '../core/control-requests.ts';
 import { parseSpec } from '../core/spec.ts';
 import { readVariable, STACK_NAME, STATE_PARAMETER } from '../core/worker-environment.ts';

@@ -36,12 +36,5 @@ export function stoppedTime(
 
 /** Returns a function that reads a parameter of AWS Systems Manager. The first call loads the client. */
 export function parameterText(name: string): () => Promise<string | undefined> {
-  let read: Promise<() => Promise<string | undefined>> | undefined;
-  return async () => {
-    read ??= import('@aws-sdk/client-ssm').then(({ SSMClient, GetParameterCommand }) => {
-      const client = new SSMClient({ maxAttempts: 3 });
-      return async () => (await client.send(new GetParameterCommand({ Name: name }))).Parameter?.Value;
-    });
-    return (await read)();
-  };
+  return async () => (await import('./parameter-client.ts')).readParameter(name);
 }

@@ -1,5 +1,5 @@
 import type { CloudWatchLogsEvent } from 'aws-lambda';
-import { sqsApi } from '../../buffer/sqs/api.ts';
+import { sqsApi } from '../../buffer/sqs/on-demand-api.ts';
 import { forward } from './forward.ts';
 
 const { QUEUE_URL, TOPIC_FILTERS } = process.env;

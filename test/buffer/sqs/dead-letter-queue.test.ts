@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sqsApi } from '../../../lambdas/buffer/sqs/api.ts';
 import { deadLetterQueue } from '../../../lambdas/buffer/sqs/dead-letter-queue.ts';
+import { sqsApi } from '../../../lambdas/buffer/sqs/on-demand-api.ts';
 import { NeverRetry } from '../../../lambdas/core/errors.ts';
 import type { DeadLetter } from '../../../lambdas/worker/message.ts';
 

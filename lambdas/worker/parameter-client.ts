@@ -1,0 +1,10 @@
+import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+
+// A module of its own, so that a bundle holds only the commands that are imported here.
+const client = new SSMClient({ maxAttempts: 3 });
+
+/** Reads the text of a parameter in AWS Systems Manager. */
+export async function readParameter(name: string): Promise<string | undefined> {
+  const { Parameter } = await client.send(new GetParameterCommand({ Name: name }));
+  return Parameter?.Value;
+}
