@@ -23,7 +23,7 @@ export function testConnectivityCommand(operator: Operator): Command {
     );
 }
 
-// A task without a worker cannot be tested. It is left out, unless it is named: then the error says why.
+// A task without a worker cannot be tested. It is left out, unless it is named: then it reports the error.
 function tasksToTest(tasks: readonly CloudTask[], name: string | undefined): readonly CloudTask[] {
   return pick(tasks, name).filter(({ hasWorker }) => hasWorker || name !== undefined);
 }

@@ -62,7 +62,7 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
     return answer;
   };
 
-  it('lists tasks, and says that they run and reach their sinks', async () => {
+  it('lists tasks; they run and reach their sinks', async () => {
     const { answer: tasks } = await outflow<object[]>('list');
     expect(tasks).toContainEqual(
       expect.objectContaining({ task: 'Warm', sink: 'kinesis', filters: ['devices/+/telemetry'] }),
@@ -79,7 +79,7 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
   it('pauses: messages pile up in the queue, and are delivered once it is enabled', async () => {
     expect(await outflow('pause', 'Warm', '--yes')).toMatchObject({ failed: false, answer: { status: 'Paused' } });
     const numbers: number[] = [];
-    // A poll that was under way when the mapping was disabled may still take the first.
+    // A poll that had started when the mapping was disabled may still receive the first messages.
     await vi.waitUntil(async () => {
       numbers.push(...(await publishNumbers(1)));
       return ((await status()).waiting ?? 0) >= 5;

@@ -31,7 +31,7 @@ describe('the runbook', () => {
     expect([...articles.keys()].filter((heading) => CODE.test(heading))).toEqual(codes);
   });
 
-  it('says in each of them what to check, how to mend it, and whether to redrive', () => {
+  it('has in each of them a check, a remedy and a redrive', () => {
     for (const [heading, text] of articles) {
       if (CODE.test(heading)) expect([heading, ...steps(text)]).toEqual([heading, 'Check', 'Remedy', 'Redrive']);
       else if (heading.startsWith('Alarm: ')) expect(steps(text).slice(0, 2), heading).toContain('Check');
