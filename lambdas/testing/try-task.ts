@@ -64,7 +64,7 @@ export async function tryTask(
   if (!parsed.source.filters.some((filter) => matchesTopicFilter(filter, envelope.topic)))
     return { ...seen, outcome: 'notSelected' };
 
-  const letters: DeadLetter[] = [];
+  const dlqMessages: DeadLetter[] = [];
   const requests: unknown[] = [];
   const worker = createWorker(
     parsed,
@@ -75,7 +75,7 @@ export async function tryTask(
       env: { ...PLACEHOLDERS, ...namesOfDeployTime(parsed.sink), ...options.env },
       deadLetters: {
         async send(dead) {
-          letters.push(...dead);
+          dlqMessages.push(...dead);
           return dead.map(() => true);
         },
       },
@@ -89,9 +89,9 @@ export async function tryTask(
   const buffered = { id, body: JSON.stringify(envelope), sentAt: timestamp, attempt: 0, firstSeen: timestamp };
   await worker.process({ messages: [buffered] }, { remainingMs: () => Infinity, buffer: NOTHING_IS_REQUEUED });
 
-  const [letter] = letters;
-  if (letter !== undefined) {
-    const { error, stage } = letter;
+  const [dlqMessage] = dlqMessages;
+  if (dlqMessage !== undefined) {
+    const { error, stage } = dlqMessage;
     return { ...seen, outcome: 'deadLettered', error: { code: error.code, stage, message: error.message } };
   }
   if (requests.length === 0) return { ...seen, outcome: 'filtered' };

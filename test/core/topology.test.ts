@@ -65,14 +65,14 @@ describe('the topology', () => {
   });
 
   it('has a queue that tasks share once, and one of another stack for each task', () => {
-    const letters = (deadLetterQueue: string | undefined) => {
+    const dlqMessages = (deadLetterQueue: string | undefined) => {
       const { deadLetterQueue: _, ...rest } = task();
       const one = { ...rest, ...(deadLetterQueue !== undefined && { deadLetterQueue }) };
       const { nodes } = draw(one, { ...one, task: 'U', path: 'Plant/U', rules: ['URule'], worker: 'UWorker' });
       return nodes.filter(({ kind }) => kind === 'deadLetterQueue').map(({ shared }) => shared);
     };
-    expect(letters('Shared')).toEqual([true]);
-    expect(letters(undefined)).toEqual([false, false]);
+    expect(dlqMessages('Shared')).toEqual([true]);
+    expect(dlqMessages(undefined)).toEqual([false, false]);
   });
 
   it('shows what is published again', () => {

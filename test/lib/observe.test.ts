@@ -196,7 +196,7 @@ describe('an operator', () => {
   });
 
   it('redrives its dead letters, and nothing more', () => {
-    const letters = [
+    const dlqMessages = [
       'sqs:CancelMessageMoveTask',
       'sqs:ChangeMessageVisibility',
       'sqs:DeleteMessage',
@@ -207,10 +207,10 @@ describe('an operator', () => {
     ].map((action) => `${action} TDeadLetterQueue`);
     const back = ['sqs:GetQueueAttributes TQueue', 'sqs:SendMessage TQueue'];
     expect(granted((task, operator) => task.grantRedrive(operator))).toEqual(
-      [...stackReading, ...letters, ...back].sort(),
+      [...stackReading, ...dlqMessages, ...back].sort(),
     );
     expect(granted((task, operator) => task.grantRedrive(operator), { buffer: new StreamBuffer() })).toEqual(
-      [...stackReading, ...letters, 'kinesis:PutRecords TStream'].sort(),
+      [...stackReading, ...dlqMessages, 'kinesis:PutRecords TStream'].sort(),
     );
   });
 
@@ -222,7 +222,7 @@ describe('an operator', () => {
       buffer: new StreamBuffer({
         stream: Stream.fromStreamArn(stack, 'Theirs', 'arn:aws:kinesis:us-east-1:000000000000:stream/theirs'),
       }),
-      deadLetterQueue: Queue.fromQueueArn(stack, 'Letters', 'arn:aws:sqs:us-east-1:000000000000:letters'),
+      deadLetterQueue: Queue.fromQueueArn(stack, 'Dead', 'arn:aws:sqs:us-east-1:000000000000:dead'),
     });
     const operator = new Role(stack, 'Operator', { assumedBy: new ServicePrincipal('ssm.amazonaws.com') });
     task.grantRedrive(operator);
@@ -252,7 +252,7 @@ describe('an operator', () => {
   it('of another stack reads the stack of the task, and asks the worker for a queue of yet another', () => {
     const { stack, task } = declare();
     const app = stack.node.root as App;
-    const shared = new Queue(new Stack(app, 'Shared'), 'Letters');
+    const shared = new Queue(new Stack(app, 'Shared'), 'Dead');
     const other = new OutflowTask(stack, 'U', {
       source: new IotTopicSource('u'),
       sink: sink(),

@@ -101,10 +101,12 @@ describe('what a task gives away', () => {
   });
 
   it('S05 no attribute of a dead letter holds a payload, which is in its body alone', () => {
-    const letters = [...quiet.queued, ...hostile.queued].filter(({ entry }) => entry.MessageAttributes?.['ERROR_CODE']);
-    const codes = letters.map(({ entry }) => entry.MessageAttributes!['ERROR_CODE']!.StringValue);
+    const dlqMessages = [...quiet.queued, ...hostile.queued].filter(
+      ({ entry }) => entry.MessageAttributes?.['ERROR_CODE'],
+    );
+    const codes = dlqMessages.map(({ entry }) => entry.MessageAttributes!['ERROR_CODE']!.StringValue);
     expect(codes).toEqual(expect.arrayContaining(['INVALID_PAYLOAD', 'UNSUPPORTED_ENVELOPE']));
-    for (const { entry } of letters)
+    for (const { entry } of dlqMessages)
       expect(containing(JSON.stringify(entry.MessageAttributes), [PAYLOAD_CANARY, 'canary-p'])).toEqual([]);
   });
 
@@ -148,7 +150,7 @@ describe('what a task gives away', () => {
     const body = JSON.stringify(envelope());
     const messages = [{ id: 'm', body, sentAt: 1, attempt: 0, firstSeen: 1 }];
     await worker.process({ messages }, { remainingMs: () => Infinity, buffer: scriptedBuffer(queues) });
-    expect(queues.letters.map(({ error }) => [error.code, error.message])).toEqual([
+    expect(queues.dlqMessages.map(({ error }) => [error.code, error.message])).toEqual([
       ['CRASHED', 'render failed: TypeError ERR_UNFORESEEN'],
     ]);
   });
@@ -173,12 +175,12 @@ describe('what a task gives away', () => {
   });
 
   it('S10 dead letters hold what was said, byte for byte, and attributes that SQS takes', () => {
-    const letters = hostile.queued.filter(({ entry }) => entry.MessageAttributes?.['ERROR_CODE']);
+    const dlqMessages = hostile.queued.filter(({ entry }) => entry.MessageAttributes?.['ERROR_CODE']);
     const bodies = messages(BROKEN_LINE);
-    expect(letters.map(({ entry }) => bodies.indexOf(entry.MessageBody)).sort((a, b) => a - b)).toEqual([
+    expect(dlqMessages.map(({ entry }) => bodies.indexOf(entry.MessageBody)).sort((a, b) => a - b)).toEqual([
       3, 4, 5, 6, 7, 8, 9, 10,
     ]);
-    for (const { entry } of letters) {
+    for (const { entry } of dlqMessages) {
       for (const { StringValue } of Object.values(entry.MessageAttributes!))
         expect([...StringValue].filter(isControl).join('')).toMatch(/^[\t\n\r]*$/);
     }

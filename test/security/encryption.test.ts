@@ -77,9 +77,9 @@ describe.each(declared())('encryption in %s', (_, resources) => {
     const buffers = ofType(resources, 'AWS::SQS::Queue').filter(([, { Properties }]) => Properties.RedrivePolicy);
     expect(buffers.length).toBeGreaterThan(0);
     for (const [id, buffer] of buffers) {
-      const letters = resources[referred(buffer.Properties.RedrivePolicy.deadLetterTargetArn)!]!;
-      expect(retentionOf(letters), id).toBeGreaterThan(retentionOf(buffer));
-      expect(keyOf(letters), id).toBe(keyOf(buffer));
+      const dlqMessages = resources[referred(buffer.Properties.RedrivePolicy.deadLetterTargetArn)!]!;
+      expect(retentionOf(dlqMessages), id).toBeGreaterThan(retentionOf(buffer));
+      expect(keyOf(dlqMessages), id).toBe(keyOf(buffer));
     }
   });
 

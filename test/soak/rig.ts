@@ -79,9 +79,9 @@ export function shorten(task: OutflowTask, { timeoutSeconds }: { readonly timeou
 export function redrive({ deadLetterQueue, queue }: RunningTask): number {
   let moved = 0;
   for (;;) {
-    const letters = deadLetterQueue!.receive(10);
-    if (letters.length === 0) return moved;
-    for (const { body, attributes, receiptHandle } of letters) {
+    const dlqMessages = deadLetterQueue!.receive(10);
+    if (dlqMessages.length === 0) return moved;
+    for (const { body, attributes, receiptHandle } of dlqMessages) {
       queue!.send({ body, attributes });
       deadLetterQueue!.delete(receiptHandle);
       moved++;

@@ -78,7 +78,7 @@ describe('a route', () => {
         },
         { remainingMs: () => 60_000, buffer: scriptedBuffer(queues) },
       );
-    return { worker, asked, send, letters: queues.letters };
+    return { worker, asked, send, dlqMessages: queues.dlqMessages };
   };
 
   it('is tested for connectivity, as every other route', async () => {
@@ -97,11 +97,15 @@ describe('a route', () => {
   });
 
   it('is the target of its dead letters; a message without a route has none', async () => {
-    const { send, letters } = workerOf({ routes: [hot, site] });
+    const { send, dlqMessages } = workerOf({ routes: [hot, site] });
     await send('sites/1', '{"temp":91}');
     await send('sites/1', '{}');
     await send('x', '{}');
-    expect(letters.map(({ targetArn }) => targetArn)).toEqual(['arn:stream/hot', 'arn:stream/site', 'arn:stream/*']);
+    expect(dlqMessages.map(({ targetArn }) => targetArn)).toEqual([
+      'arn:stream/hot',
+      'arn:stream/site',
+      'arn:stream/*',
+    ]);
   });
 
   it('has no option that belongs to the sink as a whole', async () => {

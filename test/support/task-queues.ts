@@ -4,7 +4,7 @@ import type { WorkerQueues } from '../../lambdas/worker/queues.ts';
 
 /** A worker's queues that record what was sent to them. */
 export interface ScriptedQueues extends WorkerQueues {
-  readonly letters: DeadLetter[];
+  readonly dlqMessages: DeadLetter[];
   readonly requeued: Requeued[];
   readonly removed: ReceivedMessage[];
   readonly shortened: ReceivedMessage[];
@@ -13,7 +13,7 @@ export interface ScriptedQueues extends WorkerQueues {
 
 export interface QueueScript {
   /** Whether a dead letter can be stored. @default always */
-  readonly stores?: (letter: DeadLetter) => boolean;
+  readonly stores?: (dlqMessage: DeadLetter) => boolean;
   /** Whether a message can be requeued. @default always */
   readonly keeps?: (message: Requeued) => boolean;
 }
@@ -22,18 +22,20 @@ export interface QueueScript {
 export const WORKER_ENV = { RULE_ARNS: 'arn:rule/1', TARGET_ARN: 'arn:target/*' };
 
 export function scriptedQueues({ stores = () => true, keeps = () => true }: QueueScript = {}): ScriptedQueues {
-  const letters: DeadLetter[] = [];
+  const dlqMessages: DeadLetter[] = [];
   const requeued: Requeued[] = [];
   const removed: ReceivedMessage[] = [];
   const shortened: ReceivedMessage[] = [];
   const stops: TaskStop[] = [];
   return {
-    letters,
+    dlqMessages,
     requeued,
     removed,
     shortened,
     stops,
-    deadLetters: { send: async (given) => given.map((letter) => taken(letter, stores(letter), letters)) },
+    deadLetters: {
+      send: async (given) => given.map((deadLetter) => taken(deadLetter, stores(deadLetter), dlqMessages)),
+    },
     buffer: () => ({
       requeue: {
         send: async (given) => given.map((message) => (taken(message, keeps(message), requeued) ? 'stored' : 'failed')),

@@ -77,12 +77,12 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
       arrived: async () => (await readRecords(rig.kinesis, STREAM)).map(({ data }) => data.toString()),
       /** Resolves when nothing is in a buffer any more. */
       drained: () => vi.waitUntil(() => held(task.queue!) + held(task.retryQueue!) === 0, PATIENCE),
-      letters: () => lettersOf(task),
+      dlqMessages: () => dlqMessagesOf(task),
     };
   }
 
   it('retries by its policy while its sink is down, and delivers once it is up (F01)', async (test) => {
-    const { rig, task, publish, arrived, drained, letters } = await start(test, 'Patient');
+    const { rig, task, publish, arrived, drained, dlqMessages } = await start(test, 'Patient');
     await rig.link.down();
     const sent = texts(50);
     await publish(sent);
@@ -91,11 +91,11 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     await rig.link.up();
     await drained();
     expect((await arrived()).sort()).toEqual(sent.toSorted());
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
   });
 
   it('owes only what was not acknowledged when its sink dies amid a batch (F02)', async (test) => {
-    const { rig, task, publish, arrived, drained, letters } = await start(test, 'OneByOne');
+    const { rig, task, publish, arrived, drained, dlqMessages } = await start(test, 'OneByOne');
     // 100 messages, four at a time, take 12 s: most of them are owed when the link goes down.
     await rig.link.add({ type: 'latency', latencyMs: 500 });
     const sent = texts(100);
@@ -111,15 +111,15 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(new Set(all)).toEqual(new Set(sent));
     // Of four calls under way, the answer may have been on its way back.
     expect(all.length - sent.length).toBeLessThanOrEqual(4);
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
   });
 
   it('dead-letters what it could not deliver, with all that is known of it, when its sink stays down', async (test) => {
-    const { rig, publish, drained, letters, task } = await start(test, 'Brief');
+    const { rig, publish, drained, dlqMessages, task } = await start(test, 'Brief');
     await rig.link.down();
     await publish(['lost to the sink']);
     await drained();
-    expect(letters()).toEqual([
+    expect(dlqMessages()).toEqual([
       {
         payload: 'lost to the sink',
         attributes: {
@@ -142,7 +142,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
   it.for(['throwsFirst', 'throwsLast', 'hangsLast'] as const)(
     'gets messages back from a function that %s, and loses none (F15)',
     async (how, test) => {
-      const { rig, publish, arrived, drained, letters } = await start(test, 'Patient');
+      const { rig, publish, arrived, drained, dlqMessages } = await start(test, 'Patient');
       let crashes = 0;
       rig.crash = () => (crashes++ === 0 ? how : undefined);
       const sent = texts(5);
@@ -151,13 +151,13 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
       const all = await arrived();
       expect(new Set(all)).toEqual(new Set(sent));
       expect(all.length - sent.length).toBeLessThanOrEqual(how === 'throwsFirst' ? 0 : sent.length);
-      expect(letters()).toEqual([]);
+      expect(dlqMessages()).toEqual([]);
       expect(crashes).toBeGreaterThan(1);
     },
   );
 
   it('parks what its time does not suffice for, which is no attempt (F16)', async (test) => {
-    const { rig, task, publish, arrived, drained, letters } = await start(test, 'OneByOne');
+    const { rig, task, publish, arrived, drained, dlqMessages } = await start(test, 'OneByOne');
     await rig.link.add({ type: 'timeout', timeoutMs: 0, direction: 'upstream' });
     const sent = texts(20);
     await publish(sent);
@@ -169,12 +169,12 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     await rig.link.clear();
     await drained();
     expect(new Set(await arrived())).toEqual(new Set(sent));
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
   });
 
   it('lets no hot key keep others waiting (F28)', async (test) => {
     const hotPerCall = 1;
-    const { task, publish, arrived, drained, letters } = await start(test, 'Patient', {
+    const { task, publish, arrived, drained, dlqMessages } = await start(test, 'Patient', {
       before: (kinesis) => throttlingHotKey(test, kinesis, hotPerCall),
     });
     const hot = texts(90);
@@ -190,18 +190,18 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(waiting().length).toBeGreaterThan(0);
     await drained();
     expect((await arrived()).sort()).toEqual([...hot, ...cold].sort());
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
   });
 
   it('takes redriven dead letters as new, and a second time too (F29)', async (test) => {
-    const { rig, publish, arrived, drained, letters, task } = await start(test, 'Brief');
+    const { rig, publish, arrived, drained, dlqMessages, task } = await start(test, 'Brief');
     await rig.link.down();
     await publish(['again']);
     await drained();
-    const [first] = letters();
+    const [first] = dlqMessages();
     expect(redrive(task)).toBe(1);
     await drained();
-    const [second] = letters();
+    const [second] = dlqMessages();
     expect(second!.attributes).toMatchObject({ ERROR_CODE: 'RETRIES_EXHAUSTED', RETRY_ATTEMPTS: '2' });
     expect(Number(second!.attributes['FIRST_SEEN'])).toBeGreaterThan(Number(first!.attributes['FIRST_SEEN']));
     expect(second!.attributes['MESSAGE_ID']).toBe(first!.attributes['MESSAGE_ID']);
@@ -211,16 +211,16 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(redrive(task)).toBe(0);
     await drained();
     expect(await arrived()).toEqual(['again']);
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
   });
 
   it('keeps what its dead-letter queue refuses (F30)', async (test) => {
-    const { rig, publish, letters, task } = await start(test, 'Brief');
+    const { rig, publish, dlqMessages, task } = await start(test, 'Brief');
     await rig.link.down();
     rig.refuses = (queueUrl) => queueUrl === task.deadLetterQueue!.url;
     await publish(['nowhere to go']);
     await vi.waitUntil(() => task.counters.parked > 0, PATIENCE);
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
     expect(held(task.queue!) + held(task.retryQueue!)).toBe(1);
     expect(rig.errors.map(({ message }) => message)).toContainEqual(expect.stringContaining('dead letter not stored'));
     // The retry queue is refused as well: then the message stays where it is.
@@ -232,7 +232,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
   });
 
   it('stops, where faults are prohibited, with its cause, and goes on when enabled (F33)', async (test) => {
-    const { rig, publish, arrived, drained, letters, task } = await start(test, 'Prohibited');
+    const { rig, publish, arrived, drained, dlqMessages, task } = await start(test, 'Prohibited');
     await rig.link.down();
     await publish(['blocks']);
     await vi.waitUntil(() => task.control!.state.status === 'Ready', PATIENCE);
@@ -247,7 +247,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     await task.control!.send({ kind: 'enable', task: task.name });
     await drained();
     expect((await arrived()).sort()).toEqual(['blocks', ...texts(20)].sort());
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
     expect(task.control!.state.status).toBe('Running');
   });
 
@@ -282,19 +282,19 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
   });
 
   it('waits for a stream that is not there, with its backlog and without a dead letter, and goes on by itself', async (test) => {
-    const { rig, publish, arrived, drained, letters, task } = await start(test, 'Brief', { hasStream: false });
+    const { rig, publish, arrived, drained, dlqMessages, task } = await start(test, 'Brief', { hasStream: false });
     const sent = texts(40);
     await publish(sent.slice(0, 20));
     await vi.waitUntil(() => task.control!.state.status === 'Start Failed', PATIENCE);
     expect(task.control!.state.cause).toContain('ResourceNotFoundException');
     await publish(sent.slice(20));
     expect(held(task.queue!) + held(task.retryQueue!)).toBe(sent.length);
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
     await rig.kinesis.createStream(STREAM);
     await drained();
     expect(task.control!.state.status).toBe('Running');
     expect((await arrived()).sort()).toEqual(sent.toSorted());
-    expect(letters()).toEqual([]);
+    expect(dlqMessages()).toEqual([]);
   });
 });
 
@@ -313,7 +313,7 @@ function texts(count: number, name = 'message'): string[] {
   return Array.from({ length: count }, (_, n) => `${name} ${n}`);
 }
 
-function lettersOf({ deadLetterQueue }: RunningTask) {
+function dlqMessagesOf({ deadLetterQueue }: RunningTask) {
   return deadLetterQueue!.peek().map(({ body, attributes = {} }) => ({
     payload: Buffer.from(JSON.parse(body).payload, 'base64').toString(),
     attributes: Object.fromEntries(Object.entries(attributes).map(([name, { stringValue }]) => [name, stringValue])),

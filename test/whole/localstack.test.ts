@@ -156,9 +156,9 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
 
   it('dead-letters a poison message with its reason', async () => {
     await device.publishAsync('devices/d1/telemetry', '{"n":', { qos: 1 });
-    const letter = await vi.waitUntil(() => takeMessage(clients, outputs['WarmDeadLetterQueue']!), PATIENCE);
+    const dlqMessage = await vi.waitUntil(() => takeMessage(clients, outputs['WarmDeadLetterQueue']!), PATIENCE);
     const attributes = Object.fromEntries(
-      Object.entries(letter.MessageAttributes!).map(([name, { StringValue }]) => [name, StringValue]),
+      Object.entries(dlqMessage.MessageAttributes!).map(([name, { StringValue }]) => [name, StringValue]),
     );
     expect(Object.keys(attributes)).toHaveLength(10);
     expect(attributes).toMatchObject({
@@ -168,8 +168,8 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
       RETRY_ATTEMPTS: '0',
     });
     expect(attributes['TARGET_ARN']).toContain(outputs['StreamName']);
-    expect(Buffer.from(JSON.parse(letter.Body!).payload, 'base64').toString()).toBe('{"n":');
-    expect(attributes['MESSAGE_ID']).toBe(JSON.parse(letter.Body!).id);
+    expect(Buffer.from(JSON.parse(dlqMessage.Body!).payload, 'base64').toString()).toBe('{"n":');
+    expect(attributes['MESSAGE_ID']).toBe(JSON.parse(dlqMessage.Body!).id);
   });
 
   it('has only what failed delivered again', async () => {
@@ -188,8 +188,8 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
     expect((await failures()).slice(1).every(({ received, failed }) => received === 1 && failed === 1)).toBe(true);
     for (const QueueUrl of away)
       await clients.sqs.send(new CreateQueueCommand({ QueueName: QueueUrl.split('/').at(-1) }));
-    const letter = await vi.waitUntil(() => takeMessage(clients, away[0]!), PATIENCE);
-    expect(letter.MessageAttributes!['ERROR_CODE']!.StringValue).toBe('INVALID_PAYLOAD');
+    const dlqMessage = await vi.waitUntil(() => takeMessage(clients, away[0]!), PATIENCE);
+    expect(dlqMessage.MessageAttributes!['ERROR_CODE']!.StringValue).toBe('INVALID_PAYLOAD');
     const delivered = (await numbers()).map(({ n }) => n);
     expect(delivered.filter((n) => n === 100 || n === 101).sort()).toEqual([100, 101]);
   });

@@ -153,9 +153,9 @@ describe('routing and passing through', () => {
         payload: JSON.stringify({ site }),
       });
     }
-    const [letter] = task('Routed').deadLetterQueue!.peek();
+    const [dlqMessage] = task('Routed').deadLetterQueue!.peek();
     const attributes = Object.fromEntries(
-      Object.entries(letter!.attributes!).map(([name, { stringValue }]) => [name, stringValue]),
+      Object.entries(dlqMessage!.attributes!).map(([name, { stringValue }]) => [name, stringValue]),
     );
     expect(attributes).toMatchObject({
       ERROR_CODE: 'INVALID_TARGET',

@@ -261,7 +261,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         await drained();
         expect(await books()).toEqual(balanced(19, { delivered: 10, deadLetters, duplicates: 0 }));
         const told = task.deadLetterQueue!.peek().map(({ attributes }) => attributes!['ERROR_MESSAGE']!.stringValue!);
-        // A topic that might exist is named: whoever reads the letter may have to create it.
+        // A topic that might exist is named: the reader of the dead letter may have to create it.
         expect(told.filter((message) => message.includes('canary'))).toEqual([expect.stringContaining('topic canary')]);
       });
 

@@ -178,8 +178,8 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect(more).toEqual([]);
       expect(message).toMatchObject({ keys: 'k1 k2', tags: 'sensor', properties: { unit: 'C', many: '["x","y"]' } });
       expect(`${message!.body}`).toBe('{"temp":21.0}');
-      const [letter] = task('apsara').deadLetterQueue!.peek();
-      expect(letter!.attributes!['ERROR_CODE']!.stringValue).toBe('INVALID_PAYLOAD');
+      const [dlqMessage] = task('apsara').deadLetterQueue!.peek();
+      expect(dlqMessage!.attributes!['ERROR_CODE']!.stringValue).toBe('INVALID_PAYLOAD');
     });
 
     it('a blank payload brings the whole rule output, under the message’s id; a wrong topic is that message’s fault', async () => {
@@ -189,12 +189,12 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       const output = JSON.parse(`${message!.body}`);
       expect(output).toMatchObject({ topic: 'sites/1', payload: '{"site":"a"}', clientid: 'emqx_c' });
       expect(message!.keys).toBe(output.id);
-      const letters = task('routed').deadLetterQueue!.peek();
-      expect(letters.map(({ attributes }) => attributes!['ERROR_CODE']!.stringValue)).toEqual([
+      const dlqMessages = task('routed').deadLetterQueue!.peek();
+      expect(dlqMessages.map(({ attributes }) => attributes!['ERROR_CODE']!.stringValue)).toEqual([
         'INVALID_TARGET',
         'INVALID_TARGET',
       ]);
-      const targets = letters.map(({ attributes }) => attributes!['TARGET_ARN']!.stringValue);
+      const targets = dlqMessages.map(({ attributes }) => attributes!['TARGET_ARN']!.stringValue);
       expect(targets).toContain('rocketmq://127.0.0.1:1/site-b');
     });
 

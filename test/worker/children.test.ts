@@ -61,7 +61,7 @@ describe('a message of several children', () => {
     for (let n = 0; n < 20; n++) ({ length: owed } = (await task.handler(event)).batchItemFailures);
     expect(owed).toBe(0);
     expect(texts(task.delivered)).toEqual(['A', 'C']);
-    expect(task.letters).toHaveLength(1);
+    expect(task.dlqMessages).toHaveLength(1);
   });
 
   it('has dead letters with the ids of its records (B20)', async () => {
@@ -79,10 +79,10 @@ describe('a message of several children', () => {
     });
     await task.handler(sqsEvent([body]));
     const [id] = /\w+(?=#1 b)/.exec(`${task.delivered[0]}`)!;
-    expect(task.letters.map(({ messageId }) => messageId)).toEqual([`${id}#2`]);
+    expect(task.dlqMessages.map(({ messageId }) => messageId)).toEqual([`${id}#2`]);
 
     const both = taskWith({ route: toAll('A', 'B'), deliver: () => never });
     await both.handler(sqsEvent([JSON.stringify(envelope())]));
-    expect(both.letters.map(({ messageId }) => messageId)).toEqual([`${envelope().id}#0`, `${envelope().id}#1`]);
+    expect(both.dlqMessages.map(({ messageId }) => messageId)).toEqual([`${envelope().id}#0`, `${envelope().id}#1`]);
   });
 });

@@ -66,7 +66,7 @@ describe('the worker', () => {
 
           const ends = messages.map((_, i) => ({
             delivered: task.delivered.filter((payload) => payload.toString() === payloads[i]).length,
-            dead: task.letters.filter(({ body }) => body === bodies[i]).length,
+            dead: task.dlqMessages.filter(({ body }) => body === bodies[i]).length,
             requeued: task.requeued.filter(({ body }) => body === bodies[i]).length,
             failed: batchItemFailures.filter(({ itemIdentifier }) => itemIdentifier === `message-${i}`).length,
           }));
@@ -110,7 +110,7 @@ describe('the worker', () => {
     const again = sqsEvent([body]);
     again.Records[0]!.messageAttributes = attributes({ ATTEMPT: 3, FIRST_SEEN: 1_795_251_000_000 });
     await task.handler(again);
-    expect(task.letters).toMatchObject([
+    expect(task.dlqMessages).toMatchObject([
       {
         body,
         error: { code: 'RETRIES_EXHAUSTED', message: 'later' },
@@ -127,7 +127,7 @@ describe('the worker', () => {
     event.Records[0]!.messageAttributes = attributes({ ATTEMPT: 4 });
     await task.handler(event);
     expect(task.batches).toEqual([]);
-    expect(task.letters).toMatchObject([{ error: { code: 'RETRIES_EXHAUSTED' }, retryAttempts: 4 }]);
+    expect(task.dlqMessages).toMatchObject([{ error: { code: 'RETRIES_EXHAUSTED' }, retryAttempts: 4 }]);
     // Unless it blocks: then its operator has enabled the task again to have it tried.
     const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
     await blocked.handler(event);
@@ -164,7 +164,7 @@ describe('the worker', () => {
     expect(second.requeued).toMatchObject([{ attempt: 2 }]);
     now += 15_101;
     await second.handler(event);
-    expect(second.letters).toMatchObject([
+    expect(second.dlqMessages).toMatchObject([
       { error: { code: 'EXPIRED', message: 'the message expired: age 45 s, requestTtl 45 s' } },
     ]);
 
@@ -172,7 +172,7 @@ describe('the worker', () => {
     now = redrivenAt + 30_000;
     const body = envelope('x', old);
     await inStream.handler(kinesisEvent([JSON.stringify(body), JSON.stringify({ ...body, redriven: redrivenAt })]));
-    expect(inStream.letters.map(({ body: letter }) => JSON.parse(letter).redriven)).toEqual([undefined]);
+    expect(inStream.dlqMessages.map(({ body: dlqMessage }) => JSON.parse(dlqMessage).redriven)).toEqual([undefined]);
     expect(inStream.batches.flat()).toHaveLength(1);
   });
 
@@ -186,7 +186,7 @@ describe('the worker', () => {
       const source = { type: 'iot-core', filters: ['#'], dataFormat };
       const task = taskWith({ deliver: () => never, source, validatePayload: true });
       await task.handler(sqsEvent(['{}', 'plain'].map((payload) => JSON.stringify(envelope(payload)))));
-      expect(task.letters.map(({ error }) => error.code).sort()).toEqual([...codes].sort());
+      expect(task.dlqMessages.map(({ error }) => error.code).sort()).toEqual([...codes].sort());
     }
   });
 
@@ -227,13 +227,13 @@ describe('the worker', () => {
     for (const deliver of [() => later, () => never]) {
       const task = taskWith({ deliver, ...prohibited });
       await task.handler(event);
-      expect(task.letters).toEqual([]);
+      expect(task.dlqMessages).toEqual([]);
       expect(task.requeued).toMatchObject([{ attempt: 0 }]);
       expect(task.stops).toMatchObject([{ kind: 'blocked' }]);
     }
     const tolerant = taskWith({ deliver: () => never, ...prohibited, poison: 'deadLetter' });
     await tolerant.handler(event);
-    expect(tolerant.letters).toMatchObject([{ error: { code: 'REJECTED' } }]);
+    expect(tolerant.dlqMessages).toMatchObject([{ error: { code: 'REJECTED' } }]);
   });
 
   it('expires a message after its TTL, and not a millisecond sooner (C38, F14, F36)', async () => {
@@ -251,9 +251,9 @@ describe('the worker', () => {
       return task;
     };
     expect((await at(45_000)).delivered).toHaveLength(1);
-    expect((await at(45_001)).letters).toMatchObject([{ error: { code: 'EXPIRED' }, retryAttempts: 0 }]);
+    expect((await at(45_001)).dlqMessages).toMatchObject([{ error: { code: 'EXPIRED' }, retryAttempts: 0 }]);
     // A publisher's clock that runs ahead is not trusted: the buffer received it 100 ms after it was published.
-    expect((await at(45_101, ahead)).letters).toHaveLength(1);
+    expect((await at(45_101, ahead)).dlqMessages).toHaveLength(1);
     expect((await at(45_001, body, { onExpired: 'drop' })).reports).toMatchObject([{ expired: 1, deadLettered: 0 }]);
   });
 
@@ -284,11 +284,11 @@ describe('the worker', () => {
     last.Records[0]!.attributes.ApproximateReceiveCount = '3';
     const givenUp = taskWith({ deliver: () => delivered });
     await givenUp.handler(last);
-    expect(givenUp.letters).toMatchObject([{ body: bodies[1], error: { code: 'CRASHED' } }]);
+    expect(givenUp.dlqMessages).toMatchObject([{ body: bodies[1], error: { code: 'CRASHED' } }]);
     // With faults prohibited it blocks the task, and is still a suspect.
     const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
     await blocked.handler(last);
-    expect(blocked.letters).toEqual([]);
+    expect(blocked.dlqMessages).toEqual([]);
     expect(blocked.requeued).toMatchObject([{ body: bodies[1], isSuspect: true }]);
     expect(blocked.reports).toMatchObject([{ stop: { kind: 'blocked' } }]);
   });
@@ -332,9 +332,9 @@ describe('the worker', () => {
     const body = JSON.stringify(envelope('x', { topic: 'a/b' }));
     const task = taskWith({ deliver: () => never });
     await task.handler(sqsEvent([body]));
-    const [letter] = task.letters;
-    expect(letter!.body).toBe(body);
-    const attributes = deadLetterAttributes(letter!, 'Telemetry');
+    const [dlqMessage] = task.dlqMessages;
+    expect(dlqMessage!.body).toBe(body);
+    const attributes = deadLetterAttributes(dlqMessage!, 'Telemetry');
     expect(
       Object.fromEntries(Object.entries(attributes).map(([name, { StringValue }]) => [name, StringValue])),
     ).toEqual({
@@ -352,7 +352,7 @@ describe('the worker', () => {
   });
 
   it('writes attributes that SQS accepts, and none that is empty', () => {
-    const letter = {
+    const dlqMessage = {
       body: '',
       stage: 'filter',
       messageId: '',
@@ -365,7 +365,7 @@ describe('the worker', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 3000 }), (message) => {
         const error = new NeverRetry('REJECTED', message);
-        for (const { StringValue } of Object.values(deadLetterAttributes({ ...letter, error }, 't'))) {
+        for (const { StringValue } of Object.values(deadLetterAttributes({ ...dlqMessage, error }, 't'))) {
           expect(StringValue).toMatch(/^[\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]+$/u);
           expect(Buffer.byteLength(StringValue)).toBeLessThanOrEqual(1024);
         }
@@ -406,11 +406,11 @@ describe('hostile payloads (F11, S11)', () => {
     const good = JSON.stringify(envelope('{"a":"good"}'));
     expect(await task.handler(sqsEvent([...bodies, good]))).toEqual({ batchItemFailures: [] });
     expect(task.delivered.at(-1)!.toString()).toContain('good');
-    for (const letter of task.letters) {
-      expect(['INVALID_PAYLOAD', 'TEMPLATE_VARIABLE_MISSING']).toContain(letter.error.code);
-      expect(letter.stage).toBe(stage);
+    for (const dlqMessage of task.dlqMessages) {
+      expect(['INVALID_PAYLOAD', 'TEMPLATE_VARIABLE_MISSING']).toContain(dlqMessage.error.code);
+      expect(dlqMessage.stage).toBe(stage);
     }
-    const invalid = task.letters
+    const invalid = task.dlqMessages
       .filter(({ error }) => error.code === 'INVALID_PAYLOAD')
       .map(({ body }) => bodies.indexOf(body));
     const names = Object.keys(NASTY);

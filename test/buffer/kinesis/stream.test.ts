@@ -79,8 +79,8 @@ async function drain(
   return {
     accepted,
     tries,
-    dead: queues.letters.map(({ body }) => Number(Buffer.from(JSON.parse(body).payload, 'base64'))),
-    letters: queues.letters,
+    dead: queues.dlqMessages.map(({ body }) => Number(Buffer.from(JSON.parse(body).payload, 'base64'))),
+    dlqMessages: queues.dlqMessages,
   };
 }
 
@@ -104,14 +104,14 @@ describe('a stream as buffer (E5)', () => {
           fc.array(message, { minLength: 1, maxLength: 25 }),
           conditions,
           async (messages, { ...given }) => {
-            const { accepted, tries, dead, letters } = await drain(messages, { ...given, order });
+            const { accepted, tries, dead, dlqMessages } = await drain(messages, { ...given, order });
             const ends = [...new Set(accepted), ...dead].sort((a, b) => a - b);
             expect([...new Set(ends)]).toEqual(messages.map((_, n) => n));
             for (const n of dead) {
               expect(messages[n]!.failures).toBeGreaterThan(0);
               expect(tries[n]!.at(-1)! - tries[n]![0]!).toBeGreaterThanOrEqual(TOTAL_MS);
             }
-            for (const { error, exhausted } of letters) {
+            for (const { error, exhausted } of dlqMessages) {
               expect(error.code).toBe('RETRIES_EXHAUSTED');
               expect(exhausted).toBe('MaximumRetryAttempts');
             }
@@ -165,7 +165,7 @@ describe('a stream as buffer (E5)', () => {
     const deadLettersAfter = async (ms: number) => {
       now += ms;
       await task.handler(event);
-      return task.letters.length;
+      return task.dlqMessages.length;
     };
     expect(await deadLettersAfter(0)).toBe(0);
     expect(await deadLettersAfter(3_600_000)).toBe(0);

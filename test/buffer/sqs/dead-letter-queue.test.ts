@@ -5,7 +5,7 @@ import { sqsApi } from '../../../lambdas/buffer/sqs/on-demand-api.ts';
 import { NeverRetry } from '../../../lambdas/core/errors.ts';
 import type { DeadLetter } from '../../../lambdas/worker/message.ts';
 
-const letter = (body: string): DeadLetter => ({
+const dlqMessage = (body: string): DeadLetter => ({
   body,
   error: new NeverRetry('REJECTED', 'no'),
   stage: 'deliver',
@@ -60,9 +60,9 @@ describe('the dead-letter queue', () => {
             },
           },
         });
-        const letters = given.map(({ bytes }, i) => letter(`${i}:`.padEnd(bytes, 'x')));
-        const answers = await queue.send(letters);
-        expect(answers).toEqual(letters.map(({ body }) => stored.includes(body)));
+        const dlqMessages = given.map(({ bytes }, i) => dlqMessage(`${i}:`.padEnd(bytes, 'x')));
+        const answers = await queue.send(dlqMessages);
+        expect(answers).toEqual(dlqMessages.map(({ body }) => stored.includes(body)));
         expect(logged.length > 0).toBe(answers.includes(false));
       }),
     );
