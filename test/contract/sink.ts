@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RetryLater } from '../../lambdas/core/errors.ts';
 import type { Outcome, Sink } from '../../lambdas/deliver/sink.ts';
+import { runs } from '../support/property-runs.ts';
 
 /** What the suite needs of a sink: how to make requests, and how to read back what was delivered. */
 export interface SinkUnderTest<Request> {
@@ -38,7 +39,7 @@ export function sinkContract<Request>({
           expect(outcomes.map(({ status }) => status)).toEqual(unique.map(() => 'delivered'));
           sent.push(...unique);
         }),
-        { numRuns: 10 },
+        { numRuns: runs(10) },
       );
       expect([...(await readBack())].sort()).toEqual([...sent].sort());
       await sink.close();

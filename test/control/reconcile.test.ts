@@ -9,6 +9,7 @@ import {
   type TaskState,
   UNWRITTEN_STATE,
 } from '../../lambdas/core/task-state.ts';
+import { runs } from '../support/property-runs.ts';
 
 const halt = (why: 'stopped' | 'blocked', at: number): ControlMessage => ({
   kind: 'halt',
@@ -76,7 +77,7 @@ describe('control (D19–D23, F33)', () => {
         // What its operator asks for is done all the same.
         expect((await tell({ kind: 'pause', task: 't', stopIntake: false })).status).toBe('Paused');
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 

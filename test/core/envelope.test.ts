@@ -6,6 +6,7 @@ import { toEvent } from '../../lambdas/core/event.ts';
 import { MqttRecord } from '../../lambdas/core/record.ts';
 import { toRuleOutput } from '../../lambdas/core/rule-output.ts';
 import { envelope } from '../support/messages.ts';
+import { runs } from '../support/property-runs.ts';
 
 const received = { messageId: 'm', sentAt: 1_795_251_600_100 };
 const decode = (value: unknown) => decodeEnvelope(typeof value === 'string' ? value : JSON.stringify(value), received);
@@ -56,7 +57,7 @@ describe('an envelope', () => {
           expect((error as Error).message).not.toContain('canary');
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseJson } from '../../lambdas/core/json.ts';
 import { jsonErrorText } from '../../lambdas/core/json-error.ts';
+import { runs } from '../support/property-runs.ts';
 
 const position = (text: string) => Number(/ (?:position|after) (\d+)/.exec(jsonErrorText(text))![1]);
 const isJson = (text: string) => {
@@ -53,7 +54,7 @@ describe('why text is not JSON', () => {
           expect([text, jsonErrorText(text).startsWith('it nests')]).toEqual([text, isJson(text)]);
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 

@@ -5,6 +5,7 @@ import { compileTemplate } from '../../lambdas/core/template/template.ts';
 import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
 import { feedsOf, loopsOf, type TaskTopics } from '../../lambdas/core/topic-loops.ts';
 import { type Topology, toMermaid, topologyOf } from '../../lambdas/core/topology.ts';
+import { runs } from '../support/property-runs.ts';
 
 const task = (over: Partial<TaskMetadata> = {}): TaskMetadata => ({
   task: 'T',
@@ -138,7 +139,7 @@ describe('loops', () => {
         const topic = compileTemplate(writes).renderText({ clientid });
         if (matchesTopicFilter(reads, topic)) expect(feedsOf([flow('A', [reads], writes)])).toHaveLength(1);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 });

@@ -3,6 +3,7 @@ import { generate, type Packet } from 'mqtt-packet';
 import { expect, test } from 'vitest';
 import type { Broker } from '../../localstack/iot-core/broker/broker.ts';
 import { FrameReader } from '../../localstack/iot-core/broker/frames.ts';
+import { runs } from '../support/property-runs.ts';
 import { mqttClient, rawClient, startTestBroker } from './broker-harness.ts';
 
 function valid(protocolVersion: 4 | 5): Buffer[] {
@@ -79,7 +80,7 @@ test('no bytes from a client stop the broker', async () => {
   );
   await fc.assert(
     fc.asyncProperty(anything, (bytes) => sendAndClose(broker, bytes)),
-    { numRuns: 400 },
+    { numRuns: runs(400) },
   );
   expect(errors).toEqual([]);
   const client = await mqttClient(broker);
@@ -110,7 +111,7 @@ test('packets are read alike, whatever chunks they arrive in', async () => {
       ]);
       client.socket.destroy();
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 

@@ -6,6 +6,7 @@ import { compileIotSql } from '../../lambdas/core/sql/aws/engine.ts';
 import { matchesTopicFilter } from '../../lambdas/core/topic-filter.ts';
 import { tryTask } from '../../lambdas/testing/index.ts';
 import { IotTopicSource, KinesisSink, NoBuffer, OutflowTask, type OutflowTaskProps } from '../../lib/index.ts';
+import { runs } from '../support/property-runs.ts';
 
 const SCRIPTS = ['${topic}', '${.}', '${$}{id}', '$.data', '$..*', '?(@.a==1)', "*[?(@['x'])]", '<$.data>', '$&', '$1'];
 const hostile = fc
@@ -91,6 +92,7 @@ describe('what a task is declared with', () => {
     const bit = fc.oneof({ weight: 3, arbitrary: usual }, unusual);
     const filter = fc.array(bit, { minLength: 1, maxLength: 6 }).map((bits) => bits.join(''));
     const topics = ['a', 'b', 'a/b', 'b/a', 'a/a/b', '/', "a'", 'x', '$aws/a', 'a WHERE 1=1', '--', '/*', '${', 'a/'];
+    const tries = runs(150);
     let accepted = 0;
     fc.assert(
       fc.property(fc.array(filter, { minLength: 1, maxLength: 2 }), (filters) => {
@@ -111,9 +113,9 @@ describe('what a task is declared with', () => {
           expect([filters, topic, fired.length]).toEqual([filters, topic, wanted]);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: tries, examples: [[['a/+', '#']]] },
     );
-    expect(accepted).toBeGreaterThan(5);
+    expect(accepted).toBeGreaterThan(tries / 30);
   });
 
   it('S07 text of a template that IoT Core would take for its own is refused', () => {

@@ -24,6 +24,17 @@ function timed(recordsPerSecond: number) {
   return { sink: rateLimited(sink, recordsPerSecond, clock), sentAt, clock };
 }
 
+/** The number of records in the fullest second; `sentAt` ascends. */
+function mostWithinASecond(sentAt: readonly number[]): number {
+  let most = 0;
+  let next = 0;
+  sentAt.forEach((at, first) => {
+    while (next < sentAt.length && sentAt[next]! - at <= 1000) next++;
+    most = Math.max(most, next - first);
+  });
+  return most;
+}
+
 describe('a rate limit', () => {
   it('never gives the sink more than a second’s worth within any second, beyond the first burst', async () => {
     await fc.assert(
@@ -38,12 +49,10 @@ describe('a rate limit', () => {
               Array.from({ length: count }, (_, i) => i),
               { remainingMs: () => Infinity },
             );
-            expect(outcomes).toEqual(Array.from({ length: count }, () => ({ status: 'delivered' })));
+            expect(outcomes).toHaveLength(count);
+            expect(outcomes.filter(({ status }) => status !== 'delivered')).toEqual([]);
           }
-          sentAt.forEach((at, i) => {
-            const until = sentAt.findLastIndex((other) => other - at <= 1000);
-            expect(until - i + 1).toBeLessThanOrEqual(2 * Math.max(1, rate) + 1);
-          });
+          expect(mostWithinASecond(sentAt)).toBeLessThanOrEqual(2 * Math.max(1, rate) + 1);
           const most = Math.max(1, rate) + (rate * clock.now()) / 1000 + 1;
           expect(sentAt.length).toBeLessThanOrEqual(most);
         },

@@ -8,6 +8,7 @@ import { kinesisSink, type PutRecords } from '../../../lambdas/deliver/kinesis/s
 import type { Outcome } from '../../../lambdas/deliver/sink.ts';
 import { createHandler, type Handler } from '../../../lambdas/worker/handler.ts';
 import { envelope, kinesisEvent } from '../../support/messages.ts';
+import { runs } from '../../support/property-runs.ts';
 import { taskWith } from '../../support/scripted-task.ts';
 import { scriptedQueues, WORKER_ENV } from '../../support/task-queues.ts';
 
@@ -119,7 +120,7 @@ describe('a stream as buffer (E5)', () => {
             if (given.forgets === 0) expect(accepted).toHaveLength(new Set(accepted).size);
           },
         ),
-        { numRuns: 60 },
+        { numRuns: runs(60) },
       );
     },
   );
@@ -134,7 +135,7 @@ describe('a stream as buffer (E5)', () => {
           expect(own).toEqual([...own].sort((a, b) => a - b));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

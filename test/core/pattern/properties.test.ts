@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InvalidPatternError } from '../../../lambdas/core/errors.ts';
 import { compilePattern } from '../../../lambdas/core/pattern/pattern.ts';
+import { runs } from '../../support/property-runs.ts';
 import { matchesByTrial } from './reference.ts';
 
 const key = fc.constantFrom('a', 'b', 'c', '__proto__', 'length');
@@ -30,7 +31,7 @@ test('what matches is what a trial of every choice of leaves finds', () => {
     fc.property(pattern, event, (p, e) => {
       expect(compilePattern(p).matches(e)).toBe(matchesByTrial(p, e));
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
 });
 

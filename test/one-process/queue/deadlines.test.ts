@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type Deadline, Deadlines } from '../../../localstack/one-process/queue/deadlines.ts';
+import { runs } from '../../support/property-runs.ts';
 
 it('gives what is left in order of time, then of adding, whatever is removed in between', () => {
   const step = fc.record({ at: fc.nat(20), remove: fc.option(fc.nat(), { freq: 2 }) });
@@ -22,5 +23,5 @@ it('gives what is left in order of time, then of adding, whatever is removed in 
     }
     expect(taken).toEqual(expected);
   });
-  fc.assert(property, { numRuns: 500 });
+  fc.assert(property, { numRuns: runs(500) });
 });

@@ -7,6 +7,7 @@ import {
   type MappingOptions,
   startMapping,
 } from '../../../localstack/one-process/queue/mapping.ts';
+import { runs } from '../../support/property-runs.ts';
 import { FakeClock } from './fake-clock.ts';
 import { newQueue, sendAll } from './queues.ts';
 
@@ -156,7 +157,7 @@ describe('a batch goes', () => {
       expect(events.flatMap((event) => event.Records)).toHaveLength(parts.length);
       await mapping.stop();
     });
-    await fc.assert(property, { numRuns: 15 });
+    await fc.assert(property, { numRuns: runs(15) });
   });
 });
 
@@ -435,5 +436,5 @@ it('brings every message to its end: deleted, or dead after maxReceiveCount fail
       await mapping.stop();
     },
   );
-  await fc.assert(property, { numRuns: 60 });
+  await fc.assert(property, { numRuns: runs(60) });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_IN_FLIGHT } from '../../../localstack/one-process/queue/queue.ts';
+import { runs } from '../../support/property-runs.ts';
 import { FakeClock } from './fake-clock.ts';
 import { newQueue, sendAll } from './queues.ts';
 
@@ -270,5 +271,5 @@ it('loses nothing: every message is where a naive model says, whatever is done',
       expect(queue.oldestAgeSeconds()).toBe(Math.floor((clock.now() - oldest) / 1000));
     }
   });
-  await fc.assert(property, { numRuns: 300 });
+  await fc.assert(property, { numRuns: runs(300) });
 });

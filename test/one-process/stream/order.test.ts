@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { startKinesis } from '../../../localstack/one-process/kinesis.ts';
 import { startStreamMapping } from '../../../localstack/one-process/stream/mapping.ts';
+import { runs } from '../../support/property-runs.ts';
 import { quickClock } from './quick-clock.ts';
 import { newStream, textsOf } from './streams.ts';
 
@@ -67,7 +68,7 @@ it('brings every record of a shard to its end once, in order, however the functi
       expect(ofShard).toEqual(ofShard.toSorted((a, b) => a - b));
     }
   });
-  await fc.assert(property, { numRuns: 25 });
+  await fc.assert(property, { numRuns: runs(25) });
 });
 
 /** How many records, from the first, the function is done with, and what it says of them; it may also throw. */

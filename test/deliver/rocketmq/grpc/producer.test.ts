@@ -8,6 +8,7 @@ import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
 import { type GrpcProducerOptions, openGrpcProducer } from '../../../../lambdas/deliver/rocketmq/grpc/producer.ts';
 import type { Message } from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
 import type { Outcome } from '../../../../lambdas/deliver/sink.ts';
+import { runs } from '../../../support/property-runs.ts';
 import { type Asked, type ProxyOptions, type ScriptedProxy, scriptedProxy } from './scripted-proxy.ts';
 
 const OK = 20_000;
@@ -108,7 +109,7 @@ describe('sends by a proxy', () => {
           expect(places).toEqual(places.toSorted((x, y) => x - y));
         }
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 

@@ -21,6 +21,7 @@ import { messageIds } from '../../../../lambdas/deliver/rocketmq/remoting/messag
 import { javaHash, queueOfGroup, roundRobin } from '../../../../lambdas/deliver/rocketmq/remoting/queue.ts';
 import { parseCluster, parseRoute } from '../../../../lambdas/deliver/rocketmq/remoting/route.ts';
 import { signWith } from '../../../../lambdas/deliver/rocketmq/remoting/signer.ts';
+import { runs } from '../../../support/property-runs.ts';
 import { encodeAnswer } from './scripted-server.ts';
 
 const ID = 'A'.repeat(32);
@@ -68,7 +69,7 @@ describe('frames', () => {
           expect(error).toBeInstanceOf(ProtocolError);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 

@@ -14,6 +14,7 @@ import {
   type ProducerOptions,
   type SendOutcome,
 } from '../../../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import { runs } from '../../../support/property-runs.ts';
 import {
   type Asked,
   clusterOf,
@@ -167,7 +168,7 @@ describe('batches', () => {
         const wanted = { a: 'delivered', x: 'MESSAGE_TOO_LARGE', '': 'REJECTED' };
         expect(verdicts(outcomes)).toEqual(texts.map((text) => wanted[text as 'a']));
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -225,7 +226,7 @@ describe('batches', () => {
           expect(stored.filter(isIn)).toEqual(stored.filter(isIn).toSorted(byNumber));
         }
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 });
@@ -328,7 +329,7 @@ describe('connections', () => {
         expect(verdicts(await producer.send('T', [message('a')]))).toEqual(['retry']);
         producer.close();
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
