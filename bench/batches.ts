@@ -27,7 +27,7 @@ function body(n: number, humidity: string): string {
   );
 }
 
-// About 256 bytes, with what telemetry usually holds: a name, times both ways, an address in hex, a few measurements.
+// About 256 bytes, with typical telemetry: a name, a time in two notations, an address in hex, a few measurements.
 function telemetry(n: number, device: string, humidity: string): string {
   const temp = (n % 2 === 0 ? 201 + (n % 97) : 199 - (n % 89)) / 10;
   return (

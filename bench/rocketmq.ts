@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { rocketMqHome as home } from '../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../localstack/servers/rocketmq/start.ts';
-import type { ColdJob, Job, Rates, RatesJob, Way } from './rocketmq/send.ts';
+import type { ColdJob, Job, ProducerOptions, Rates, RatesJob } from './rocketmq/send.ts';
 import { median, table } from './table.ts';
 
 /** RocketMQ by name servers and by proxies, on real servers of this machine: `node --import tsx bench/rocketmq.ts`. */
@@ -35,7 +35,7 @@ async function onServer(version: 4 | 5): Promise<void> {
 }
 
 function measureRates(mq: RocketMq): string[][] {
-  const remoting = (topic: string, inFlight: number, batch: number): Way => ({
+  const remoting = (topic: string, inFlight: number, batch: number): ProducerOptions => ({
     protocol: 'remoting',
     server: mq.nameServer,
     topic,
@@ -43,18 +43,26 @@ function measureRates(mq: RocketMq): string[][] {
     batch,
   });
   const cases = [
-    { name: 'name servers, batches of 100, one at a time', way: remoting('batches-1', 1, 100), count: COUNT.batches },
-    { name: 'name servers, batches of 100, 16 at a time', way: remoting('batches-16', 16, 100), count: COUNT.batches },
-    { name: 'name servers, singles, 64 at a time', way: remoting('singles', 64, 1), count: COUNT.singles },
+    {
+      name: 'name servers, batches of 100, one at a time',
+      options: remoting('batches-1', 1, 100),
+      count: COUNT.batches,
+    },
+    {
+      name: 'name servers, batches of 100, 16 at a time',
+      options: remoting('batches-16', 16, 100),
+      count: COUNT.batches,
+    },
+    { name: 'name servers, singles, 64 at a time', options: remoting('singles', 64, 1), count: COUNT.singles },
     ...(mq.endpoints === undefined
       ? []
-      : [{ name: 'proxy, singles, 64 at a time', way: byProxy(mq.endpoints, 'proxy', 64), count: COUNT.singles }]),
+      : [{ name: 'proxy, singles, 64 at a time', options: byProxy(mq.endpoints, 'proxy', 64), count: COUNT.singles }]),
   ];
   const times = run<Rates>({ do: 'rates', rounds: ROUNDS, cases } satisfies RatesJob);
   const perSecond = cases.map(({ name, count }) => times[name]!.map((ms) => (count / ms) * 1_000));
   const proxy = mq.endpoints === undefined ? undefined : perSecond.at(-1)!;
-  return cases.map(({ name, way }, i) => [
-    way.topic,
+  return cases.map(({ name, options }, i) => [
+    options.topic,
     name,
     median(perSecond[i]!).toFixed(0),
     // Each round by the proxy's in that round.
@@ -72,14 +80,14 @@ async function readBack(mq: RocketMq, topic: string): Promise<string> {
 }
 
 function printCold(mq: RocketMq): void {
-  const ways: Record<string, Way> = {
+  const producers: Record<string, ProducerOptions> = {
     'name servers': { protocol: 'remoting', server: mq.nameServer, topic: 'cold', inFlight: 1, batch: 100 },
     proxy: byProxy(mq.endpoints!, 'cold', 64),
   };
-  const times = Object.keys(ways).map(() => [] as number[]);
+  const times = Object.keys(producers).map(() => [] as number[]);
   for (let n = -1; n < PROCESSES; n++) {
-    for (const [i, way] of Object.values(ways).entries()) {
-      const ms = run<number>({ do: 'cold', way } satisfies ColdJob);
+    for (const [i, options] of Object.values(producers).entries()) {
+      const ms = run<number>({ do: 'cold', options } satisfies ColdJob);
       if (n >= 0) times[i]!.push(ms); // the first only warms the file cache
     }
   }
@@ -88,7 +96,7 @@ function printCold(mq: RocketMq): void {
   console.log(
     table(
       ['by', 'ms', '÷ proxy'],
-      Object.keys(ways).map((name, i) => [
+      Object.keys(producers).map((name, i) => [
         name,
         median(times[i]!).toFixed(0),
         median(times[i]!.map((ms, n) => ms / proxy[n]!)).toFixed(2),
@@ -97,7 +105,7 @@ function printCold(mq: RocketMq): void {
   );
 }
 
-function byProxy(server: string, topic: string, inFlight: number): Way {
+function byProxy(server: string, topic: string, inFlight: number): ProducerOptions {
   return { protocol: 'grpc', server, topic, inFlight, batch: 1 };
 }
 

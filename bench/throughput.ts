@@ -106,7 +106,7 @@ async function measure({ run, batches }: Case): Promise<number> {
 await checkSameOutput();
 const samples: number[][] = cases.map(() => []);
 for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-  // Each round starts elsewhere, so that no case always pays for the garbage of the one before.
+  // Each round starts with another case, so that no case always pays for the garbage of the same neighbour.
   for (let n = 0; n < cases.length; n++) {
     const i = (n + round + WARM_UP_ROUNDS) % cases.length;
     const micros = await measure(cases[i]!);

@@ -5,16 +5,17 @@ export type Job = ColdJob | RatesJob;
 
 export interface ColdJob {
   readonly do: 'cold';
-  readonly way: Way;
+  readonly options: ProducerOptions;
 }
 
 export interface RatesJob {
   readonly do: 'rates';
   readonly rounds: number;
-  readonly cases: readonly { readonly name: string; readonly way: Way; readonly count: number }[];
+  readonly cases: readonly { readonly name: string; readonly options: ProducerOptions; readonly count: number }[];
 }
 
-export interface Way {
+/** Options of a producer, and the topic that it sends to. */
+export interface ProducerOptions {
   readonly protocol: 'remoting' | 'grpc';
   /** 'host:port' of a name server, or a proxy. */
   readonly server: string;
@@ -30,37 +31,37 @@ export type Rates = Readonly<Record<string, readonly number[]>>;
 const BODY_BYTES = 256;
 
 const job = JSON.parse(process.argv[2]!) as Job;
-const result = job.do === 'cold' ? await cold(job.way) : await rates(job);
+const result = job.do === 'cold' ? await cold(job.options) : await rates(job);
 // The client of proxies may keep a process for a second more.
 process.stdout.write(JSON.stringify(result), () => process.exit());
 
 /** Milliseconds from before the protocol is loaded until its first message is stored. */
-async function cold(way: Way): Promise<number> {
+async function cold(options: ProducerOptions): Promise<number> {
   const [message] = messages(1, `cold-${process.pid}`);
   const startedAt = performance.now();
-  const producer = await open(way);
-  await send(producer, way.topic, [message!]);
+  const producer = await open(options);
+  await send(producer, options.topic, [message!]);
   return performance.now() - startedAt;
 }
 
 async function rates({ rounds, cases }: RatesJob): Promise<Rates> {
-  const producers = await Promise.all(cases.map(({ way }) => open(way)));
+  const producers = await Promise.all(cases.map(({ options }) => open(options)));
   const times: Record<string, number[]> = Object.fromEntries(cases.map(({ name }) => [name, []]));
   // The first round only warms up, on both sides.
   for (let round = -1; round < rounds; round++) {
     for (let turn = 0; turn < cases.length; turn++) {
       const i = (turn + round + 1) % cases.length;
-      const { name, way, count } = cases[i]!;
+      const { name, options, count } = cases[i]!;
       const all = messages(count, `${round}`);
       const startedAt = performance.now();
-      await send(producers[i]!, way.topic, all);
+      await send(producers[i]!, options.topic, all);
       if (round >= 0) times[name]!.push(performance.now() - startedAt);
     }
   }
   return times;
 }
 
-async function open({ protocol, server, inFlight, batch }: Way) {
+async function open({ protocol, server, inFlight, batch }: ProducerOptions) {
   const timeoutMs = 30_000;
   if (protocol === 'grpc') {
     const { openGrpcProducer } = await import('../../lambdas/deliver/rocketmq/grpc/producer.ts');

@@ -11,20 +11,20 @@ import { type Mapping, type MappingOptions, startMapping } from '../../localstac
 import { Queue, type QueueOptions } from '../../localstack/one-process/queue/queue.ts';
 import { envelope } from '../support/messages.ts';
 
-/** One task in this process: its queues, mappings that are off yet, and the real handler with a sink of one's own. */
+/** One task in this process: its queues, disabled mappings, and the real handler with a scripted sink. */
 export interface Line {
   readonly queue: Queue;
   readonly retryQueue: Queue;
   readonly deadLetterQueue: Queue;
   start(): void;
-  /** Resolves when nothing is visible, and nothing under way. */
+  /** Resolves when no message is visible and no batch is running. */
   settle(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface LineOptions {
   readonly deliver: (requests: readonly KinesisRequest[]) => Promise<readonly Outcome[]>;
-  /** In place of the worker's. */
+  /** Replaces the worker's handler. */
   readonly handler?: MappingOptions['handler'];
   /** More of the task's spec. */
   readonly spec?: object;
@@ -36,7 +36,7 @@ export interface LineOptions {
 const PAYLOAD = '{"id":"${id}","temp":${payload.temp}}';
 const FILTER = { data: { body: { temp: [{ numeric: ['>', 20] }] } } };
 
-/** Puts a task together that passes a `temp` above 20. */
+/** Makes a task whose filter passes a `temp` above 20. */
 export function openLine({
   deliver,
   handler,
@@ -64,7 +64,7 @@ export function openLine({
   const now = () => clock.now();
   const env = { QUEUE_URL: queue.url, RETRY_QUEUE_URL: retryQueue.url, DEAD_LETTER_QUEUE_URL: deadLetterQueue.url };
   const log = (entry: object) => {
-    throw new Error(`nothing was to go wrong: ${JSON.stringify(entry)}`);
+    throw new Error(`unexpected log entry: ${JSON.stringify(entry)}`);
   };
   const worker = createHandler(definition, {
     spec: {
@@ -134,7 +134,7 @@ export interface Drained {
   /** Bytes of live objects that were not there before, once the backlog is gone. */
   readonly leftBytes: number;
   readonly messagesPerSecond: number;
-  /** Whatever has not gone through. */
+  /** Number of messages that are still in a queue. */
   readonly left: number;
 }
 

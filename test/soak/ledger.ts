@@ -9,7 +9,7 @@ import type { PeekedMessage } from '../../localstack/one-process/queue/message.t
 import type { RunningTask } from '../../localstack/one-process/task.ts';
 import { idIn, type Publication } from './publication.ts';
 
-/** What became of the messages of one task, told by its sink, its queues and its dead letters, never by a counter of its own. */
+/** Where the messages of one task ended, read from its sink, its queues and its dead letters, never from its counters. */
 export interface Balance {
   readonly task: string;
   /** Published and acknowledged. */
@@ -19,39 +19,39 @@ export interface Balance {
   readonly delivered: number;
   /** Messages that are dead letters and not in the sink, by their reasons. */
   readonly deadLettered: Readonly<Record<string, number>>;
-  /** Messages that are nowhere but in a buffer. */
+  /** Messages that are only in a buffer. */
   readonly buffered: number;
   /** Copies beyond the first, in the sink and among the dead letters; one that is in both counts as well. */
   readonly duplicates: number;
-  /** Ids of accepted messages that are nowhere. */
+  /** Ids of accepted messages that were found nowhere. */
   readonly lost: readonly string[];
-  /** What is somewhere and should not be. */
+  /** Unexpected records and dead letters. */
   readonly unexplained: readonly string[];
 }
 
 export interface Ledger {
-  /** Takes down what is about to be published. */
+  /** Records a message before it is published. */
   published(publication: Publication): void;
-  /** Takes down that it was acknowledged: from now on it may not get lost. */
+  /** Records that a message was acknowledged: from now on it must not be lost. */
   acknowledged(id: string): void;
-  /** Reads what the sink's stream has beyond what was read before. */
+  /** Reads the records of the sink's stream that were not read before. */
   collect(): Promise<void>;
-  /** Ids read from the sink so far, and how often each was. */
+  /** Ids read from the sink so far, with the number of copies of each. */
   readonly delivered: ReadonlyMap<string, number>;
-  /** Reads sink, dead letters and buffers, and closes the books. */
+  /** Reads sink, dead letters and buffers, and returns the balance. */
   balance(): Promise<Balance>;
 }
 
 export interface LedgerOptions {
   readonly task: RunningTask;
-  /** The sink, reached past all faults. */
+  /** A client of the sink that no fault affects. */
   readonly client: KinesisClient;
   readonly stream: string;
-  /** What a message may be dead-lettered for beside what is wrong with itself. */
+  /** Codes of dead letters that are not the fault of the message. */
   readonly reasons: readonly DeadLetterCode[];
 }
 
-/** Opens the books of a task. What a payload should become is asked of its publication, and its id is read from the data. */
+/** Opens the ledger of a task. The publication of a message has the expected data; the message's id is read from the data. */
 export function openLedger({ task, client, stream, reasons }: LedgerOptions): Ledger {
   const publications = new Map<string, Publication>();
   const acknowledged = new Set<string>();

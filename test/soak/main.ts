@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { isBalanced, showBalances } from './ledger.ts';
 import { soak } from './soak.ts';
 
-/** `npm run soak -- --minutes N --seed S`: prints the ledger, and fails when it is not balanced. */
+/** `npm run soak -- --minutes N --seed S`: prints the ledger, and fails if it is not balanced. */
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '30' },
@@ -21,8 +21,8 @@ const messagesPerSecond = number('rate', values.rate, 1);
 
 const repeat = `npm run soak -- --minutes ${minutes} --seed ${seed} --rate ${messagesPerSecond}`;
 console.log(`${repeat}\n`);
-const balances = await soak({ minutes, seed, messagesPerSecond, tell: (line) => console.log(line) });
+const balances = await soak({ minutes, seed, messagesPerSecond, log: (line) => console.log(line) });
 console.log(`\n${showBalances(balances)}\n`);
 const balanced = balances.every(isBalanced);
-console.log(balanced ? 'Balanced.' : `NOT balanced. Once more: ${repeat}`);
+console.log(balanced ? 'Balanced.' : `NOT balanced. To repeat: ${repeat}`);
 process.exitCode = balanced ? 0 : 1;

@@ -5,7 +5,7 @@ import type { Ledger } from './ledger.ts';
 import type { Draw } from './random.ts';
 import { type Crash, type Rig, redrive } from './rig.ts';
 
-/** A task under test: where it delivers, and its books. */
+/** A task under test, its stream and its ledger. */
 export interface Subject {
   readonly task: RunningTask;
   readonly stream: string;
@@ -15,19 +15,19 @@ export interface Subject {
 export interface World {
   readonly rig: Rig;
   readonly subjects: readonly Subject[];
-  /** Hears what is done, as it is done. */
-  readonly tell: (what: string) => void;
+  /** Called with each fault when it begins. */
+  readonly log: (what: string) => void;
 }
 
-/** Something that goes wrong for a while: it resolves once it is over, and all is well again. */
+/** A fault that lasts for a while. It resolves when the fault has been removed. */
 type Fault = (world: World, draw: Draw) => Promise<void>;
 
 const CRASHES: readonly Crash[] = ['throwsFirst', 'throwsLast', 'hangsFirst', 'hangsLast'];
 
-// No stream is deleted here: the emulator may never answer again for one that was deleted amid requests.
-const onTheWay: Fault[] = [
-  async ({ rig, tell }, draw) => {
-    tell('way down');
+// No stream is deleted here: the emulator may never answer for a stream that was deleted during requests.
+const onTheLink: Fault[] = [
+  async ({ rig, log }, draw) => {
+    log('link down');
     await rig.link.down();
     await forAWhile(draw);
     await rig.link.up();
@@ -46,9 +46,9 @@ const onTheWay: Fault[] = [
     ] satisfies ((draw: Draw) => Toxic)[]
   ).map(
     (toxicOf): Fault =>
-      async ({ rig, tell }, draw) => {
+      async ({ rig, log }, draw) => {
         const toxic = toxicOf(draw);
-        tell(`way ${JSON.stringify(toxic)}`);
+        log(`link ${JSON.stringify(toxic)}`);
         await rig.link.add(toxic);
         await forAWhile(draw);
         await rig.link.clear();
@@ -59,45 +59,45 @@ const onTheWay: Fault[] = [
 const inTheCloud: Fault[] = [
   ...CRASHES.map(
     (how): Fault =>
-      async ({ rig, subjects, tell }, draw) => {
+      async ({ rig, subjects, log }, draw) => {
         const { task } = draw.oneOf(subjects);
-        tell(`${task.name} ${how}`);
+        log(`${task.name} ${how}`);
         rig.crash = (name) => (name === task.name && draw.next() < 0.5 ? how : undefined);
         await forAWhile(draw);
         rig.crash = () => undefined;
       },
   ),
-  async ({ rig, tell }, draw) => {
-    tell('dead-letter queues refuse');
+  async ({ rig, log }, draw) => {
+    log('dead-letter queues refuse');
     await refuse(rig, draw, (url) => /DeadLetter/.test(url));
   },
-  async ({ rig, tell }, draw) => {
-    tell('retry queues refuse');
+  async ({ rig, log }, draw) => {
+    log('retry queues refuse');
     await refuse(rig, draw, (url) => /Retry/.test(url));
   },
-  async ({ rig, tell }, draw) => {
-    tell('every queue refuses one send in two');
+  async ({ rig, log }, draw) => {
+    log('every queue refuses one send in two');
     await refuse(rig, draw, () => draw.next() < 0.5);
   },
-  async ({ subjects, tell }, draw) => {
+  async ({ subjects, log }, draw) => {
     const { task } = draw.oneOf(subjects);
-    tell(`${task.name} paused`);
+    log(`${task.name} paused`);
     await task.control!.send({ kind: 'pause', task: task.name, stopIntake: false });
     await forAWhile(draw);
     await enable(task);
   },
-  async ({ subjects, tell }) => {
-    for (const { task } of subjects) tell(`${task.name}: ${redrive(task)} dead letters redriven`);
+  async ({ subjects, log }) => {
+    for (const { task } of subjects) log(`${task.name}: ${redrive(task)} dead letters redriven`);
   },
-  async ({ subjects, tell }) => {
-    tell('every task enabled');
+  async ({ subjects, log }) => {
+    log('every task enabled');
     for (const { task } of subjects) await enable(task);
   },
 ];
 
-/** Lets things go wrong until it is told to stop, on the way to the sink and in the cloud at the same time, each fault in its turn. */
+/** Injects faults until `isOver`, on the link to the sink and in the cloud at the same time, each fault in turn. */
 export async function torment(world: World, draw: Draw, isOver: () => boolean): Promise<void> {
-  const lane = async (faults: readonly Fault[], own: Draw) => {
+  const inject = async (faults: readonly Fault[], own: Draw) => {
     while (!isOver()) {
       for (const fault of own.shuffled(faults)) {
         if (isOver()) return;
@@ -106,10 +106,10 @@ export async function torment(world: World, draw: Draw, isOver: () => boolean): 
       }
     }
   };
-  await Promise.all([lane(onTheWay, draw.fork(1)), lane(inTheCloud, draw.fork(2))]);
+  await Promise.all([inject(onTheLink, draw.fork(1)), inject(inTheCloud, draw.fork(2))]);
 }
 
-/** Has its operator enable a task. */
+/** Enables a task, as its operator does. */
 export async function enable(task: RunningTask): Promise<void> {
   await task.control!.send({ kind: 'enable', task: task.name });
 }

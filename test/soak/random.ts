@@ -1,4 +1,4 @@
-/** Draws that a seed decides. */
+/** Random draws from a seed. */
 export interface Draw {
   /** 0 to 1, 1 excluded. */
   next(): number;
@@ -6,7 +6,7 @@ export interface Draw {
   whole(from: number, to: number): number;
   oneOf<Item>(items: readonly Item[]): Item;
   shuffled<Item>(items: readonly Item[]): Item[];
-  /** Draws of their own, which do not depend on how often this one is asked. */
+  /** An independent sequence of draws. */
   fork(n: number): Draw;
 }
 

@@ -11,13 +11,13 @@ import type { RunningTask } from '../../localstack/one-process/task.ts';
 import { faultProxyHome } from '../../localstack/servers/fault-proxy/install.mjs';
 import { type FaultProxy, type Link, startFaultProxy } from '../../localstack/servers/fault-proxy/start.ts';
 
-/** How a function dies: before it has done anything or after all of it, by an error or by never coming back. */
+/** How a function crashes: before or after its work, with an error or without an answer. */
 export type Crash = 'throwsFirst' | 'throwsLast' | 'hangsFirst' | 'hangsLast';
 
-/** The tasks of some stacks in one process, on a Kinesis behind a way that can be broken. */
+/** The tasks of some stacks in one process, with a Kinesis API behind a link that can fail. */
 export interface Rig {
   readonly running: Run;
-  /** Kinesis itself, past the way. */
+  /** The Kinesis API, without the link. */
   readonly kinesis: LocalKinesis;
   readonly link: Link;
   task(name: string): RunningTask;
@@ -25,18 +25,18 @@ export interface Rig {
   crash: (task: string) => Crash | undefined;
   /** Decides for each batch sent whether the queue refuses it. */
   refuses: (queueUrl: string) => boolean;
-  /** What the tasks said of things that went wrong. */
+  /** Errors that the tasks reported. */
   readonly errors: readonly Error[];
   close(): Promise<void>;
 }
 
 export interface RigOptions {
   readonly proxy?: FaultProxy | undefined;
-  /** A Kinesis API of one's own in front of the emulator. @default none */
+  /** Starts another Kinesis API in front of the emulator. @default none */
   readonly before?: (kinesis: LocalKinesis) => Promise<string>;
 }
 
-/** Runs stacks. Nothing is broken yet. */
+/** Runs stacks, without faults. */
 export async function startRig(stacks: readonly Stack[], { proxy, before }: RigOptions = {}): Promise<Rig> {
   const kinesis = await startKinesis();
   const own = proxy ?? (await startFaultProxy({ home: faultProxyHome }));
@@ -68,14 +68,14 @@ export async function startRig(stacks: readonly Stack[], { proxy, before }: RigO
   return rig;
 }
 
-/** Shortens what a crash costs: the function's timeout, and how long a message of it stays hidden. */
+/** Shortens the function's timeout and the visibility timeout of its messages, so that a crash costs less time. */
 export function shorten(task: OutflowTask, { timeoutSeconds }: { readonly timeoutSeconds: number }): void {
   (task.worker!.node.defaultChild as CfnFunction).timeout = timeoutSeconds;
   for (const queue of [task.queue!, task.retryQueue!])
     (queue.node.defaultChild as CfnQueue).visibilityTimeout = timeoutSeconds + 2;
 }
 
-/** Moves dead letters to the task's queue as SQS's own move task does: body and attributes as they are. @returns how many */
+/** Moves dead letters to the task's queue as SQS's own move task does: body and attributes unchanged. @returns the number of messages */
 export function redrive({ deadLetterQueue, queue }: RunningTask): number {
   let moved = 0;
   for (;;) {
@@ -89,12 +89,12 @@ export function redrive({ deadLetterQueue, queue }: RunningTask): number {
   }
 }
 
-/** How many messages a queue holds, whatever their state. */
+/** Number of messages in a queue, in any state. */
 export function held({ counts }: Queue): number {
   return counts.visible + counts.inFlight + counts.delayed;
 }
 
-/** A queue that refuses does so in turns: by an error, by failing each entry, by failing the second half. */
+/** A refusing queue takes turns: an error, a failure of each entry, a failure of the second half. */
 function refusing(api: SqsApi, refuses: (queueUrl: string) => boolean): SqsApi {
   let refusals = 0;
   return {

@@ -8,37 +8,32 @@ import { held, type Rig, startRig } from './rig.ts';
 import { type SoakTask, synthesizeTasks, topicOf } from './tasks.ts';
 
 export interface SoakOptions {
-  /** How long things go wrong; what is left is drained afterwards. */
+  /** Duration of the faults. The buffers are drained afterwards. */
   readonly minutes: number;
   /** Decides messages and faults. */
   readonly seed: number;
   /** Messages a second that are published, all tasks together. @default 60 */
   readonly messagesPerSecond?: number;
-  /** Hears what happens, as it happens. @default nobody does */
-  readonly tell?: (line: string) => void;
+  /** Called with a line for each event. @default no output */
+  readonly log?: (line: string) => void;
 }
 
 const CLIENTS = 3;
 const TICK_MS = 250;
-/** Longer than a crash or a parked record keeps a message away. */
-const DRAIN_AT_MOST_MS = 5 * 60_000;
+/** Longer than a crash or a deferral delays a message. */
+const MAX_DRAIN_MS = 5 * 60_000;
 
 /**
- * Publishes to tasks in one process while their world fails, then mends it all, and waits until nothing is buffered. A seed
- * decides what is published and what fails; when which meets which, the machine decides.
+ * Publishes to tasks in one process while faults are injected, then removes the faults and waits until nothing is buffered. The seed
+ * decides the messages and the faults. Their relative timing depends on the machine.
  *
- * @returns each task's balance
+ * @returns the balance of each task
  */
-export async function soak({
-  minutes,
-  seed,
-  messagesPerSecond = 60,
-  tell = () => {},
-}: SoakOptions): Promise<Balance[]> {
+export async function soak({ minutes, seed, messagesPerSecond = 60, log = () => {} }: SoakOptions): Promise<Balance[]> {
   const { tasks, stacks } = synthesizeTasks();
   const rig = await startRig(stacks);
   const started = Date.now();
-  const tellAt = (what: string) => tell(`${((Date.now() - started) / 1000).toFixed(0).padStart(5)} s  ${what}`);
+  const logAt = (what: string) => log(`${((Date.now() - started) / 1000).toFixed(0).padStart(5)} s  ${what}`);
   try {
     const subjects = tasks.map(({ task, stream, reasons }): Subject => {
       const running = rig.task(task);
@@ -50,11 +45,11 @@ export async function soak({
     });
     const isOver = () => Date.now() - started > minutes * 60_000;
     const [, published] = await Promise.all([
-      torment({ rig, subjects, tell: tellAt }, drawsOf(seed), isOver),
+      torment({ rig, subjects, log: logAt }, drawsOf(seed), isOver),
       publish({ rig, tasks, subjects, seed, messagesPerSecond, isOver }),
     ]);
-    tellAt(`${published} messages published; all is mended`);
-    await drain(subjects, tellAt);
+    logAt(`${published} messages published; all faults removed`);
+    await drain(subjects, logAt);
     return await Promise.all(subjects.map(({ ledger }) => ledger.balance()));
   } finally {
     await rig.close();
@@ -68,7 +63,7 @@ interface Traffic extends Pick<Required<SoakOptions>, 'seed' | 'messagesPerSecon
   readonly isOver: () => boolean;
 }
 
-/** Publishes at a steady rate, to each task in its turn. @returns how many were acknowledged */
+/** Publishes at a steady rate, to each task in turn. @returns the number of acknowledged messages */
 async function publish({ rig, tasks, subjects, seed, messagesPerSecond, isOver }: Traffic): Promise<number> {
   const clients = await Promise.all(
     Array.from({ length: CLIENTS }, (_, n) =>
@@ -99,14 +94,14 @@ async function publish({ rig, tasks, subjects, seed, messagesPerSecond, isOver }
   return acknowledged;
 }
 
-/** Enables what faults have blocked, as an operator would, until every buffer is empty. */
-async function drain(subjects: readonly Subject[], tell: (what: string) => void): Promise<void> {
-  const deadline = Date.now() + DRAIN_AT_MOST_MS;
+/** Enables blocked tasks, as an operator does, until every buffer is empty. */
+async function drain(subjects: readonly Subject[], log: (what: string) => void): Promise<void> {
+  const deadline = Date.now() + MAX_DRAIN_MS;
   const left = () => subjects.reduce((sum, { task }) => sum + held(task.queue!) + held(task.retryQueue!), 0);
   for (const { task } of subjects) await enable(task);
   while (left() > 0 && Date.now() < deadline) {
     await sleep(1_000);
     for (const { task } of subjects) if (task.control!.state.status === 'Ready') await enable(task);
   }
-  tell(`${left()} messages are left in buffers`);
+  log(`${left()} messages are left in buffers`);
 }
