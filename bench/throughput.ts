@@ -15,6 +15,8 @@ const ROUNDS = 60;
 const WARM_UP_ROUNDS = 15;
 
 const filter = { data: { body: { temp: [{ numeric: ['>', 20] }] } } };
+/** Steps that every record passes. */
+const transform = Array.from({ length: 10 }, () => ({ filter: { data: { topic: [{ prefix: 'plant/' }] } } }));
 const payload = '{"device":"${clientid}","temp":${payload.temp}}';
 
 const plain = makeBatches(10);
@@ -29,6 +31,7 @@ interface Case {
 const cases: readonly Case[] = [
   { name: 'floor: parse, if, literal, stringify', run: createFloor(instantSink()), batches: plain },
   { name: 'filter + template', run: worker({ filter, payload }), batches: plain },
+  { name: 'filter + 10 more steps + template', run: worker({ filter, transform, payload }), batches: plain },
   { name: 'filter + template, a number such as 48.0', run: worker({ filter, payload }), batches: exact },
   { name: 'template, no filter', run: worker({ payload }), batches: plain },
   { name: 'pass-through `${payload}`', run: worker({ payload: '${payload}' }), batches: plain },
@@ -36,7 +39,10 @@ const cases: readonly Case[] = [
 ];
 
 /** The real handler, with Kinesis' own options and rendering, and a sink that answers at once. */
-function worker(task: { filter?: object; payload: string }, sink: Sink<KinesisRequest> = instantSink()): Case['run'] {
+function worker(
+  { payload, ...rest }: { filter?: object; transform?: object[]; payload: string },
+  sink: Sink<KinesisRequest> = instantSink(),
+): Case['run'] {
   const definition: SinkDefinition<typeof kinesisOptions, KinesisRequest> = {
     type: 'kinesis',
     options: kinesisOptions,
@@ -51,8 +57,8 @@ function worker(task: { filter?: object; payload: string }, sink: Sink<KinesisRe
       v: 1,
       task: 'Bench',
       source: { type: 'iot-core', filters: ['plant/+/devices/+/telemetry'] },
-      ...(task.filter !== undefined && { filter: task.filter }),
-      sink: { type: 'kinesis', stream: 'telemetry', partitionKey: '${clientid}', payload: task.payload },
+      ...rest,
+      sink: { type: 'kinesis', stream: 'telemetry', partitionKey: '${clientid}', payload },
     },
     env: WORKER_ENV,
     queues: {
