@@ -18,18 +18,23 @@ export function stoppedTime(
   readText: () => Promise<string | undefined>,
   { now, log }: { readonly now: () => number; readonly log: (entry: object) => void },
 ): StoppedTime {
-  let known: { at: number; state: TaskState } | undefined;
+  // A read that failed is kept as well: one call for a batch of old messages, whatever comes of it.
+  let known: { readonly at: number; readonly state: TaskState | undefined } | undefined;
+
+  async function read(): Promise<TaskState | undefined> {
+    try {
+      return readState(await readText());
+    } catch (error) {
+      log({ event: 'task state not read', reason: String(error) });
+      return undefined;
+    }
+  }
+
   return {
     async within(from, to) {
-      try {
-        if (known === undefined || now() - known.at > STATE_TTL_MS)
-          known = { at: now(), state: readState(await readText()) };
-        return stoppedMsWithin(known.state, from, to);
-      } catch (error) {
-        // Without a state no message expires: the whole time counts as stopped.
-        log({ event: 'task state not read', reason: String(error) });
-        return to - from;
-      }
+      if (known === undefined || now() - known.at > STATE_TTL_MS) known = { at: now(), state: await read() };
+      // Without a state no message expires: the whole time counts as stopped.
+      return known.state === undefined ? to - from : stoppedMsWithin(known.state, from, to);
     },
   };
 }

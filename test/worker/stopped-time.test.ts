@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { stoppedTime } from '../../lambdas/worker/stopped-time.ts';
+
+it('reads the state once for many old messages, also when the read fails, and again five seconds later', async () => {
+  let now = 1_000_000;
+  let reads = 0;
+  const logged: object[] = [];
+  const stopped = stoppedTime(
+    async () => {
+      reads++;
+      throw new Error('ThrottlingException');
+    },
+    { now: () => now, log: (entry) => logged.push(entry) },
+  );
+  for (let n = 0; n < 500; n++) expect(await stopped.within(0, now)).toBe(now);
+  expect(reads).toBe(1);
+  expect(logged).toEqual([{ event: 'task state not read', reason: 'Error: ThrottlingException' }]);
+  now += 5_001;
+  await stopped.within(0, now);
+  expect(reads).toBe(2);
+});
