@@ -5,7 +5,7 @@ import { InvalidOptionError } from './errors.ts';
 export const deployTime = z.strictObject({ $env: z.string().regex(/^[A-Z][A-Z0-9_]*$/) });
 export type DeployTime = z.infer<typeof deployTime>;
 
-/** Options whose deploy-time values are resolved. */
+/** Options with their deploy-time values. */
 export type Resolved<Options> = { [Key in keyof Options]: Exclude<Options[Key], DeployTime> };
 
 /**

@@ -4,54 +4,58 @@ import { eventTypeOfTopic } from './event-type.ts';
 export const ENVELOPE_VERSION = 1;
 
 /**
- * What travels through buffers and is the body of a dead letter. Its JSON has the keys in this order; absent ones are left
- * out. It is written by the SQL of the task's own rules (AWS IoT Core, "SQL reference") and read by every worker after it,
- * so it changes only with its version.
+ * A message in a buffer and in the dead-letter queue. Its JSON has the keys in this order and leaves absent ones out. The SQL
+ * of the task's rules writes it (AWS IoT Core, "SQL reference") and later versions of the worker read it, so any change needs
+ * a new `v`.
  */
 export interface Envelope {
   readonly v: typeof ENVELOPE_VERSION;
-  /** The CloudEvents type, such as `mqtt.message.publish`. */
+  /** The event type, such as `mqtt.message.publish`: the CloudEvents `type`. */
   readonly kind: string;
-  /** Unique to the message; a redelivery carries the same one. */
+  /** Unique id of the message. Retries and redeliveries keep it. */
   readonly id: string;
-  /** IoT Core's trace id; absent for messages published by HTTPS. */
+  /** Trace id of AWS IoT Core. Absent for messages published by HTTPS. */
   readonly trace?: string;
   readonly topic: string;
   /** Absent for messages published by HTTPS. */
   readonly clientid?: string;
-  /** Certificate id, or IAM role and session, that published. */
+  /** Certificate id, or IAM role and session, of the publisher. */
   readonly principal?: string;
   readonly sourceip?: string;
-  /** When the rules engine saw the message: milliseconds since 1970. Where it is missing, when the buffer took it. */
+  /** When the rules engine received the message, or else when the buffer did: milliseconds since 1970. */
   readonly timestamp: number;
-  /** The payload's bytes, base64. */
+  /** The payload: base64. */
   readonly payload: string;
   readonly contentType?: string;
   readonly formatIndicator?: 'UTF8_DATA' | 'UNSPECIFIED_BYTES';
   readonly responseTopic?: string;
   /** base64. */
   readonly correlationData?: string;
-  /** MQTT 5 user properties in order, repeated keys kept: `[{"k": "v"}, …]`. */
+  /** MQTT 5 user properties in their order, with repeated keys: `[{"k": "v"}, …]`. */
   readonly userProperties?: readonly Readonly<Record<string, string>>[];
-  /** Only when a client of ours saw the packet. */
+  /** QoS of the MQTT packet. `qos`, `retain` and `dup` are present only when an Outflow client received the packet. */
   readonly qos?: number;
   readonly retain?: boolean;
   readonly dup?: boolean;
-  /** When it was put back from the dead-letter queue, where nothing but the body can tell: milliseconds since 1970. */
+  /**
+   * When the message was redriven from the dead-letter queue into a stream: milliseconds since 1970. Absent in queues, where
+   * message attributes hold it.
+   */
   readonly redriven?: number;
 }
 
-/** What the buffer says of a message beside its body; `sentAt` in milliseconds since 1970. */
+/** What a buffer reports about a message apart from its body. */
 export interface Received {
   readonly messageId: string;
+  /** When the buffer received the message: milliseconds since 1970. */
   readonly sentAt: number;
 }
 
 /**
- * Reads a buffer message: an envelope, or what a rule's error action sent (AWS IoT Core, "Error handling (error action)").
- * Fields it does not know are ignored.
+ * Decodes a buffer message: an envelope, or the message of a rule's error action (AWS IoT Core, "Error handling (error
+ * action)"). Unknown fields are ignored.
  *
- * @throws NeverRetry UNSUPPORTED_ENVELOPE
+ * @throws NeverRetry UNSUPPORTED_ENVELOPE for any other body.
  */
 export function decodeEnvelope(body: string, received: Received): Envelope {
   let value: unknown;
@@ -68,10 +72,10 @@ export function decodeEnvelope(body: string, received: Received): Envelope {
   if (envelope.userProperties !== undefined && !isPairList(envelope.userProperties)) {
     throw unsupported('userProperties is not a list of objects of strings');
   }
-  return isTime(envelope.timestamp) && envelope.clientid !== NOT_MQTT ? envelope : mended(envelope, received);
+  return isTime(envelope.timestamp) && envelope.clientid !== NOT_MQTT ? envelope : repaired(envelope, received);
 }
 
-// Each key by its name: a loop over a list looks it up anew for every record, at ten times the cost.
+// One call for each key: a loop over a list of keys costs ten times as much per record.
 function checkTypes(envelope: Envelope): void {
   check('kind', envelope.kind, 'string', true);
   check('id', envelope.id, 'string', true);
@@ -93,32 +97,32 @@ function checkTypes(envelope: Envelope): void {
 
 function check(key: keyof Envelope, given: unknown, type: 'string' | 'number' | 'boolean', isRequired = false): void {
   if (typeof given === type || (given === undefined && !isRequired)) return;
-  throw unsupported(`${key} is ${typeof given}; expected a ${type}${isRequired ? '' : ' or nothing'}`);
+  throw unsupported(`${key} is ${typeof given}; expected a ${type}${isRequired ? '' : ' or no value'}`);
 }
 
-function mended({ clientid, ...published }: Envelope, { sentAt }: Received): Envelope {
+function repaired({ clientid, ...published }: Envelope, { sentAt }: Received): Envelope {
   return {
     ...published,
     ...(clientid !== undefined && clientid !== NOT_MQTT && { clientid }),
-    // Without a time of its own, a message is as old as the buffer knows it.
+    // Without a valid timestamp, the message's age counts from its arrival in the buffer.
     ...(!isTime(published.timestamp) && { timestamp: sentAt }),
   };
 }
 
-// What a Date can hold.
+// The range of a JavaScript Date.
 function isTime(value: unknown): boolean {
   return typeof value === 'number' && Math.abs(value) <= 8.64e15;
 }
 
-// Of what was forged, only what is a version is repeated: the rest may be a payload.
+// Only a small integer is repeated in the error: any other value may be part of a payload.
 function versionText(v: unknown): string {
   return Number.isInteger(v) && Math.abs(v as number) < 1_000 ? String(v) : typeof v;
 }
 
-// What IoT SQL's clientid() gives for a message published by HTTPS.
+// The result of AWS IoT SQL's clientid() for a message published by HTTPS.
 const NOT_MQTT = 'n/a';
 
-/** What AWS IoT Core sends to a rule's error action. */
+/** The message that AWS IoT Core sends to a rule's error action. */
 export interface RuleErrorMessage {
   readonly ruleName: string;
   readonly topic: string;
@@ -132,7 +136,7 @@ function isRuleError(value: object): value is RuleErrorMessage {
   return Object.hasOwn(value, 'base64OriginalPayload') && Object.hasOwn(value, 'failures');
 }
 
-// An error action tells neither the time nor the MQTT 5 properties.
+// The message of an error action has neither a timestamp nor MQTT 5 properties.
 function fromRuleError(error: RuleErrorMessage, received: Received): Envelope {
   return {
     v: ENVELOPE_VERSION,

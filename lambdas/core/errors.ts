@@ -1,10 +1,10 @@
-/** What kind of passing failure it was; a custom retry policy may retry some kinds and not others. */
+/** The kind of a transient failure. A custom retry policy names the kinds that it retries. */
 export type FailureKind = 'throttled' | 'timeout' | 'unavailable';
 
-/** Where a record was when it could go no further, as told by the dead-letter attribute STAGE. */
+/** The stage at which a record failed; the value of the dead-letter attribute STAGE. */
 export type Stage = 'decode' | 'select' | 'filter' | 'transform' | 'render' | 'deliver';
 
-/** Why a message is in the dead-letter queue. The list is closed; each code has a runbook article. */
+/** Why a message is in the dead-letter queue; the value of the dead-letter attribute ERROR_CODE. Each code has a runbook article. */
 export type DeadLetterCode =
   | 'INVALID_PAYLOAD'
   | 'UNSUPPORTED_ENVELOPE'
@@ -20,7 +20,7 @@ export type DeadLetterCode =
   | 'RULE_ACTION_FAILED'
   | 'CRASHED';
 
-/** The same record may succeed later: a throttle, a timeout, a server that is down. */
+/** A transient failure: a throttle, a timeout, or a server that is down. The record may succeed later. */
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';
   readonly kind: FailureKind;
@@ -30,7 +30,7 @@ export class RetryLater extends Error {
   }
 }
 
-/** This message can never succeed as it is; it belongs in the dead-letter queue, with its code. */
+/** A message that can never succeed unchanged. It goes to the dead-letter queue with this code. */
 export class NeverRetry extends Error {
   override readonly name = 'NeverRetry';
   readonly code: DeadLetterCode;
@@ -40,12 +40,12 @@ export class NeverRetry extends Error {
   }
 }
 
-/** No message of this task can succeed until someone acts: credentials, TLS, a missing or forbidden static target. */
+/** A failure of the whole task, which opens its circuit: credentials, TLS, or a static target that is missing or forbidden. */
 export class StopTask extends Error {
   override readonly name = 'StopTask';
 }
 
-/** An option with a value that it cannot have, found before anything runs: `option: got X; expected Y`. */
+/** An invalid option, found at synth or when a worker starts. Its message reads `option: got X; expected Y`. */
 export class InvalidOptionError extends Error {
   override readonly name: string = 'InvalidOptionError';
   readonly option: string;
@@ -56,7 +56,7 @@ export class InvalidOptionError extends Error {
   }
 }
 
-/** An event pattern that the language does not have. */
+/** An event pattern that is not valid in the language of docs/event-patterns.md. */
 export class InvalidPatternError extends Error {
   override readonly name = 'InvalidPatternError';
 }

@@ -1,25 +1,25 @@
 import type { ClientEvent } from './client-event.ts';
 import type { MqttRecord, UserProperties } from './record.ts';
 
-/** How `data.body` of the event is made from the payload: its JSON value, its UTF-8 text, or its base64 (requirement D6). */
+/** How the event's `data.body` represents the payload: its JSON value, its UTF-8 text, or its base64. */
 export type DataFormat = 'json' | 'text' | 'binary';
 
-/** What IoT Core cannot know of a publisher, used where no MQTT 5 user property of that name tells (rows B15, C25, C26). */
+/** Values that AWS IoT Core does not know of a publisher, for messages without an MQTT 5 user property of the same name. */
 export interface PublisherDefaults {
   readonly username?: string | undefined;
   readonly qos?: 0 | 1 | 2 | undefined;
   readonly retain?: boolean | undefined;
 }
 
-/** What the task's source says about reading its records. */
-export interface Reading {
-  /** The event's `source`: which kind of source the task has. */
+/** The options of a task's source that decide how its records read. */
+export interface ReadOptions {
+  /** The source's type, which is the event's `source`. */
   readonly type: string;
   readonly dataFormat: DataFormat;
   readonly defaults: PublisherDefaults;
 }
 
-/** A message as event patterns and JSONPath see it: CloudEvents 1.0, `data` as ApsaraMQ for MQTT has it (row D17). */
+/** A record as event patterns and JSONPath see it: CloudEvents 1.0, with `data` as in ApsaraMQ for MQTT. */
 export interface MqttEvent {
   readonly specversion: '1.0';
   readonly id: string;
@@ -42,22 +42,23 @@ export interface EventData {
   /** Milliseconds since 1970. */
   readonly timestamp: number;
   readonly peerhost: string | null;
-  /** By `dataFormat`. @throws NeverRetry INVALID_PAYLOAD when the payload has no such value. */
+  /** The payload by `dataFormat`. @throws NeverRetry INVALID_PAYLOAD for a payload that is not in this format. */
   readonly body: unknown;
   readonly userProperties: UserProperties;
   readonly systemProperties: SystemProperties;
 }
 
-/** `data` of what a client did beside publishing: `topic` is the topic filter of a subscription, else the event's own topic. */
+/** `data` of a client event. `topic` is the topic filter of a subscription; for other client events, the topic of the event. */
 export interface ClientEventData extends EventData {
-  /** Tells connections of a client apart, and orders them; a connection and its end share it. */
+  /** Identifies a connection of the client: its connected and disconnected events share it. */
   readonly sessionIdentifier: string | null;
+  /** Grows with each connection of the client. */
   readonly versionNumber: number | null;
-  /** Why a connection ended, such as `CLIENT_INITIATED_DISCONNECT` (AWS IoT Core, "Lifecycle events"). */
+  /** Why the connection ended, such as `CLIENT_INITIATED_DISCONNECT` (AWS IoT Core, "Lifecycle events"). */
   readonly reason?: string;
 }
 
-/** `KEYS` and `TAGS` are the user properties of those names; `KEYS` falls back to the event's id. */
+/** `KEYS` and `TAGS` are the MQTT 5 user properties of these names. `KEYS` defaults to the event's id. */
 export interface SystemProperties {
   readonly KEYS: string | readonly string[];
   readonly TAGS?: string | readonly string[];
@@ -69,17 +70,17 @@ export interface SystemProperties {
 
 const CONTENT_TYPE = { json: 'application/json', text: 'text/plain', binary: 'application/octet-stream' } as const;
 
-/** The event of one record, on its own. */
-export function toEvent(record: MqttRecord, reading: Reading): MqttEvent {
-  return eventView(reading)(record);
+/** Makes the event of one record. */
+export function toEvent(record: MqttRecord, options: ReadOptions): MqttEvent {
+  return eventView(options)(record);
 }
 
 /**
- * Shows one record after another as events, through a single object: each call turns it to the next record, so none is kept
- * beyond that. A field is made when something asks for it: a pattern over topics never parses a payload, and an object with
- * getters of its own for each record costs about as much as all the rest together.
+ * Makes a function that shows records as events through one object. An event is valid until the next call. Each field is
+ * computed when it is read, so a pattern over topics never parses a payload. One object serves all records because creating
+ * an object with getters for each record doubles the worker's cost per record.
  */
-export function eventView({ type, dataFormat, defaults }: Reading): (record: MqttRecord) => MqttEvent {
+export function eventView({ type, dataFormat, defaults }: ReadOptions): (record: MqttRecord) => MqttEvent {
   let record: MqttRecord;
   const data: EventData = {
     get topic() {
@@ -137,36 +138,36 @@ export function eventView({ type, dataFormat, defaults }: Reading): (record: Mqt
   };
 }
 
-// There are few of these, so each is an object of its own.
-function clientEventOf(event: MqttEvent, told: ClientEvent, body: unknown): MqttEvent {
-  const { sessionIdentifier = null, versionNumber = null, disconnectReason } = told;
+// Client events are rare, so each gets an object.
+function clientEventOf(event: MqttEvent, clientEvent: ClientEvent, body: unknown): MqttEvent {
+  const { sessionIdentifier = null, versionNumber = null, disconnectReason } = clientEvent;
   const reason = disconnectReason === undefined ? {} : { reason: disconnectReason };
   const { topic, clientid, username, qos, flags, timestamp, peerhost, userProperties, systemProperties } = event.data;
   const published = { topic, clientid, username, qos, flags, timestamp, peerhost, userProperties, systemProperties };
-  // The body is JSON, whatever the data format of messages.
+  // The body is JSON for every data format.
   const data: ClientEventData = { ...published, body, sessionIdentifier, versionNumber, ...reason };
   return { ...event, datacontenttype: CONTENT_TYPE.json, data };
 }
 
-/** The payload's value by data format. @throws NeverRetry INVALID_PAYLOAD */
+/** Returns the payload by data format. @throws NeverRetry INVALID_PAYLOAD for a payload that is not in this format. */
 export function readBody(record: MqttRecord, dataFormat: DataFormat): unknown {
   if (dataFormat === 'json') return record.json;
   return dataFormat === 'text' ? record.text : record.bytes.toString('base64');
 }
 
-// What is known of how a message was published: the packet itself, else a user property of that name, else the default.
+// How a message was published: the value of the MQTT packet, else the user property of that name, else the default.
 
 export function username({ userProperties }: MqttRecord, defaults: PublisherDefaults): string | null {
-  return one(userProperties['username']) ?? defaults.username ?? null;
+  return firstOf(userProperties['username']) ?? defaults.username ?? null;
 }
 
 export function qos({ envelope, userProperties }: MqttRecord, defaults: PublisherDefaults): number | null {
-  return envelope.qos ?? asQos(one(userProperties['qos'])) ?? defaults.qos ?? null;
+  return envelope.qos ?? asQos(firstOf(userProperties['qos'])) ?? defaults.qos ?? null;
 }
 
 export function flags({ envelope, userProperties }: MqttRecord, defaults: PublisherDefaults): EventData['flags'] {
   return {
-    retain: envelope.retain ?? asBoolean(one(userProperties['retain'])) ?? defaults.retain ?? null,
+    retain: envelope.retain ?? asBoolean(firstOf(userProperties['retain'])) ?? defaults.retain ?? null,
     dup: envelope.dup ?? null,
   };
 }
@@ -182,7 +183,7 @@ function systemProperties({ envelope, userProperties }: MqttRecord): SystemPrope
   };
 }
 
-function one(value: string | readonly string[] | undefined): string | undefined {
+function firstOf(value: string | readonly string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : value?.[0];
 }
 

@@ -1,11 +1,11 @@
 import { parse as parseLossless, stringify as stringifyLossless } from 'lossless-json';
 
-/** Containers may nest this deep in a payload that a stage reads; deeper ones are refused rather than risking the stack. */
+/** Levels of objects and arrays that a parsed payload may have. Deeper payloads would risk a stack overflow. */
 export const MAX_JSON_DEPTH = 1_000;
 
 /**
- * A JSON number whose text says more than a double can: `12345678901234567890`, `1e400`, `5.0`.
- * Everything that reads payload values may meet one in place of a number.
+ * A JSON number that a double cannot represent exactly as written, such as `12345678901234567890`, `1e400` or `5.0`. Parsed
+ * payloads hold it in place of a number.
  */
 export class ExactNumber {
   readonly text: string;
@@ -35,8 +35,8 @@ const LOWER_E = 0x65;
 const UPPER_E = 0x45;
 
 /**
- * Parses JSON keeping what `JSON.parse` would round away: such numbers come as {@link ExactNumber}.
- * Of a repeated key the last value counts; keys such as `__proto__` are ordinary.
+ * Parses JSON and keeps each number exactly: a number that `JSON.parse` would change becomes an {@link ExactNumber}. The last
+ * value of a repeated key wins, and `__proto__` is a key like any other.
  *
  * @throws SyntaxError when the text is not JSON or nests deeper than {@link MAX_JSON_DEPTH}.
  */
@@ -49,7 +49,7 @@ export function parseJson(text: string): unknown {
   return parseLossless(text, null, { parseNumber: exactly, onDuplicateKey: ({ newValue }) => newValue });
 }
 
-/** Compact JSON text in which every {@link ExactNumber} keeps its own digits. */
+/** Serialises a value to compact JSON in which every {@link ExactNumber} keeps its text. */
 export function stringifyJson(value: unknown): string {
   exactNumberSeen = false;
   const text = JSON.stringify(value) ?? 'null';
@@ -64,8 +64,8 @@ function exactly(text: string): number | ExactNumber {
 }
 
 /**
- * Whether a number in this JSON may say more than its double: sixteen digits (a point between them or not), a fraction of
- * zeros, an exponent; nothing else can. What looks like one in a string (a time, an address) does not count.
+ * Whether the JSON may hold a number that a double cannot represent exactly as written. Such a number has at least sixteen
+ * digits, a fraction of zeros, or an exponent. Digits in strings do not count.
  */
 function hasExactNumber(json: string): boolean {
   for (let i = 0; i < json.length; i++) {
@@ -98,7 +98,7 @@ function isDeeperThan(json: string, limit: number): boolean {
   return false;
 }
 
-/** Where the string ends that this quote opens, in text known to be JSON. */
+/** Returns the position of the quote that ends the string opened at `open`, in text known to be JSON. */
 function endOfString(json: string, open: number): number {
   let end = json.indexOf('"', open + 1);
   while (isEscaped(json, end)) end = json.indexOf('"', end + 1);

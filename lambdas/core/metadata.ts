@@ -1,4 +1,4 @@
-/** Key of the template metadata that lists a stack's tasks. */
+/** Key of the CloudFormation template metadata that lists a stack's tasks. */
 export const METADATA_KEY = 'mqtt-outflow';
 export const METADATA_VERSION = 1;
 
@@ -7,14 +7,14 @@ export interface TemplateMetadata {
   readonly tasks: readonly TaskMetadata[];
 }
 
-/** A task by the logical ids of its resources; a part that it does not have, or that another stack owns, is left out. */
+/** The logical ids of a task's resources. A resource that the task lacks, or that another stack owns, is left out. */
 export interface TaskMetadata {
   readonly task: string;
   /** Path of the construct. */
   readonly path: string;
   /** Type of the sink. */
   readonly sink: string;
-  /** Topic filters that the rules serve, one each. */
+  /** Topic filters of the rules, in the order of `rules`. */
   readonly filters: readonly string[];
   /** Topics of AWS IoT Core that the sink publishes to, as templates. */
   readonly writesTo?: readonly string[];
@@ -24,19 +24,20 @@ export interface TaskMetadata {
   /** Functions that write messages into the buffer, with the topic filters of those messages. */
   readonly functions?: readonly { readonly function: string; readonly filters: readonly string[] }[];
   readonly queue?: string;
-  /** Where messages wait for their next try. */
+  /** The queue that holds messages until their next attempt. */
   readonly retryQueue?: string;
-  /** The stream that buffers messages, in place of the queues. */
+  /** The stream of a `StreamBuffer`. */
   readonly stream?: string;
   readonly deadLetterQueue?: string;
   readonly worker?: string;
-  /** Event source mappings: first the batch push, then that of the retries. */
+  /** Event source mappings: the buffer's first, then the retry queue's. */
   readonly mappings: readonly string[];
-  /** False of a task that is deployed not to run, until it is told otherwise. @default true */
+  /** Whether the task is deployed to run; `outflow enable` and `outflow pause` override it. @default true */
   readonly enabled?: boolean;
-  /** The parameter that keeps the task's state. */
+  /** The parameter that holds the task's state. */
   readonly state?: string;
-  /** The stack's control: where it is asked, and its function. */
+  /** The queue of the stack's control function. */
   readonly controlQueue?: string;
+  /** The stack's control function. */
   readonly controlFunction?: string;
 }

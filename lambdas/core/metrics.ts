@@ -1,13 +1,13 @@
-/** CloudWatch namespace of the metrics. */
+/** CloudWatch namespace of all metrics. */
 export const NAMESPACE = 'Outflow';
 
-/** Their dimensions: tasks of two stacks may have the same name. */
+/** Dimensions of all metrics. Tasks of two stacks may have the same name. */
 export interface TaskDimensions {
   readonly Stack: string;
   readonly Task: string;
 }
 
-/** What a worker counts of each batch. `Failed` are the records that Lambda was told to bring again. */
+/** Metrics that a worker counts for each batch. `Failed` counts the records that the batch response reports as failed. */
 export type BatchMetric =
   | 'Delivered'
   | 'Filtered'
@@ -18,14 +18,17 @@ export type BatchMetric =
   | 'DeadLettered'
   | 'Failed';
 
-/** What the control function says each minute of a task that cannot go on: 1, and nothing at other times. */
+/** Metrics that the control function writes each minute for a task that cannot continue: 1, or nothing when it can. */
 export type ControlMetric = 'CircuitOpen' | 'Blocked';
 
 export type MetricName = BatchMetric | ControlMetric;
 
-/** One log line that CloudWatch reads as metrics (Amazon CloudWatch, "Embedded metric format"). A zero is left out and costs nothing. */
+/**
+ * Makes the fields of a log line that CloudWatch extracts as metrics (Amazon CloudWatch, "Embedded metric format"). Zeros are
+ * left out, because an absent metric costs nothing.
+ */
 export function metricsLine(
-  of: TaskDimensions,
+  dimensions: TaskDimensions,
   values: Readonly<Partial<Record<MetricName, number>>>,
   now: number,
 ): object {
@@ -37,12 +40,12 @@ export function metricsLine(
       CloudWatchMetrics: [
         {
           Namespace: NAMESPACE,
-          Dimensions: [Object.keys(of)],
+          Dimensions: [Object.keys(dimensions)],
           Metrics: counted.map(([Name]) => ({ Name, Unit: 'Count' })),
         },
       ],
     },
-    ...of,
+    ...dimensions,
     ...Object.fromEntries(counted),
   };
 }

@@ -58,5 +58,11 @@ function isWithin(issue: z.core.$ZodIssue): boolean {
 }
 
 function expectedBy({ message }: z.core.$ZodIssue): string {
-  return message.replace(/^(Invalid (input|option)|Too (big|small)): expected (\w+ to (be|have) )?/, '');
+  return message
+    .replace(/^(Invalid (input|option)|Too (big|small)): expected (\w+ to (be|have) )?/, '')
+    .replace(/^>=/, 'at least ')
+    .replace(/^<=/, 'at most ')
+    .replace(/^>/, 'more than ')
+    .replace(/^</, 'less than ')
+    .replaceAll('"|"', '", "');
 }

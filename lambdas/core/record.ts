@@ -5,22 +5,22 @@ import { NeverRetry } from './errors.ts';
 import { parseJson } from './json.ts';
 import { jsonErrorText } from './json-error.ts';
 
-/** MQTT 5 user properties by name; a repeated key holds the array of its values. */
+/** MQTT 5 user properties by key. A repeated key holds the array of its values. */
 export type UserProperties = { readonly [key: string]: string | readonly string[] };
 
 /**
- * A record on its way through a task's steps: an immutable value of an envelope and its payload. The payload is decoded and
- * parsed only when a step reads it.
+ * A record that passes through a task's steps: an immutable envelope with its payload. The payload is decoded and parsed
+ * when a step first reads it.
  */
 export class MqttRecord {
   readonly envelope: Envelope;
   /** The client event that the payload holds; undefined for a published message. */
   readonly clientEvent: ClientEvent | undefined;
-  /** The record's id in dead letters: the envelope's, and the place among its siblings where a step made several. */
+  /** The record's id in dead letters: the envelope's id, with `#<n>` for the nth of several records that a step made. */
   readonly id: string;
   /** Index of the route that the record takes; undefined before the route step. */
   readonly route: number | undefined;
-  // Copies of a record share what was decoded once.
+  // The record that holds the decoded payload for its copies.
   readonly #payloadOf: MqttRecord | undefined;
   #bytes: Buffer | undefined;
   #text: string | undefined;
@@ -41,25 +41,25 @@ export class MqttRecord {
     }
   }
 
-  /** The record on its way to a route: the same event, so its templates see the same id. */
+  /** Returns the record with its route. It stays the same event, so its templates see the same id. */
   routed(route: number): MqttRecord {
     return new MqttRecord(this.envelope, this.clientEvent, { id: this.id, route, payloadOf: this });
   }
 
-  /** The nth of several records that a step made, `<id>#<n>`; on several routes it stays one event. */
+  /** Returns the nth of several records that a step made, with the id `<id>#<n>`. On several routes it stays one event. */
   child(n: number): MqttRecord {
     const id = `${this.id}#${n}`;
     const envelope = this.route === undefined ? { ...this.envelope, id } : this.envelope;
     return new MqttRecord(envelope, this.clientEvent, { id, route: this.route, payloadOf: this });
   }
 
-  /** The payload as it was published. @throws NeverRetry INVALID_PAYLOAD when the envelope holds no base64. */
+  /** The payload's bytes. @throws NeverRetry INVALID_PAYLOAD when the envelope's payload is not base64. */
   get bytes(): Buffer {
     if (this.#payloadOf !== undefined) return this.#payloadOf.bytes;
     if (this.#bytes === undefined) {
       const base64 = this.envelope.payload;
       const bytes = Buffer.from(base64, 'base64');
-      // Buffer skips what is not base64; a payload cut short in silence would be delivered as if it were whole.
+      // Buffer ignores characters that are not base64, so it would deliver part of a payload as the whole.
       const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
       if (base64.length % 4 === 1 || bytes.length !== Math.floor((base64.length * 3) / 4) - padding) {
         throw new NeverRetry('INVALID_PAYLOAD', 'the envelope’s payload is not base64');
@@ -69,6 +69,7 @@ export class MqttRecord {
     return this.#bytes;
   }
 
+  /** Whether the payload is UTF-8. */
   get isText(): boolean {
     if (this.#payloadOf !== undefined) return this.#payloadOf.isText;
     return this.#text !== undefined || isUtf8(this.bytes);
@@ -84,7 +85,7 @@ export class MqttRecord {
     return this.#text;
   }
 
-  /** The payload's JSON value. @throws NeverRetry INVALID_PAYLOAD when it has none. */
+  /** The payload's JSON value. @throws NeverRetry INVALID_PAYLOAD when it is not JSON. */
   get json(): unknown {
     if (this.#payloadOf !== undefined) return this.#payloadOf.json;
     if (this.#json === undefined) {
@@ -98,7 +99,7 @@ export class MqttRecord {
     return this.#json.value;
   }
 
-  /** In the order of their first appearance. */
+  /** The user properties, in the order of each key's first appearance. */
   get userProperties(): UserProperties {
     if (this.#payloadOf !== undefined) return this.#payloadOf.userProperties;
     this.#userProperties ??= collect(this.envelope.userProperties);
@@ -112,7 +113,7 @@ interface RecordCopy {
   readonly payloadOf: MqttRecord;
 }
 
-// Names such as `__proto__` are ordinary.
+// An object without a prototype, so that `__proto__` is a key like any other.
 function collect(pairs: Envelope['userProperties'] = []): UserProperties {
   const found: Record<string, string | string[]> = Object.create(null);
   for (const pair of pairs) {

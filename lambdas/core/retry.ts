@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import type { FailureKind } from './errors.ts';
 
-/** SQS delays a message by 900 seconds at most. */
+/** The longest delay of a message in Amazon SQS. */
 export const MAX_DELAY_SECONDS = 900;
-/** More retries than this are a loop, not a policy. */
+/** Upper bound of a policy's retries, which keeps a mistake from retrying for ever. */
 export const MAX_RETRIES = 1_000;
 
-/** So many retries, each after a whole number of seconds from `minSeconds` to `maxSeconds`, chosen at random. */
+/** A number of retries (`times`), each after a random whole number of seconds from `minSeconds` to `maxSeconds`. */
 export const retryStep = z
   .strictObject({
     times: z.int().min(1).max(MAX_RETRIES),
@@ -18,20 +18,20 @@ export const retryStep = z
 export const FAILURE_KINDS = ['throttled', 'timeout', 'unavailable'] as const satisfies readonly FailureKind[];
 
 const customPolicy = z.strictObject({
-  /** When again; the retries of all steps together are when to stop. */
+  /** The delays of the retries. A message has as many retries as the steps have together. */
   steps: z
     .array(retryStep)
     .refine((steps) => retriesOf(steps) <= MAX_RETRIES, `at most ${MAX_RETRIES} retries, all steps together`),
-  /** Which failures. */
+  /** The kinds of failure that are retried. @default - all */
   on: z
     .array(z.enum(FAILURE_KINDS))
     .min(1)
     .default([...FAILURE_KINDS]),
-  /** No retry later than so long after the message was first seen. */
+  /** Age of a message, since it was first seen, after which it has no more retries. @default - no limit */
   maximumAgeSeconds: z.int().min(1).optional(),
 });
 
-/** Row D18: a policy by its name, or one of the user's own. */
+/** A retry policy: the name of a predefined one, or a custom one. */
 export const retryPolicy = z.union([z.enum(['backoff', 'exponential-decay']), customPolicy]);
 
 export type RetryStep = z.output<typeof retryStep>;
@@ -49,7 +49,7 @@ const NAMED: Readonly<Record<'backoff' | 'exponential-decay', CustomRetryPolicy>
   },
 };
 
-/** Why the retries of a message ended, as EventBridge tells it; `None` when it was not worth one. */
+/** Why the retries of a message ended, in EventBridge's words. `None` means that the failure is not retried. */
 export type ExhaustedRetryCondition = 'None' | 'MaximumRetryAttempts' | 'MaximumEventAgeInSeconds';
 
 export type RetryVerdict =
@@ -58,9 +58,9 @@ export type RetryVerdict =
 
 export interface Failure {
   readonly kind: FailureKind;
-  /** Retries that the message has had. */
+  /** Number of retries that the message has had. */
   readonly attempt: number;
-  /** Time since it was first seen. */
+  /** Time since the message was first seen. */
   readonly ageSeconds: number;
   /**
    * How long the message has failed, where its event source redelivers it at intervals that this policy does not choose. Its
@@ -73,9 +73,13 @@ export interface Failure {
 
 /** A compiled retry policy. */
 export interface Retries {
-  /** Number of retries. */
+  /** The policy's number of retries. */
   readonly atMost: number;
-  /** Whether a message that failed is tried again, and after how long. `random` gives 0 to 1, 1 excluded. */
+  /**
+   * Decides whether a failed message is retried, and after which delay.
+   *
+   * @param random Returns a number from 0 up to, but not including, 1, such as `Math.random`.
+   */
   next(failure: Failure, random: () => number): RetryVerdict;
 }
 

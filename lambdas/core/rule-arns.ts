@@ -1,6 +1,7 @@
 /**
- * ARNs of a task's origins, one per topic filter of its source, in their order. In the text, the first rule's ARN is whole, the
- * other rules have their names only, a function's ARN is whole, and an empty entry repeats the one before it.
+ * Parses the ARNs of a task's origins from an environment variable: one ARN for each topic filter of the source, in the order
+ * of the filters. The first rule has its ARN, the other rules only their names, because an environment holds 4 KB. A function
+ * has its ARN. An empty entry repeats the previous one.
  */
 export function readRuleArns(text = ''): string[] {
   const entries = text.split(',');

@@ -1,42 +1,43 @@
 import type { ClientEvent } from './client-event.ts';
-import { flags, qos, type Reading, username } from './event.ts';
+import { flags, qos, type ReadOptions, username } from './event.ts';
 import { CLIENT_EVENT_TYPES } from './event-type.ts';
 import type { MqttRecord, UserProperties } from './record.ts';
 
-/** Ask a scope for its payload as bytes, or as the value that `${payload.x}` reads; plain objects have neither. */
+/** Key of a scope's payload as bytes. Plain objects do not have it. */
 export const PAYLOAD_BYTES: unique symbol = Symbol('payload bytes');
+/** Key of a scope's payload as the JSON value that `${payload.x}` reads. Plain objects do not have it. */
 export const PAYLOAD_JSON: unique symbol = Symbol('payload JSON');
 
 /**
- * A record under the names that EMQX's rule engine gives to `message.publish`: the scope of `${…}` templates, and, as JSON,
- * what a blank template forwards (rows A23, C27, E16).
+ * A record under the names of `message.publish` in EMQX's rule engine. It is the scope of `${…}` templates, and a blank
+ * template forwards its JSON.
  */
 export interface RuleOutput {
   readonly event: string;
   readonly id: string;
   readonly clientid: string | null;
   readonly username: string | null;
-  /** Certificate id, or IAM role and session: IoT Core's own idea of who published. */
+  /** Certificate id, or IAM role and session, of the publisher in AWS IoT Core. */
   readonly principal: string | null;
   readonly topic: string;
   readonly qos: number | null;
   readonly flags: { readonly retain: boolean | null; readonly dup: boolean | null };
-  /** Milliseconds since 1970; IoT Core tells one time only, so both are the same. */
+  /** Milliseconds since 1970. Equal to `publish_received_at`, because AWS IoT Core reports one time only. */
   readonly timestamp: number;
   readonly publish_received_at: number;
   readonly peerhost: string | null;
-  /** The original text; base64, with `payload_encoding` beside it, when that is not UTF-8. */
+  /** The payload's text. For a payload that is not UTF-8, its base64, with `payload_encoding`. */
   readonly payload: string;
   readonly payload_encoding?: 'base64';
   readonly pub_props: PublishProperties;
   readonly [PAYLOAD_BYTES]: Uint8Array;
-  /** @throws NeverRetry INVALID_PAYLOAD */
+  /** @throws NeverRetry INVALID_PAYLOAD for a payload that is not JSON. */
   readonly [PAYLOAD_JSON]: unknown;
 }
 
 /**
- * What a client did beside publishing, under EMQX's names (rows A27, B11–B14); the last two are AWS IoT Core's own: a
- * connection and its end share them, and the later connection has the higher version.
+ * A client event under EMQX's names. `session_identifier` and `version_number` are AWS IoT Core's: the connected and
+ * disconnected events of a connection share them, and a later connection has a higher version.
  */
 export interface ClientRuleOutput {
   /** `client.connected`, `client.disconnected`, `session.subscribed` or `session.unsubscribed`. */
@@ -45,11 +46,11 @@ export interface ClientRuleOutput {
   readonly clientid: string | null;
   readonly username: string | null;
   readonly principal: string | null;
-  /** Of subscriptions: the topic filter. */
+  /** The topic filter of a subscription. Absent for other events. */
   readonly topic?: string;
-  /** Of subscriptions: AWS IoT Core doesn't tell it. */
+  /** Null for a subscription, because AWS IoT Core does not report it. Absent for other events. */
   readonly qos?: null;
-  /** Of a disconnection, as AWS IoT Core has it, such as `CLIENT_INITIATED_DISCONNECT`. */
+  /** Why a connection ended, in the words of AWS IoT Core, such as `CLIENT_INITIATED_DISCONNECT`. */
   readonly reason?: string;
   readonly peerhost: string | null;
   /** Milliseconds since 1970. */
@@ -60,7 +61,7 @@ export interface ClientRuleOutput {
   readonly version_number: number | null;
 }
 
-/** MQTT 5 properties under their names in EMQX. */
+/** MQTT 5 properties under EMQX's names. */
 export interface PublishProperties {
   readonly 'Payload-Format-Indicator'?: 1;
   readonly 'Content-Type'?: string;
@@ -70,13 +71,13 @@ export interface PublishProperties {
   readonly 'User-Property': UserProperties;
 }
 
-/** The rule output of one record, on its own. */
-export function toRuleOutput(record: MqttRecord, reading: Reading): RuleOutput | ClientRuleOutput {
-  return ruleOutputView(reading)(record);
+/** Makes the rule output of one record. */
+export function toRuleOutput(record: MqttRecord, options: ReadOptions): RuleOutput | ClientRuleOutput {
+  return ruleOutputView(options)(record);
 }
 
-/** Shows one record after another as rule output, through a single object, as `eventView` does. */
-export function ruleOutputView({ defaults }: Reading): (record: MqttRecord) => RuleOutput | ClientRuleOutput {
+/** Makes a function that shows records as rule output through one object, as `eventView` does for events. */
+export function ruleOutputView({ defaults }: ReadOptions): (record: MqttRecord) => RuleOutput | ClientRuleOutput {
   let record: MqttRecord;
   const output: RuleOutput = {
     get event() {
@@ -134,16 +135,20 @@ export function ruleOutputView({ defaults }: Reading): (record: MqttRecord) => R
   };
 }
 
-function clientRuleOutput(record: MqttRecord, told: ClientEvent, defaults: Reading['defaults']): ClientRuleOutput {
+function clientRuleOutput(
+  record: MqttRecord,
+  clientEvent: ClientEvent,
+  defaults: ReadOptions['defaults'],
+): ClientRuleOutput {
   const { kind, id, topic, clientid, principal, sourceip, timestamp } = record.envelope;
-  const { sessionIdentifier, versionNumber, disconnectReason } = told;
+  const { sessionIdentifier, versionNumber, disconnectReason } = clientEvent;
   return {
     event: eventName(kind),
     id,
     clientid: clientid ?? null,
     username: username(record, defaults),
     principal: principal ?? null,
-    ...(told.topics !== undefined && { topic, qos: null }),
+    ...(clientEvent.topics !== undefined && { topic, qos: null }),
     ...(disconnectReason !== undefined && { reason: disconnectReason }),
     peerhost: sourceip ?? null,
     timestamp,
@@ -154,13 +159,13 @@ function clientRuleOutput(record: MqttRecord, told: ClientEvent, defaults: Readi
   };
 }
 
-function eventName(kind: string): string {
-  return kind.replace(/^mqtt\./, '');
+function eventName(type: string): string {
+  return type.replace(/^mqtt\./, '');
 }
 
 function publishProperties({ envelope, userProperties }: MqttRecord): PublishProperties {
   return {
-    // IoT Core says UNSPECIFIED_BYTES also where the publisher said nothing.
+    // AWS IoT Core reports UNSPECIFIED_BYTES also for messages without a payload format indicator.
     ...(envelope.formatIndicator === 'UTF8_DATA' && { 'Payload-Format-Indicator': 1 }),
     ...(envelope.contentType !== undefined && { 'Content-Type': envelope.contentType }),
     ...(envelope.responseTopic !== undefined && { 'Response-Topic': envelope.responseTopic }),

@@ -3,7 +3,7 @@ import { described, InvalidOptionError } from './errors.ts';
 import { parseOptions } from './options.ts';
 import type { RouteTo } from './spec.ts';
 
-/** The options of a kind of sink. */
+/** The schema of a sink's options, and which of them a route may override. */
 export interface SinkOptions<Sink extends z.ZodType = z.ZodType> {
   /** The schema of the spec's `sink`. */
   readonly options: Sink;

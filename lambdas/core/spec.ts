@@ -8,12 +8,12 @@ import { parseTemplate } from './template/parse.ts';
 import { topicFilterProblem } from './topic-filter.ts';
 
 /**
- * The seam between what is declared and what runs: a task's specification, parsed at synth so that a mistake never deploys,
- * and parsed again by the worker with the same schema. It travels beside the function's code as `spec.json`.
+ * Version of the task specification. The constructs parse a specification at synth, so that a mistake never deploys, and the
+ * worker parses it again with the same schema. A function's asset holds it as `spec.json`.
  */
 export const SPEC_VERSION = 1;
 
-/** The text of a `${…}` template; the placeholders are checked here, the values when a message comes. */
+/** A `${…}` template. The schema checks its syntax; whether a variable has a value depends on each message. */
 export const template = z.string().check((context) => {
   try {
     parseTemplate(context.value);
@@ -32,7 +32,7 @@ const topicFilter = z
     if (expected !== undefined) context.issues.push({ code: 'custom', message: expected, input: context.value });
   });
 
-// zod's record drops a key named `__proto__`, and a condition with it; this one hands the object on as it came.
+// Not zod's `record`, which drops a key named `__proto__`, and the condition with it.
 const pattern = (z.unknown() as z.ZodType<Readonly<Record<string, unknown>>>)
   .check((context) => {
     const { value } = context;
@@ -51,7 +51,7 @@ const pattern = (z.unknown() as z.ZodType<Readonly<Record<string, unknown>>>)
 
 export const taskName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, - and _');
 
-/** Rows D7–D9: a push goes out at so many messages or after so many seconds, whichever comes first. */
+/** A batch is pushed at `messages` messages or after `intervalSeconds`, whichever comes first. */
 export const batchPush = z.strictObject({
   messages: z.int().min(1).max(10_000),
   intervalSeconds: z.int().min(0).max(15),
@@ -63,19 +63,19 @@ export const publisherDefaults = z.strictObject({
   retain: z.boolean().optional(),
 });
 
-/** Where messages come from; `filters` are those of its rules, in their order. */
+/** Where messages come from. `filters` are the topic filters of the rules, in the order of the rules. */
 export const source = z.strictObject({
   type: z.enum(['iot-core', 'client-events', 'hooks']),
   filters: z.array(topicFilter).min(1),
-  /** Of subscriptions: what the client's topic filter has to match, as a topic would. */
+  /** For subscriptions: the topic filter that has to match the client's topic filter, which it reads as a topic. */
   subscribedTo: topicFilter.optional(),
   dataFormat: z.enum(['json', 'text', 'binary']).default('json'),
   defaults: publisherDefaults.default({}),
 });
 
-/** Where a record goes: the sink's options that are others there. A route takes all that every condition of it matches. */
+/** A route: sink options that it overrides, for records that match all of its conditions. */
 const routeTo = z.strictObject({
-  /** The event's `type`. */
+  /** The event's `type`, such as `mqtt.client.connected`. */
   kind: z.string().min(1).optional(),
   topicFilter: topicFilter.optional(),
   filter: pattern.optional(),
@@ -84,21 +84,21 @@ const routeTo = z.strictObject({
 
 export const route = z.strictObject({
   routes: z.array(routeTo).min(1).max(1_000),
-  /** `first` takes the first route that matches, `all` every one of them. */
+  /** `first`: a record takes the first route that matches. `all`: it takes every route that matches. */
   match: z.enum(['first', 'all']).default('first'),
-  /** What becomes of a record that no route matches; a drop counts as filtered. */
+  /** What happens to a record that no route matches. A dropped record counts as filtered. */
   otherwise: z.enum(['deadLetter', 'drop']).default('deadLetter'),
 });
 export type RouteTo = z.infer<typeof routeTo>;
 
-/** More steps than this are a program; `function` is for those. */
+/** Upper bound of the steps in `transform`. */
 const MAX_STEPS = 100;
 
 /** A step of `transform`. `filter` drops records that the pattern does not match. */
 export const transformStep = z.strictObject({ filter: pattern });
 export type TransformStep = z.output<typeof transformStep>;
 
-/** What keeps messages before the worker. `strict` sends a key's next record only once the one before is delivered (row E5). */
+/** The buffer in front of the worker. `strict` order sends a partition key's next record after the previous one is delivered. */
 export const buffer = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('queue') }),
   z.strictObject({ type: z.literal('stream'), order: z.enum(['relaxed', 'strict']).default('relaxed') }),
@@ -111,37 +111,37 @@ const withoutSink = z.strictObject({
   source,
   buffer: buffer.default({ type: 'queue' }),
   batchPush: batchPush.optional(),
-  /** Refuse a payload that has no value of the data format even where no stage reads it. */
+  /** Refuse a payload that is not in the data format, even when no stage reads it. */
   validatePayload: z.boolean().default(false),
   filter: pattern.optional(),
-  /** Steps between filter and route, in order; each is an object of one key. */
+  /** Steps between `filter` and `route`, in order. Each step is an object with one key. */
   transform: z.array(transformStep).max(MAX_STEPS).optional(),
   route: route.optional(),
   missingVariable: z.enum(['fail', 'empty', 'undefined']).default('fail'),
-  /** Row D18: which failures are tried again, when, and how often. */
+  /** Which failures are retried, when, and how often. */
   retryPolicy: retryPolicy.default('backoff'),
-  /** What happens to a message whose retries are over: it leaves the way (`allowed`), or blocks it until someone acts. */
+  /** After a message's last retry, the task continues without it (`allowed`), or stops until an operator acts (`prohibited`). */
   faultTolerance: z.enum(['allowed', 'prohibited']).default('allowed'),
-  /** With faults allowed: where such a message goes; a drop is counted. */
+  /** With `allowed`: where a message goes after its last retry. A dropped message is counted. */
   onExhausted: z.enum(['deadLetter', 'drop']).default('deadLetter'),
-  /** With faults prohibited: what a message does that can never be delivered as it is. */
+  /** With `prohibited`: what happens to a message that can never be delivered unchanged. */
   poison: z.enum(['block', 'deadLetter']).default('block'),
-  /** Row C38: older messages are not sent any more. The clock stands still while the task is paused or stopped. */
+  /** Age at which a message expires. Time during which the task is paused or its circuit is open does not count. */
   requestTtlSeconds: z.int().min(1).optional(),
   onExpired: z.enum(['deadLetter', 'drop']).default('deadLetter'),
-  /** Records a second that one running function may send. */
+  /** Rate limit of one running function: records per second. */
   recordsPerSecond: z.number().positive().optional(),
 });
 
-/** A task's specification, parsed. */
+/** The parsed specification of a task. */
 export type TaskSpec<Sink = unknown> = z.output<typeof withoutSink> & { readonly sink: Sink };
 
-/** The schema of a task's specification, given its sink's options. */
+/** Returns the schema of a task's specification. @param sink The schema of the sink's options. */
 export function taskSpec<Sink extends z.ZodType>(sink: Sink) {
   return withoutSink.extend({ sink });
 }
 
-/** @throws InvalidOptionError as {@link parseOptions}. */
+/** Parses a task's specification. @throws InvalidOptionError as {@link parseOptions}. */
 export function parseSpec<Sink extends z.ZodType>(value: unknown, sink: Sink): TaskSpec<z.output<Sink>> {
   return parseOptions(taskSpec(sink), value, 'spec') as TaskSpec<z.output<Sink>>;
 }

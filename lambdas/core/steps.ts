@@ -7,7 +7,7 @@ export type StepSpec =
   | { readonly route: RouteStepOptions };
 
 export interface SelectOptions {
-  /** Topic filter that a subscription's own topic filter has to match. */
+  /** Topic filter that has to match a subscription's topic filter. */
   readonly subscribedTo: string;
 }
 
@@ -17,10 +17,10 @@ export interface RouteStepOptions {
   readonly otherwise: 'deadLetter' | 'drop';
 }
 
-/** What of a specification decides its steps. */
+/** The parts of a specification that decide its steps. */
 export type StepsPart = Pick<TaskSpec, 'source' | 'filter' | 'transform' | 'route'>;
 
-/** The steps of a task in their order: select, filter, the steps of `transform`, route. A step that the task lacks is left out. */
+/** Lists the steps of a task in order: select, filter, the steps of `transform`, route. Steps that the task lacks are left out. */
 export function stepsOf({ source, filter, transform = [], route }: StepsPart): readonly StepSpec[] {
   return [
     ...(source.subscribedTo === undefined ? [] : [{ select: { subscribedTo: source.subscribedTo } }]),

@@ -1,12 +1,12 @@
-/** AWS IoT Core's limits on a topic filter in a rule (AWS IoT Core quotas: topic length, slashes). */
+/** Limits of a topic filter in a rule: UTF-8 bytes and slashes (AWS IoT Core, "Endpoints and quotas"). */
 export const MAX_TOPIC_BYTES = 256;
 export const MAX_TOPIC_SLASHES = 7;
 
-/** Says why AWS IoT Core would refuse this topic filter in a rule; undefined when it would not. */
+/** Returns what AWS IoT Core expects of a topic filter in a rule that it would refuse; undefined for a valid topic filter. */
 export function topicFilterProblem(filter: string): string | undefined {
   if (filter === '') return 'at least one character';
   if (/['"\\]/.test(filter)) return 'no quotes and no backslash';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is being refused
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
   if (/[\u0000-\u001f\u007f-\u009f]/.test(filter)) return 'no control characters or newlines';
   if (!filter.isWellFormed()) return 'well-formed Unicode';
   if (new TextEncoder().encode(filter).length > MAX_TOPIC_BYTES) return `at most ${MAX_TOPIC_BYTES} bytes of UTF-8`;
@@ -18,25 +18,28 @@ export function topicFilterProblem(filter: string): string | undefined {
   return undefined;
 }
 
-/** The topic filter that a client subscribes to, without the group that shares it (MQTT 5, 4.8.2). */
+/** Removes the share name from a client's topic filter: `$share/<group>/a/#` becomes `a/#` (MQTT 5, section 4.8.2). */
 export function withoutShare(filter: string): string {
   return filter.replace(/^\$share\/[^/]+\//, '');
 }
 
-/** Does an MQTT topic filter match a topic? A wildcard at the first level does not match topics that begin with `$` (MQTT 5, 4.7.2). */
+/**
+ * Whether a topic filter matches a topic. A wildcard at the first level does not match topics that begin with `$` (MQTT 5,
+ * section 4.7.2).
+ */
 export function matchesTopicFilter(filter: string, topic: string): boolean {
   if (filter === topic) return true;
-  const wanted = filter.split('/');
+  const pattern = filter.split('/');
   const levels = topic.split('/');
-  if (topic.startsWith('$') && (wanted[0] === '#' || wanted[0] === '+')) return false;
-  for (let i = 0; i < wanted.length; i++) {
-    if (wanted[i] === '#') return true;
-    if (i >= levels.length || (wanted[i] !== '+' && wanted[i] !== levels[i])) return false;
+  if (topic.startsWith('$') && (pattern[0] === '#' || pattern[0] === '+')) return false;
+  for (let i = 0; i < pattern.length; i++) {
+    if (pattern[i] === '#') return true;
+    if (i >= levels.length || (pattern[i] !== '+' && pattern[i] !== levels[i])) return false;
   }
-  return wanted.length === levels.length;
+  return pattern.length === levels.length;
 }
 
-/** Is every topic that `inner` matches also matched by `outer`? */
+/** Whether `outer` matches every topic that `inner` matches. */
 export function coversTopicFilter(outer: string, inner: string): boolean {
   const o = outer.split('/');
   const i = inner.split('/');
@@ -48,7 +51,7 @@ export function coversTopicFilter(outer: string, inner: string): boolean {
   return o.length === i.length;
 }
 
-/** Is there a topic that both filters match? */
+/** Whether some topic matches both topic filters. */
 export function overlapTopicFilters(a: string, b: string): boolean {
   const [x, y] = [a.split('/'), b.split('/')];
   const wild = (level: string | undefined) => level === '+' || level === '#';
@@ -57,15 +60,17 @@ export function overlapTopicFilters(a: string, b: string): boolean {
     if (x[n] === '#' || y[n] === '#') return true;
     if (n >= x.length || n >= y.length) return x.length === y.length;
     if (x[n] !== '+' && y[n] !== '+' && x[n] !== y[n]) return false;
-    // a level beyond the end of one filter is only matched by '#', and 'a/#' also matches 'a'
+    // Beyond the end of one filter only '#' matches: 'a/#' also matches 'a'.
     if (n + 1 === x.length && n + 1 < y.length) return y[n + 1] === '#';
     if (n + 1 === y.length && n + 1 < x.length) return x[n + 1] === '#';
   }
 }
 
 /**
- * The filter as a regular expression over topics, for AWS IoT SQL's `regexp_matches`. It holds no backslash and no quote,
- * so it can stand in a string literal of the SQL as it is; undefined where that cannot be written (`^` or `[` in a level).
+ * Converts a topic filter to a regular expression over topics, for `regexp_matches` of AWS IoT SQL. The expression has no
+ * backslash and no quote, so it needs no escaping in an SQL string. A topic filter with `^` or `[` has no such expression.
+ *
+ * @returns undefined for a topic filter with `^` or `[`.
  */
 export function topicFilterRegExp(filter: string): string | undefined {
   if (/[\^[]/.test(filter)) return undefined;

@@ -2,20 +2,23 @@ import type { TaskMetadata } from './metadata.ts';
 import { parseTemplate } from './template/parse.ts';
 import { overlapTopicFilters } from './topic-filter.ts';
 
-/** A task's topics: what it reads, and what its sink publishes to. */
+/** The topics of a task: those that its rules read, and those that its sink publishes to. */
 export type TaskTopics = Pick<TaskMetadata, 'path' | 'filters' | 'writesTo'>;
 
-/** One task publishes what another, or it itself, reads. */
+/** A task that publishes to a topic which another task, or the task itself, reads. */
 export interface Feed {
   readonly from: TaskTopics;
-  /** Template of the topic. */
+  /** Template of the topic that `from` publishes to. */
   readonly writes: string;
   readonly to: TaskTopics;
-  /** Filter that matches some topic of the template. */
+  /** Topic filter of `to` that matches some topic of the template. */
   readonly reads: string;
 }
 
-/** A template's `${topic}` stands for the task's own filters, any other placeholder for a part of one level. */
+/**
+ * Finds all feeds among tasks. In a template, `${topic}` stands for the topics that the task reads, and any other placeholder
+ * for text within one level.
+ */
 export function feedsOf(tasks: readonly TaskTopics[]): Feed[] {
   return tasks.flatMap((from) =>
     (from.writesTo ?? []).flatMap((writes) => {
@@ -29,12 +32,12 @@ export function feedsOf(tasks: readonly TaskTopics[]): Feed[] {
   );
 }
 
-/** Ways by which a message comes back to the task that published it, for ever: the shortest through each such task. */
+/** Finds loops, in which a message returns to the task that published it, for ever. Each loop is the shortest through its task. */
 export function loopsOf(tasks: readonly TaskTopics[]): Feed[][] {
   const feeds = feedsOf(tasks);
   const seen = new Set<string>();
   return tasks.flatMap((task) => {
-    const loop = wayBack(task, feeds);
+    const loop = pathBack(task, feeds);
     if (loop === undefined) return [];
     const members = loop.map(({ from }) => from.path).sort();
     const key = members.join('\n');
@@ -44,27 +47,27 @@ export function loopsOf(tasks: readonly TaskTopics[]): Feed[][] {
   });
 }
 
-function wayBack(task: TaskTopics, feeds: readonly Feed[]): Feed[] | undefined {
+function pathBack(task: TaskTopics, feeds: readonly Feed[]): Feed[] | undefined {
   const reached = new Set<TaskTopics>();
-  let ways = feeds.filter(({ from }) => from === task).map((feed) => [feed]);
-  while (ways.length > 0) {
-    const back = ways.find((way) => way.at(-1)!.to === task);
+  let paths = feeds.filter(({ from }) => from === task).map((feed) => [feed]);
+  while (paths.length > 0) {
+    const back = paths.find((path) => path.at(-1)!.to === task);
     if (back !== undefined) return back;
-    ways = ways.flatMap((way) => {
-      const { to } = way.at(-1)!;
+    paths = paths.flatMap((path) => {
+      const { to } = path.at(-1)!;
       if (reached.has(to)) return [];
       reached.add(to);
-      return feeds.filter(({ from }) => from === to).map((feed) => [...way, feed]);
+      return feeds.filter(({ from }) => from === to).map((feed) => [...path, feed]);
     });
   }
   return undefined;
 }
 
-// No topic holds control characters, so these two can stand for text that is not known yet.
+// Topics hold no control characters, so these two can stand for text that is unknown at synth.
 const UNKNOWN = '\u0001';
 const TOPIC = '\u0002';
 
-/** The template as topic filters, by level; in a level, `UNKNOWN` stands for any text. */
+/** Converts a template to topic filters, each as a list of levels. In a level, `UNKNOWN` stands for any text. */
 function topicsOf(template: string, filters: readonly string[]): string[][] {
   const text = parseTemplate(template)
     .map((part) => (typeof part === 'string' ? part : part.path.join('.') === 'topic' ? TOPIC : UNKNOWN))
@@ -78,25 +81,26 @@ function topicsOf(template: string, filters: readonly string[]): string[][] {
 }
 
 function meets(topic: readonly string[], filter: string): boolean {
-  const wanted = filter.split('/');
+  const filterLevels = filter.split('/');
   const levels = topic.map((level, i) => {
     if (level === UNKNOWN) return '+';
-    return wanted[i] !== undefined && canBe(level, wanted[i]) ? wanted[i] : level;
+    const other = filterLevels[i];
+    return other !== undefined && canEqual(level, other) ? other : level;
   });
   return overlapTopicFilters(levels.join('/'), filter);
 }
 
-/** Can a level with unknown text in it be this one? */
-function canBe(level: string, wanted: string): boolean {
-  if (!level.includes(UNKNOWN) || wanted === '+' || wanted === '#') return false;
+/** Whether a level with unknown text in it can equal this level. */
+function canEqual(level: string, other: string): boolean {
+  if (!level.includes(UNKNOWN) || other === '+' || other === '#') return false;
   const [first = '', ...rest] = level.split(UNKNOWN);
-  if (!wanted.startsWith(first)) return false;
+  if (!other.startsWith(first)) return false;
   const last = rest.pop() ?? '';
   let at = first.length;
   for (const text of rest) {
-    const found = wanted.indexOf(text, at);
+    const found = other.indexOf(text, at);
     if (found < 0) return false;
     at = found + text.length;
   }
-  return wanted.length - last.length >= at && wanted.endsWith(last);
+  return other.length - last.length >= at && other.endsWith(last);
 }

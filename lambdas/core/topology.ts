@@ -1,7 +1,7 @@
 import type { TaskMetadata } from './metadata.ts';
 import { feedsOf } from './topic-loops.ts';
 
-/** The ways of messages: from topic filters by rules, buffers and workers to sinks, retry queues and dead-letter queues. */
+/** The paths of messages: from topic filters through rules, buffers and workers to sinks, retry queues and dead-letter queues. */
 export interface Topology {
   readonly nodes: readonly TopologyNode[];
   readonly edges: readonly TopologyEdge[];
@@ -13,28 +13,28 @@ export interface TopologyNode {
   readonly id: string;
   readonly kind: NodeKind;
   readonly label: string;
-  /** Path of the first task that it belongs to. */
+  /** Path of the first task that the node belongs to. */
   readonly task: string;
-  /** Other tasks have it too. */
+  /** Whether the node belongs to other tasks too. */
   readonly shared: boolean;
-  /** Absent for what is no resource of the stack. */
+  /** Absent for a node that is not a resource of the stack. */
   readonly logicalId?: string;
 }
 
 export interface TopologyEdge {
   readonly from: string;
   readonly to: string;
-  /** What takes this way; absent for messages on their way to the sink. */
+  /** What the edge carries. Absent for messages on their path to the sink. */
   readonly what?: 'errors' | 'retries' | 'dead letters' | 'published again';
 }
 
-/** A stack, as far as its template's metadata tells. */
+/** The tasks of a stack, from its template's metadata. */
 export interface StackTasks {
   readonly name: string;
   readonly tasks: readonly TaskMetadata[];
 }
 
-/** The topology of all tasks of these stacks. */
+/** Builds the topology of all tasks of the stacks. */
 export function topologyOf(stacks: readonly StackTasks[]): Topology {
   const nodes = new Map<string, TopologyNode>();
   const edges: TopologyEdge[] = [];
@@ -84,7 +84,7 @@ export function topologyOf(stacks: readonly StackTasks[]): Topology {
         connect(retryQueue, worker.id, 'retries');
       }
     }
-    // Other stacks may be of other regions, and have topics of their own.
+    // Only within a stack: another stack may be in another region, which has its own topics.
     for (const { from, to, reads } of feedsOf(tasks)) {
       const [sink, filter] = [nodes.get(`${from.path} sink `)!, nodes.get(`${to.path} filter ${reads}`)!];
       connect(sink.id, filter.id, 'published again');
@@ -109,7 +109,7 @@ const SHAPES: Readonly<Record<NodeKind, readonly [string, string]>> = {
   deadLetterQueue: ['[(', ')]'],
 };
 
-/** The topology as a Mermaid flowchart, one box per task (Mermaid, "Flowcharts"). */
+/** Draws the topology as a Mermaid flowchart, with one box for each task (Mermaid, "Flowcharts"). */
 export function toMermaid({ nodes, edges }: Topology): string {
   const line = ({ id, kind, label }: TopologyNode) => {
     const [open, close] = SHAPES[kind];
@@ -130,8 +130,8 @@ export function toMermaid({ nodes, edges }: Topology): string {
   ].join('\n');
 }
 
-// Mermaid, "Entity codes to escape characters". A colon before a code would hide the code from it, and what begins with a dash
-// or a number and a dot would become a list.
+// Mermaid, "Entity codes to escape characters". Mermaid does not decode a code after a colon, and reads a label that begins
+// with a dash, or with a number and a dot, as a list.
 function escaped(text: string): string {
   return text.replace(/[^\p{L}\p{N} /+$._=-]|[-+.](?= )/gu, (character) => `#${character.codePointAt(0)};`);
 }

@@ -2,17 +2,17 @@ import { InvalidOptionError } from './errors.ts';
 
 /** Environment variables of a worker: the construct writes them, the worker reads them. */
 export const DEAD_LETTER_QUEUE_URL = 'DEAD_LETTER_QUEUE_URL';
-/** The buffer's queue; only with a queue as buffer. */
+/** URL of the buffer's queue. Only with a `QueueBuffer`. */
 export const QUEUE_URL = 'QUEUE_URL';
-/** Where messages wait for their next try; only with a queue as buffer. */
+/** URL of the queue that holds messages until their next attempt. Only with a `QueueBuffer`. */
 export const RETRY_QUEUE_URL = 'RETRY_QUEUE_URL';
 export const CONTROL_QUEUE_URL = 'CONTROL_QUEUE_URL';
 export const STACK_NAME = 'STACK_NAME';
-/** ARNs of the rules, in the order of the source's filters: see `readRuleArns`. */
+/** ARNs of the rules, in the order of the source's filters, in the format of `readRuleArns`. */
 export const RULE_ARNS = 'RULE_ARNS';
-/** ARN or address of the sink's target; it ends in `*` where requests name the rest. */
+/** ARN or address of the sink's target. It ends in `*` when each request names the rest. */
 export const TARGET_ARN = 'TARGET_ARN';
-/** Name of the parameter that keeps the task's state; only with a `requestTtl`. */
+/** Name of the parameter that holds the task's state. Only with a `requestTtl`. */
 export const STATE_PARAMETER = 'STATE_PARAMETER';
 
 /** A function's environment. */

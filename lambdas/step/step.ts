@@ -1,5 +1,5 @@
 import type { Stage } from '../core/errors.ts';
-import { eventView, type MqttEvent, type Reading } from '../core/event.ts';
+import { eventView, type MqttEvent, type ReadOptions } from '../core/event.ts';
 import type { MqttRecord } from '../core/record.ts';
 import { type ClientRuleOutput, type RuleOutput, ruleOutputView } from '../core/rule-output.ts';
 
@@ -29,6 +29,6 @@ export interface StepDefinition<Options> {
   compile(options: Options, views: Views): Step;
 }
 
-export function viewsOf(reading: Reading): Views {
-  return { event: eventView(reading), ruleOutput: ruleOutputView(reading) };
+export function viewsOf(options: ReadOptions): Views {
+  return { event: eventView(options), ruleOutput: ruleOutputView(options) };
 }

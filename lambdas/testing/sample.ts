@@ -6,7 +6,7 @@ import { eventTypeOfTopic, PUBLISH } from '../core/event-type.ts';
 import { parseOptions } from '../core/options.ts';
 import type { TaskSpec } from '../core/spec.ts';
 
-// Not zod's records: those drop a key named `__proto__`.
+// Not zod's `record`, which drops a key named `__proto__`.
 const isPlain = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value: unknown) => typeof value === 'string';
@@ -35,18 +35,19 @@ const sampleMessage = z.strictObject({
 });
 
 /**
- * A message to try a task with. `payload` is text, bytes, or a value that is sent as JSON; `timestamp` is milliseconds since
- * 1970, now by default; `correlationData` is base64; user properties come as an object or, in order, as pairs.
+ * A sample message. `payload` is text, bytes, or a value that is sent as JSON. `timestamp` is in milliseconds since 1970 and
+ * defaults to now. `correlationData` is base64. `userProperties` is an object, or a list of pairs in their order.
  */
 export type SampleMessage = z.input<typeof sampleMessage>;
 
-/** What a buffer or a dead-letter queue holds: an envelope, or what a rule's error action sent. */
+/** The body of a message in a buffer or a dead-letter queue: an envelope, or the message of a rule's error action. */
 export type BufferedMessage = Envelope | RuleErrorMessage;
 
 /**
- * The envelope that the rules of a task with this type of source would put into its buffer; of a message that comes from there, its own.
+ * Makes the envelope that the rules of a task would send to its buffer. A buffered message is decoded instead.
  *
- * @throws InvalidOptionError naming what is wrong with the message.
+ * @param source Type of the task's source.
+ * @throws InvalidOptionError for an invalid message.
  */
 export function sampleEnvelope(message: unknown, source: TaskSpec['source']['type']): Envelope {
   if (isBuffered(message)) return asDecoded(message);
@@ -77,7 +78,7 @@ function asDecoded(message: object): Envelope {
   try {
     return decodeEnvelope(JSON.stringify(message), { messageId: randomUUID(), sentAt: Date.now() });
   } catch (cause) {
-    throw new InvalidOptionError('message', message, `an envelope: ${(cause as Error).message}`, { cause });
+    throw new InvalidOptionError('message', message, `an envelope (${(cause as Error).message})`, { cause });
   }
 }
 

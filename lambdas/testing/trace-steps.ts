@@ -7,22 +7,22 @@ import { viewsOf } from '../step/step.ts';
 import { compileSteps } from '../step/steps.ts';
 import { numbered } from '../worker/children.ts';
 
-/** What a step of a task made of a message. */
+/** The result of one step of a task. */
 export interface StepTrace {
   /** The step's name in the spec, such as `filter`. */
   readonly step: string;
-  /** Records that came out of it. */
+  /** Number of records after the step. */
   readonly records: number;
 }
 
 export interface Trace {
-  /** The first record that the filter sees, or would see. */
+  /** The first record that the filter receives, or would receive. */
   readonly first: MqttRecord | undefined;
-  /** Up to the step that failed, if one did. */
+  /** The steps before the first one that failed. */
   readonly steps: readonly StepTrace[];
 }
 
-/** Takes an envelope through a task's steps, one step after the other. It never throws. */
+/** Runs the steps of a task on an envelope. It never throws. */
 export async function traceSteps(spec: TaskSpec, envelope: Envelope): Promise<Trace> {
   const steps: StepTrace[] = [];
   let first: MqttRecord | undefined;
@@ -40,7 +40,7 @@ export async function traceSteps(spec: TaskSpec, envelope: Envelope): Promise<Tr
       steps.push({ step: name, records: records.length });
     }
   } catch {
-    // The worker's own run of the message says why.
+    // The worker processes the message too, and reports why it failed.
   }
   return { first, steps };
 }

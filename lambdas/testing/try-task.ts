@@ -12,36 +12,36 @@ import { createWorker, type WorkerContext } from '../worker/worker.ts';
 import { type BufferedMessage, type SampleMessage, sampleEnvelope } from './sample.ts';
 import { type StepTrace, traceSteps } from './trace-steps.ts';
 
-/** What would become of a message. Nothing is sent. */
+/** The outcome of a sample message. Nothing is sent. */
 export interface TryResult {
   readonly task: string;
-  /** `notSelected`: no topic filter of the task matches, so the task would never see it. */
+  /** `notSelected`: no topic filter of the task matches, so the task would never receive the message. */
   readonly outcome: 'delivered' | 'filtered' | 'deadLettered' | 'notSelected';
-  /** What the buffer would hold. */
+  /** The message in the buffer. */
   readonly envelope: Envelope;
-  /** What the filter sees, of several records the first; undefined when the payload cannot be read as the data format says. */
+  /** The event that the filter receives, for the first record. Absent when the payload is not in the data format. */
   readonly event?: MqttEvent;
-  /** What templates see, of several records the first; undefined when the envelope's payload is not base64. */
+  /** The rule output that templates read, for the first record. Absent when the envelope's payload is not base64. */
   readonly ruleOutput?: RuleOutput | ClientRuleOutput;
-  /** What came out of each step of the task; a step that failed, and those after it, are left out. */
+  /** The result of each step. A step that failed, and those after it, are left out. */
   readonly steps: readonly StepTrace[];
-  /** What the sink would be asked to send; bytes as text, or as `{ "base64": … }` when they are not UTF-8. */
+  /** The sink's requests. Bytes are shown as text, or as `{ "base64": … }` when they are not UTF-8. */
   readonly requests?: readonly Readonly<Record<string, unknown>>[];
-  /** Why it would go to the dead-letter queue. */
+  /** Why the message would go to the dead-letter queue. */
   readonly error?: { readonly code: DeadLetterCode; readonly stage: Stage; readonly message: string };
 }
 
 export interface TryOptions {
-  /** Values of what the spec leaves to deployment, by environment variable. @default each variable's own name */
+  /** Values known only at deployment, by environment variable. @default - each variable's name */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
- * Takes a sample message through every stage of a task, with the worker that would be deployed, and sends nothing (rows A21, C23).
- * The message may also be the body of a dead letter.
+ * Processes a sample message with a task's worker, and sends nothing.
  *
- * @param spec The task's spec: the `spec.json` of its function's asset, or an object of that shape (docs/task.schema.json).
- * @throws InvalidOptionError for a spec or a message that is none.
+ * @param spec The task's specification: the `spec.json` of its function's asset, or such an object (docs/task.schema.json).
+ * @param message A sample message, or the body of a message in a buffer or a dead-letter queue.
+ * @throws InvalidOptionError for an invalid specification or message.
  */
 export async function tryTask(
   spec: unknown,
@@ -70,7 +70,7 @@ export async function tryTask(
     parsed,
     { ...sink, open: () => ({ deliver: keep, testConnectivity: async () => 'nothing is sent', close() {} }) },
     {
-      // A sample is as young as it says.
+      // The message is processed at the time at which it was published, so it never expires.
       now: () => envelope.timestamp,
       env: { ...PLACEHOLDERS, ...namesOfDeployTime(parsed.sink), ...options.env },
       deadLetters: {
@@ -98,7 +98,7 @@ export async function tryTask(
   return { ...seen, outcome: 'delivered', requests: requests.map((request) => shown(sink.show(request))) };
 }
 
-/** Where dead letters would name the rule and the target. */
+/** Environment variables that dead letters copy. */
 const PLACEHOLDERS = { [RULE_ARNS]: '*', [TARGET_ARN]: '*' };
 
 const NOTHING_IS_REQUEUED: WorkerContext['buffer'] = {
@@ -116,7 +116,7 @@ function bytes(value: Uint8Array): unknown {
   return Buffer.from(text).equals(value) ? text : { base64: Buffer.from(value).toString('base64') };
 }
 
-// What is shown is asked for now, all of it; where the payload cannot be read, asking fails.
+// Events and rule output compute their fields when they are read, which fails for an unreadable payload.
 function readable<Value>(make: () => Value): Value | undefined {
   try {
     return make();

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope } from '../../lambdas/core/envelope.ts';
 import { NeverRetry } from '../../lambdas/core/errors.ts';
-import { type Reading, toEvent } from '../../lambdas/core/event.ts';
+import { type ReadOptions, toEvent } from '../../lambdas/core/event.ts';
 import { MqttRecord } from '../../lambdas/core/record.ts';
 import { toRuleOutput } from '../../lambdas/core/rule-output.ts';
 import { compileIotSql } from '../../lambdas/core/sql/aws/engine.ts';
 import { fromClauses, selectEnvelope } from '../../lib/source/rule-sql.ts';
 import { envelope } from '../support/messages.ts';
 
-const reading: Reading = { type: 'iot-core', dataFormat: 'json', defaults: {} };
+const reading: ReadOptions = { type: 'iot-core', dataFormat: 'json', defaults: {} };
 const received = { messageId: 'sqs-1', sentAt: 1_795_251_600_100 };
 
 // One message with everything that MQTT 5 can say, by the real rule SQL, to each of the contracts that users build on.
@@ -103,7 +103,7 @@ describe('decodeEnvelope', () => {
 });
 
 describe('the event’s body by data format (D6)', () => {
-  const bodyOf = (payload: string | Uint8Array, dataFormat: Reading['dataFormat']) =>
+  const bodyOf = (payload: string | Uint8Array, dataFormat: ReadOptions['dataFormat']) =>
     toEvent(new MqttRecord(envelope(payload)), { ...reading, dataFormat }).data.body;
   const refused = expect.objectContaining({ code: 'INVALID_PAYLOAD' });
 

@@ -35,7 +35,7 @@ describe('misuse of what a task does when delivery fails names option, value giv
       /\.rateLimit: got .*; expected a number above 0/,
     ],
     ['a rate for nobody knows how many', { rateLimit: 10 }, /\.rateLimit: got 10; expected maxConcurrency beside it/],
-    ['a time to live of 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; expected >=1/],
+    ['a time to live of 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; expected at least 1/],
     ['half a second to live', { requestTtl: Duration.millis(500) }, /\.requestTtl: got 0\.5 s; expected whole seconds/],
     [
       'a token to live',
@@ -45,20 +45,20 @@ describe('misuse of what a task does when delivery fails names option, value giv
     [
       'a wait of 901 s',
       custom({ delay: seconds(901) }),
-      /\.retryPolicy\.steps\.0\.minSeconds: got 901; expected <=900/,
+      /\.retryPolicy\.steps\.0\.minSeconds: got 901; expected at most 900/,
     ],
     [
       'a longest wait of 901 s',
       custom({ delay: seconds(0) }, { delay: seconds(1), upTo: seconds(901) }),
-      /\.retryPolicy\.steps\.1\.maxSeconds: got 901; expected <=900/,
+      /\.retryPolicy\.steps\.1\.maxSeconds: got 901; expected at most 900/,
     ],
     [
       'a wait from 5 to 4 s',
       custom({ delay: seconds(5), upTo: seconds(4) }),
       /\.retryPolicy\.steps\.0: got .*; expected minSeconds no greater than maxSeconds/,
     ],
-    ['no retry in a step', custom({ times: 0, delay: seconds(1) }), /\.steps\.0\.times: got 0; expected >=1/],
-    ['1,001 retries', custom({ times: 1001, delay: seconds(1) }), /\.steps\.0\.times: got 1001; expected <=1000/],
+    ['no retry in a step', custom({ times: 0, delay: seconds(1) }), /\.steps\.0\.times: got 0; expected at least 1/],
+    ['1,001 retries', custom({ times: 1001, delay: seconds(1) }), /\.steps\.0\.times: got 1001; expected at most 1000/],
     [
       '1,001 retries in two steps',
       custom({ times: 1000, delay: seconds(1) }, { delay: seconds(1) }),

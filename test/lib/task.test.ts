@@ -368,7 +368,11 @@ describe('misuse fails at synth, naming option, value given and value expected',
       () => ({ filter: { data: { body: { t: [{ numeric: ['>', 'x'] }] } } } }),
       /Telemetry\.filter: .*data\.body\.t/s,
     ],
-    ['invalid template', () => ({ sink: kinesis({ payload: '${a' }) }), /Telemetry\.sink\.payload: .*nothing closes/],
+    [
+      'invalid template',
+      () => ({ sink: kinesis({ payload: '${a' }) }),
+      /Telemetry\.sink\.payload: .*without a closing brace/,
+    ],
     ['no partition key', () => ({ sink: kinesis({ partitionKey: '' }) }), /sink\.partitionKey: got ''/],
     [
       '0 messages',

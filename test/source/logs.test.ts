@@ -74,7 +74,7 @@ describe('the log of what AWS IoT Core sends to clients (B16)', () => {
     const entries = Array.from({ length: 12 }, () => recorded);
     const { ended, told } = await forwarded(log(...entries), (body) => !body.includes('"id-7"'));
     expect(told).toHaveLength(11);
-    expect(ended).toBe('1 of 12 messages could not be put into the queue');
+    expect(ended).toBe('1 of 12 messages were not stored in the queue');
     expect((await forwarded({ awslogs: { data: 'AAAA' } })).ended).toBeDefined();
   });
 

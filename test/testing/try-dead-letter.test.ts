@@ -41,7 +41,7 @@ describe('a dead letter, tried', () => {
 
   it('is refused if it is not an envelope of a known version', async () => {
     await expect(tryTask(spec, { ...envelope(), v: 2 } as never)).rejects.toThrow(
-      /message: got .*; expected an envelope: v is 2; expected 1/,
+      /message: got .*; expected an envelope \(v is 2; expected 1\)/,
     );
   });
 });

@@ -6,19 +6,22 @@ import { compileTemplate, type MissingVariable } from '../template/template.ts';
 import { valueText } from '../template/value-text.ts';
 import { compileJsonPath } from './jsonpath.ts';
 
-/** An option's text compiled: a JSONPath over the event when it begins with `$.` or `$[`, else a `${…}` template over the rule output. */
+/**
+ * A compiled option: a JSONPath over the event when the text is `$` or begins with `$.` or `$[`, else a `${…}` template over
+ * the rule output.
+ */
 export interface Expression {
-  /** What a JSONPath finds, undefined when that is nothing or null; the text of a template. @throws NeverRetry */
+  /** The value that a JSONPath finds, undefined for none or null; the text of a template. @throws NeverRetry */
   value(scope: object, event: object): unknown;
-  /** {@link value} as a template writes it. @throws NeverRetry */
+  /** {@link value} as text, formatted as templates do. @throws NeverRetry */
   text(scope: object, event: object): string | undefined;
-  /** As a message's body: null has one, too, and `${payload}` is the original bytes. @throws NeverRetry also when there is no value. */
+  /** The value as a message body: null is JSON, and `${payload}` gives the original bytes. @throws NeverRetry also without a value. */
   bytes(scope: object, event: object): Uint8Array;
 }
 
 const JSON_PATH = /^\$(?=[.[]|$)/;
 
-/** Text of an option that is a template or a JSONPath; what is in it is checked here, values when a message comes. */
+/** The schema of a template or a JSONPath. It checks the syntax; whether a path finds a value depends on each message. */
 export const expression = z.string().check((context) => {
   try {
     if (isJsonPath(context.value)) compileJsonPath(context.value);
@@ -33,12 +36,12 @@ export function isJsonPath(text: string): boolean {
   return JSON_PATH.test(text);
 }
 
-/** Whether messages decide what it comes to. */
+/** Whether the expression's value depends on the message. */
 export function isRendered(text: string): boolean {
   return literalOfExpression(text) === undefined;
 }
 
-/** What it comes to whatever the message; undefined when messages decide. @throws InvalidTemplateError */
+/** Returns the text of an expression that does not depend on the message; undefined for others. @throws InvalidTemplateError */
 export function literalOfExpression(text: string): string | undefined {
   return isJsonPath(text) ? undefined : literalOf(text);
 }

@@ -5,10 +5,10 @@ import { ExactNumber, MAX_JSON_DEPTH } from '../json.ts';
 /** A compiled JSONPath (RFC 9535). */
 export interface JsonPath {
   /**
-   * The value at a path that can name one only, such as `$.data.body`; of any other path the list of all that it finds.
+   * Reads the value of a path that names at most one, such as `$.data.body`; the list of all values for any other path.
    *
-   * @returns undefined when it finds nothing.
-   * @throws NeverRetry INVALID_PAYLOAD where it reads a payload that cannot be read, or one that nests too deep to search.
+   * @returns undefined when the path finds no value.
+   * @throws NeverRetry INVALID_PAYLOAD when the path reads a payload that is not in the data format, or that nests too deep.
    */
   read(root: object): unknown;
 }
@@ -18,7 +18,7 @@ type Step = string | number;
 
 const environment = new JSONPathEnvironment({ maxRecursionDepth: MAX_JSON_DEPTH });
 
-/** @throws InvalidTemplateError when the text is no JSONPath. */
+/** Compiles a JSONPath. @throws InvalidTemplateError for any other text. */
 export function compileJsonPath(text: string): JsonPath {
   const { segments } = parse(text);
   const steps: Step[] = [];
@@ -28,12 +28,12 @@ export function compileJsonPath(text: string): JsonPath {
     steps.push(step);
   }
   if (steps.length === segments.length) return { read: (root) => walk(root, steps) };
-  // A filter that names the root again has to find all of it there.
-  const way = text.includes('$', 1) ? [] : steps;
-  const rest = new JSONPathQuery(environment, segments.slice(way.length));
+  // A filter that names the root needs the whole root.
+  const prefix = text.includes('$', 1) ? [] : steps;
+  const rest = new JSONPathQuery(environment, segments.slice(prefix.length));
   return {
     read(root) {
-      const start = walk(root, way);
+      const start = walk(root, prefix);
       const found = locations(rest, start, text).map((location) => walk(start, location));
       return found.length === 0 ? undefined : found;
     },
@@ -44,11 +44,11 @@ function parse(text: string): JSONPathQuery {
   try {
     return environment.compile(text);
   } catch (cause) {
-    throw new InvalidTemplateError(`'${text}' is no JSONPath: ${(cause as Error).message}`, { cause });
+    throw new InvalidTemplateError(`'${text}' is not a JSONPath: ${(cause as Error).message}`, { cause });
   }
 }
 
-/** The one child that a segment names; undefined for all that may be several. */
+/** Returns the child that a segment names; undefined for a segment that may name several. */
 function asStep(segment: JSONPathQuery['segments'][number]): Step | undefined {
   const [selector, ...more] = segment.selectors as { name?: string; index?: number }[];
   const isDescendant = segment.toString().startsWith('..');
@@ -65,13 +65,13 @@ function walk(root: unknown, steps: readonly Step[]): unknown {
   return value;
 }
 
-/** Where a query finds values. It searches a copy in which every number is one that filters can compare. */
+/** Returns the locations of a query's values. The query runs on a copy with plain numbers, which its filters can compare. */
 function locations(query: JSONPathQuery, value: unknown, text: string): Step[][] {
   try {
     return query.query(plain(value) as Json).nodes.map(({ location }) => location);
   } catch (cause) {
     if (cause instanceof NeverRetry) throw cause;
-    throw new NeverRetry('INVALID_PAYLOAD', `${text} cannot be searched for: ${(cause as Error).message}`, { cause });
+    throw new NeverRetry('INVALID_PAYLOAD', `JSONPath ${text} failed: ${(cause as Error).message}`, { cause });
   }
 }
 

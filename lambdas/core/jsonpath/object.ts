@@ -4,11 +4,11 @@ import { objectOf } from '../object-schema.ts';
 import type { MissingVariable } from '../template/template.ts';
 import { compileExpression, type Expression, expression } from './expression.ts';
 
-/** A JSON object: each value an expression, or a constant that is no text. */
+/** A JSON object whose values are expressions, numbers, booleans or null. */
 export const jsonObject = objectOf(z.union([expression, z.number(), z.boolean(), z.null()]));
 export type JsonObject = z.infer<typeof jsonObject>;
 
-/** Compiles a JSON object; its keys come in their order, and what a JSONPath does not find is null. */
+/** Compiles a JSON object. Its keys keep their order, and a JSONPath that finds nothing gives null. */
 export function compileObject(object: JsonObject, missingVariable: MissingVariable): Pick<Expression, 'bytes'> {
   const fields = Object.entries(object).map(([name, given]) => {
     const key = JSON.stringify(name);

@@ -18,17 +18,17 @@ const FORMS: Readonly<Record<string, (text: string, at: string) => (text: string
   wildcard,
 };
 
-/** Compiles `"x"`, `5`, a list of either, or `{"prefix": …}` and its like with a string or a list of strings. */
+/** Compiles `"x"`, `5`, a list of either, or an object such as `{"prefix": …}` with a string or a list of strings. */
 export function anythingBut(value: PatternValue, at: string): Test {
   return value instanceof Members ? butForm(value, at) : butValues(value, at);
 }
 
 function butValues(value: PatternValue, at: string): Test {
-  const wanted = 'a string, a number that a double holds exactly, or a list of only strings or only such numbers';
+  const expected = 'a string, a number that a double holds exactly, or a list of only strings or only such numbers';
   const values = listed(value).map((item) => (item instanceof ExactNumber ? exactDouble(item.text) : item));
   const type = typeof values[0];
   if ((type !== 'string' && type !== 'number') || !values.every((item) => typeof item === type)) {
-    return reject(at, value, wanted);
+    return reject(at, value, expected);
   }
   const excluded = new Set<unknown>(values);
   return (leaf) => !excluded.has(leaf);

@@ -1,6 +1,6 @@
 /**
- * The double that a JSON number's text stands for, or undefined when no double's shortest text has the same decimal
- * value: `0.1` and `3.0e2` have one, `9007199254740993`, `1e400` and `0.1234567890123456789` have none.
+ * Returns the double whose shortest decimal text has the same value as a JSON number's text; undefined when there is none.
+ * `0.1` and `3.0e2` have such a double; `9007199254740993`, `1e400` and `0.1234567890123456789` do not.
  */
 export function exactDouble(text: string): number | undefined {
   const value = Number(text);
@@ -9,7 +9,7 @@ export function exactDouble(text: string): number | undefined {
   return shortest === text || decimal(shortest) === decimal(text) ? value : undefined;
 }
 
-/** One spelling for each decimal value: sign, digits without outer zeros, power of ten. */
+/** Normalises a decimal: sign, digits without leading and trailing zeros, power of ten. */
 function decimal(text: string): string {
   const [mantissa = '', exponent = '0'] = text.toLowerCase().split('e');
   const negative = mantissa.startsWith('-');

@@ -1,4 +1,4 @@
-/** A text compared without case at the start, at the end or over the whole of another. */
+/** Compares a text, ignoring case, with the start, the end or the whole of another. */
 export interface Folded {
   isStartOf(text: string): boolean;
   isEndOf(text: string): boolean;
@@ -6,8 +6,8 @@ export interface Folded {
 }
 
 /**
- * Case is ignored character by character, as AWS does: each character of the pattern stands for itself, its lower case
- * and its upper case. So a pattern's `ß` takes `SS` but its `SS` does not take `ß`, and `Σ` takes `σ` but never `ς`.
+ * Ignores case character by character, as AWS does: each character of the pattern matches itself, its lower case and its
+ * upper case. So `ß` in a pattern matches `SS` but `SS` does not match `ß`, and `Σ` matches `σ` but never `ς`.
  */
 export function folded(pattern: string): Folded {
   const spellings = Array.from({ length: pattern.length }, (_, i) => spellingsOf(pattern.charAt(i)));
@@ -20,8 +20,9 @@ export function folded(pattern: string): Folded {
 }
 
 interface Walk {
-  /** Where the pattern ends when it starts at the text's start; -1 when it is not there. */
+  /** Returns the length of the match at the start of the text; -1 without a match. */
   forward(text: string): number;
+  /** Whether the text ends with a match. */
   backward(text: string): boolean;
 }
 
@@ -29,7 +30,7 @@ function spellingsOf(character: string): string[] {
   return [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
 }
 
-/** The usual case: every spelling of every character is one UTF-16 unit. */
+/** The usual case: every spelling of every character is one UTF-16 code unit. */
 function unitWalk(pattern: string): Walk {
   const { length } = pattern;
   const lower = Array.from({ length }, (_, i) => pattern.charAt(i).toLowerCase().charCodeAt(0));
@@ -48,7 +49,7 @@ function unitWalk(pattern: string): Walk {
   };
 }
 
-/** Spellings of several units: none starts or ends another of the same character, so there is never a choice to undo. */
+/** Spellings of several units. No spelling of a character starts or ends another one, so the walk never backtracks. */
 function textWalk(spellings: readonly string[][]): Walk {
   return {
     forward(text) {

@@ -2,9 +2,9 @@ import { ExactNumber } from '../json.ts';
 import type { Test } from './leaf.ts';
 import { type PatternValue, reject } from './value.ts';
 
-/** The digits of an IPv4 or IPv6 address in hexadecimal, 8 or 32 of them; undefined for any other text. */
+/** Returns an IPv4 or IPv6 address as 8 or 32 hexadecimal digits; undefined for any other text. */
 export function addressDigits(text: string): string | undefined {
-  // The longest address, with room to spare: longer texts need not be looked at.
+  // No address is longer.
   if (text.length > 45) return undefined;
   const bytes = text.includes(':') ? ipv6(text) : ipv4(text);
   return bytes && hex(bytes);
@@ -23,13 +23,13 @@ export function cidr(value: PatternValue, at: string): Test {
   const last = hex(base.map((byte, i) => byte | (hostMasks[i] ?? 0)));
   return (leaf) => {
     if (typeof leaf === 'string') return isBetween(first, addressDigits(leaf), last);
-    // To AWS a number's digits are as good as an address's.
+    // AWS compares the digits of a number with those of an address.
     if (typeof leaf === 'number') return isBetween(first, String(leaf), last);
     return leaf instanceof ExactNumber && isBetween(first, leaf.text, last);
   };
 }
 
-/** Compiles an exact address: every spelling of it is equal. */
+/** Compiles an exact address, which matches in every spelling. */
 export function sameAddress(digits: string): Test {
   return (leaf) => typeof leaf === 'string' && addressDigits(leaf) === digits;
 }

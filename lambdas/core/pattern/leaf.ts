@@ -1,17 +1,17 @@
 import type { ExactNumber } from '../json.ts';
 
-/** A single value of an event. A number is exactly a double; one that is not comes with its text. */
+/** A single value of an event. A number that a double cannot represent exactly is an `ExactNumber`. */
 export type Leaf = string | number | boolean | null | ExactNumber;
 
-/** What a pattern asks of one leaf. */
+/** A test of one leaf. */
 export type Test = (leaf: Leaf) => boolean;
 
-/** A test that only strings can pass. */
+/** Makes a test that only strings pass. */
 export function ofStrings(test: (text: string) => boolean): Test {
   return (leaf) => typeof leaf === 'string' && test(leaf);
 }
 
-/** Passes what any of the tests passes. */
+/** Makes a test that a leaf passes when it passes any of the tests. */
 export function anyOf(tests: readonly Test[]): Test {
   const [first, second] = tests;
   if (first === undefined) return () => false;

@@ -4,46 +4,47 @@ import type { Leaf, Test } from './leaf.ts';
 import type { Field } from './rules.ts';
 import { hasLeaf, isObject, ownValue, someElement } from './walk.ts';
 
-/** Whether a value of the event satisfies everything that the pattern asks at its place and below. */
+/** Whether a value of the event satisfies all conditions of the pattern at its path and below. */
 type Match = (value: unknown) => boolean;
 
 /**
- * Compiles fields that must all agree.
+ * Compiles fields that must all match.
  *
- * Arrays are not part of a path, but two fields may not come from different elements of one array. So the fields are
- * put together to a tree and, where the event has an array, one element has to satisfy the whole subtree.
+ * Arrays are not part of a path, but two fields must not match different elements of one array. So the fields form a tree
+ * and, where the event has an array, one element has to satisfy the whole subtree.
  *
- * Whether a field is absent depends on how much of the event it is looked for in, and here AWS goes by the order of the
- * paths: fields that come earlier have chosen their elements of the arrays, and absence is judged within those; without
- * such a field, in the whole event. So absence is decided at the deepest place of the tree that an earlier field shares.
+ * Whether a field is absent depends on the part of the event in which it is sought. AWS goes by the order of the paths:
+ * earlier fields have chosen their array elements, and a later field is absent when those elements lack it; without an
+ * earlier field, when the whole event lacks it. So absence is decided at the deepest node of the tree that an earlier field
+ * shares.
  */
 export function compileFields(fields: readonly Field[]): Match {
   const sorted = fields.map((field) => ({ field, name: field.path.join('.') }));
   sorted.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const asked = sorted.map(({ field: { path, condition } }) => ({
+  const conditions = sorted.map(({ field: { path, condition } }) => ({
     path,
     test: condition.test,
     open: condition.orAbsent,
   }));
-  return compilePlace(asked, 0);
+  return compileNode(conditions, 0);
 }
 
-/** A field for which a tree is compiled. */
-interface Asked {
+/** A field of the tree. */
+interface FieldCondition {
   readonly path: readonly string[];
   /** Undefined when the field must be absent. */
   readonly test: Test | undefined;
-  /** It may be absent, and whether it is has not been decided further up. */
+  /** Whether the field may be absent, and no node further up has decided that it is. */
   readonly open: boolean;
 }
 
-function compilePlace(fields: readonly Asked[], depth: number): Match {
+function compileNode(fields: readonly FieldCondition[], depth: number): Match {
   const one = fields.some(({ open }) => open) ? deciding(fields, depth) : compileParts(fields, depth);
   return (value) => (Array.isArray(value) ? someElement(value, one) : one(value));
 }
 
-function compileParts(fields: readonly Asked[], depth: number): Match {
-  const steps = new Map<string | undefined, Asked[]>();
+function compileParts(fields: readonly FieldCondition[], depth: number): Match {
+  const steps = new Map<string | undefined, FieldCondition[]>();
   for (const field of fields) {
     const step = field.path[depth];
     const below = steps.get(step);
@@ -52,52 +53,52 @@ function compileParts(fields: readonly Asked[], depth: number): Match {
   }
   return allOf(
     [...steps].map(([step, below]) =>
-      step === undefined ? compileLeaf(below[0]?.test) : compileStep(step, compilePlace(below, depth + 1)),
+      step === undefined ? compileLeaf(below[0]?.test) : compileStep(step, compileNode(below, depth + 1)),
     ),
   );
 }
 
-/** So many of the trees that differ by which fields are absent are kept for a place. */
-const KEPT_TREES = 64;
+/** Compiled trees that a node keeps; they differ in the fields that are absent. */
+const MAX_KEPT_TREES = 64;
 
 const WAIVED = 'w';
 const NEEDED = 'n';
 const OPEN = 'o';
 
-function deciding(fields: readonly Asked[], depth: number): Match {
+function deciding(fields: readonly FieldCondition[], depth: number): Match {
   const trees = new Map<string, Match>();
   return (value) => {
-    const fates = decide(fields, depth, value);
-    if (fates === undefined) return false;
-    let matches = trees.get(fates);
+    const presence = decide(fields, depth, value);
+    if (presence === undefined) return false;
+    let matches = trees.get(presence);
     if (matches === undefined) {
-      const left = fields.map((field, i) => ({ ...field, open: fates[i] === OPEN }));
+      const left = fields.map((field, i) => ({ ...field, open: presence[i] === OPEN }));
       matches = compileParts(
-        left.filter((_, i) => fates[i] !== WAIVED),
+        left.filter((_, i) => presence[i] !== WAIVED),
         depth,
       );
-      if (trees.size >= KEPT_TREES) trees.clear();
-      trees.set(fates, matches);
+      if (trees.size >= MAX_KEPT_TREES) trees.clear();
+      trees.set(presence, matches);
     }
     return matches(value);
   };
 }
 
-/** A letter for each field; undefined when one is there that must be absent. */
-function decide(fields: readonly Asked[], depth: number, value: unknown): string | undefined {
+/** Returns one letter for each field; undefined when the event has a field that must be absent. */
+function decide(fields: readonly FieldCondition[], depth: number, value: unknown): string | undefined {
   const needed: (string | undefined)[] = [];
-  let fates = '';
+  let presence = '';
   for (const { path, test, open } of fields) {
     const step = path[depth];
-    if (open && needed.includes(step)) fates += OPEN;
-    else if (open && !hasLeaf(value, path, depth)) fates += WAIVED;
+    if (open && needed.includes(step)) presence += OPEN;
+    else if (open && !hasLeaf(value, path, depth)) presence += WAIVED;
     else if (test === undefined) return undefined;
     else {
-      fates += NEEDED;
+      presence += NEEDED;
       needed.push(step);
     }
   }
-  return fates;
+  return presence;
 }
 
 function compileLeaf(test: Test | undefined): Match {

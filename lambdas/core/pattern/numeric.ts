@@ -3,7 +3,7 @@ import { exactDouble } from './exact-double.ts';
 import type { Test } from './leaf.ts';
 import { type PatternValue, reject } from './value.ts';
 
-/** Compiles `["=", 5]`, `["<", 5]`, or `[">=", 0]` with or without an upper bound after it. */
+/** Compiles `["=", 5]`, `["<", 5]`, `[">=", 0]` or `[">=", 0, "<", 5]`. */
 export function numeric(value: PatternValue, at: string): Test {
   if (!Array.isArray(value)) return reject(at, value, 'a list such as [">", 0, "<=", 5]');
   const [operator, bound, upperOperator, upperBound] = value as readonly PatternValue[];
@@ -14,7 +14,7 @@ export function numeric(value: PatternValue, at: string): Test {
     if (operator === '>' || operator === '>=') return range(operator, from, '<', Number.POSITIVE_INFINITY);
   } else if (value.length === 4 && (operator === '>' || operator === '>=')) {
     const to = exactNumber(upperBound, at, value);
-    if (from >= to) return reject(at, value, 'a lower bound below the upper one');
+    if (from >= to) return reject(at, value, 'a lower bound below the upper bound');
     if (upperOperator === '<' || upperOperator === '<=') return range(operator, from, upperOperator, to);
   }
   return reject(

@@ -8,14 +8,14 @@ import { numeric } from './numeric.ts';
 import { Members, type PatternValue, reject } from './value.ts';
 import { wildcard } from './wildcard.ts';
 
-/** What a field's list asks: one leaf that passes the test, or, where it says so, that the field has no leaf at all. */
+/** The condition of a field: one leaf passes the test or, with `orAbsent`, the field has no leaf. */
 export interface Condition {
-  /** Undefined when only absence will do. */
+  /** Undefined when the field must be absent. */
   readonly test: Test | undefined;
   readonly orAbsent: boolean;
 }
 
-/** Compiles the list of a field. */
+/** Compiles the list of values and operators of a field. */
 export function compileCondition(list: readonly PatternValue[], at: string): Condition {
   if (list.length === 0) reject(at, list, 'at least one value or operator');
   const equal = new Set<unknown>();
@@ -53,7 +53,7 @@ function oneOf(values: ReadonlySet<unknown>): Test {
 type Operator = (value: PatternValue, at: string) => Test;
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
-  exactly: ofText((wanted) => (text) => text === wanted),
+  exactly: ofText((value) => (text) => text === value),
   prefix: orIgnoringCase(
     (start) => (text) => text.startsWith(start),
     (start) => folded(start).isStartOf,
@@ -63,7 +63,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     (end) => folded(end).isEndOf,
   ),
   contains: ofText((part) => (text) => text.includes(part)),
-  'equals-ignore-case': ofText((wanted) => folded(wanted).equals),
+  'equals-ignore-case': ofText((value) => folded(value).equals),
   wildcard: ofText(wildcard),
   cidr,
   numeric,
@@ -76,20 +76,20 @@ function operator(name: string, value: PatternValue, at: string): Test {
   return compile ? compile(value, `${at}: ${name}`) : reject(at, name, `one of ${Object.keys(OPERATORS).join(', ')}`);
 }
 
-function ofText(compile: (wanted: string, at: string) => (text: string) => boolean): Operator {
+function ofText(compile: (value: string, at: string) => (text: string) => boolean): Operator {
   return (value, at) => ofStrings(compile(typeof value === 'string' ? value : reject(at, value, 'a string'), at));
 }
 
 function orIgnoringCase(
-  exact: (wanted: string) => (text: string) => boolean,
-  ignoringCase: (wanted: string) => (text: string) => boolean,
+  exact: (value: string) => (text: string) => boolean,
+  ignoringCase: (value: string) => (text: string) => boolean,
 ): Operator {
   return (value, at) => {
     if (typeof value === 'string') return ofStrings(exact(value));
-    const [name, wanted] = value instanceof Members && value.entries.length === 1 ? (value.entries[0] ?? []) : [];
-    if (name !== 'equals-ignore-case' || typeof wanted !== 'string') {
+    const [name, text] = value instanceof Members && value.entries.length === 1 ? (value.entries[0] ?? []) : [];
+    if (name !== 'equals-ignore-case' || typeof text !== 'string') {
       return reject(at, value, 'a string or {"equals-ignore-case": a string}');
     }
-    return ofStrings(ignoringCase(wanted));
+    return ofStrings(ignoringCase(text));
   };
 }

@@ -11,14 +11,16 @@ const LITERALS: readonly (readonly [string, boolean | null])[] = [
 ];
 
 /**
- * Reads a pattern's JSON text. `JSON.parse` will not do: it reorders keys that look like integers, drops all but the
- * last of a repeated key, and rounds numbers, and a pattern's meaning depends on all three.
+ * Parses a pattern's JSON text. `JSON.parse` reorders keys that look like integers, keeps only the last of a repeated key and
+ * rounds numbers, and a pattern's meaning depends on all three.
+ *
+ * @throws InvalidPatternError
  */
-export function readPattern(text: string): PatternValue {
-  return new Reader(text).document();
+export function parsePattern(text: string): PatternValue {
+  return new Parser(text).document();
 }
 
-class Reader {
+class Parser {
   private readonly text: string;
   private at = 0;
 

@@ -2,21 +2,22 @@ import { InvalidPatternError } from '../errors.ts';
 import { type Condition, compileCondition } from './operators.ts';
 import { Members, type PatternValue, pathText, reject } from './value.ts';
 
-/** So many alternatives may the `$or`s of a pattern multiply to, and so many fields may those have together. */
+/** Alternatives to which the `$or`s of a pattern may multiply. */
 export const MAX_ALTERNATIVES = 1_000;
+/** Fields that all alternatives may have together. */
 const MAX_ALTERNATIVE_FIELDS = 100_000;
 
-/** One field of a pattern and what it asks. */
+/** A field of a pattern and its condition. */
 export interface Field {
   readonly path: readonly string[];
   readonly condition: Condition;
 }
 
-/** Fields that must all agree, by their path. */
+/** Fields that must all match, by path. */
 type Rule = Map<string, Field>;
 
-// Names that AWS keeps free inside $or, some for operators yet to come: there, an operator that was meant for a list
-// would otherwise quietly become a field name.
+// Names that AWS reserves inside $or, some for future operators: an operator that belongs in a list would otherwise become a
+// field name unnoticed.
 const RESERVED_IN_OR = new Set([
   ...['exactly', 'prefix', 'suffix', 'equals-ignore-case', 'wildcard', 'anything-but', 'exists', 'numeric', 'cidr'],
   ...['=', '<', '<=', '>', '>=', 'regex', 'not-wildcard', 'not-equals-ignore-case'],
@@ -24,7 +25,7 @@ const RESERVED_IN_OR = new Set([
   ...['ip-address-in-range', 'ip-address-not-in-range'],
 ]);
 
-/** The alternatives of a pattern: it matches when the fields of any one of them do. */
+/** Expands a pattern to its alternatives. The pattern matches when all fields of any alternative match. */
 export function toRules(pattern: PatternValue): Field[][] {
   if (!(pattern instanceof Members)) return reject('the pattern', pattern, 'an object');
   return withMembers([new Map()], pattern, { path: [], key: '', insideOr: false }).map((rule) => [...rule.values()]);
@@ -32,7 +33,7 @@ export function toRules(pattern: PatternValue): Field[][] {
 
 interface Place {
   readonly path: readonly string[];
-  /** The path as one text, each step with its length, so that no two paths share one. */
+  /** The path as one text, each step with its length, so that it is unique. */
   readonly key: string;
   readonly insideOr: boolean;
 }
@@ -53,7 +54,7 @@ function withField(rules: Rule[], value: PatternValue, place: Place): Rule[] {
   if (value instanceof Members) return withMembers(rules, value, place);
   if (!Array.isArray(value)) return reject(pathText(place.path), value, 'a list of values, or an object of fields');
   const field = { path: place.path, condition: compileCondition(value, pathText(place.path)) };
-  // A field that comes again replaces what stood before it.
+  // A repeated field replaces the earlier one.
   for (const rule of rules) rule.set(place.key, field);
   if (rules.length > 1 && fieldCount(rules) > MAX_ALTERNATIVE_FIELDS) tooMany(place);
   return rules;

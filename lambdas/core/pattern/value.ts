@@ -1,10 +1,10 @@
 import { InvalidPatternError, show } from '../errors.ts';
 import { ExactNumber } from '../json.ts';
 
-/** Objects and lists of a pattern may nest this deep. */
+/** Levels of objects and lists that a pattern may have. */
 export const MAX_PATTERN_DEPTH = 500;
 
-/** An object as it was written: keys in their order, repeated ones included, which a JavaScript object cannot keep. */
+/** An object of a pattern. It keeps the order of keys and repeated keys, which a JavaScript object cannot. */
 export class Members {
   readonly entries: readonly (readonly [string, PatternValue])[];
   constructor(entries: readonly (readonly [string, PatternValue])[]) {
@@ -15,10 +15,10 @@ export class Members {
   }
 }
 
-/** What a pattern is made of; every number keeps its text. */
+/** A value in a pattern. Every number keeps its text. */
 export type PatternValue = string | boolean | null | ExactNumber | readonly PatternValue[] | Members;
 
-/** The same, from a pattern that is an object already. Its keys come in the order JavaScript gives them. */
+/** Converts a pattern given as a JavaScript object. Its keys have the order that JavaScript gives them. */
 export function toPatternValue(value: unknown, path: readonly string[] = []): PatternValue {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (value instanceof ExactNumber) return value;
@@ -29,14 +29,14 @@ export function toPatternValue(value: unknown, path: readonly string[] = []): Pa
   return new Members(Object.entries(value).map(([key, item]) => [key, toPatternValue(item, [...path, key])]));
 }
 
-/** The way every mistake in a pattern is told: where, what was given, what is expected. */
+/** Refuses a pattern. @throws InvalidPatternError `<path>: got X; expected Y` */
 export function reject(at: string, given: unknown, expected: string): never {
   throw new InvalidPatternError(
     `${at}: got ${typeof given === 'bigint' ? `${given}n` : show(given)}; expected ${expected}`,
   );
 }
 
-/** A path as errors show it: `detail.temp`, odd keys in quotes. */
+/** Formats a path for errors: `detail.temp`, with quotes around keys that have other characters. */
 export function pathText(path: readonly string[]): string {
   if (path.length === 0) return 'the pattern';
   return path.map((key) => (/^[\w$-]+$/.test(key) ? key : JSON.stringify(key))).join('.');

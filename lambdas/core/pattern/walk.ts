@@ -1,13 +1,13 @@
 import { ExactNumber } from '../json.ts';
 
 /**
- * The own value under a key of an object, undefined where there is none: `constructor` and `__proto__` are keys like
+ * Returns the value of an object's own key; undefined when the object lacks it. `constructor` and `__proto__` are keys like
  * any other.
  */
 export function ownValue(value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   const own = (value as Record<string, unknown>)[key];
-  // Most fields are not there, and the test for an own one is slower than looking.
+  // Most events lack most fields, and reading the key is faster than `hasOwn`.
   if (own === undefined || !Object.hasOwn(value, key)) return undefined;
   return value instanceof ExactNumber ? undefined : own;
 }
@@ -16,7 +16,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
 }
 
-/** Whether anything in the array, which is not an array itself, passes. Arrays in arrays may nest to any depth. */
+/** Whether any element passes. Elements of nested arrays count as elements; arrays may nest to any depth. */
 export function someElement(array: readonly unknown[], passes: (element: unknown) => boolean): boolean {
   const pending = [array];
   for (let current = pending.pop(); current !== undefined; current = pending.pop()) {
@@ -28,7 +28,7 @@ export function someElement(array: readonly unknown[], passes: (element: unknown
   return false;
 }
 
-/** Whether the event has a leaf at the path, in whichever elements of its arrays. */
+/** Whether the event has a leaf at the path, in any element of its arrays. */
 export function hasLeaf(value: unknown, path: readonly string[], from = 0): boolean {
   if (Array.isArray(value)) return someElement(value, (element) => hasLeaf(element, path, from));
   const step = path[from];

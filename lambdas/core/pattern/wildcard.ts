@@ -1,8 +1,8 @@
 import { reject } from './value.ts';
 
 /**
- * Compiles a text in which `*` stands for any run of characters and `\*` and `\\` for themselves. The pieces between
- * the stars are looked for from left to right, each at its first place, so no text makes it go back.
+ * Compiles a text in which `*` matches any run of characters; `\*` and `\\` are a literal star and backslash. The matcher
+ * finds the pieces between the stars from left to right, each at its first position, so it never backtracks.
  */
 export function wildcard(pattern: string, at: string): (text: string) => boolean {
   const [first = '', ...pieces] = split(pattern, at);
@@ -22,7 +22,7 @@ export function wildcard(pattern: string, at: string): (text: string) => boolean
   };
 }
 
-/** The literal pieces around the stars: one more than there are stars. */
+/** Splits the text at its stars into literal pieces. */
 function split(pattern: string, at: string): string[] {
   const pieces: string[] = [];
   let piece = '';

@@ -1,7 +1,7 @@
 import { ExactNumber, parseJson } from '../json.ts';
 import { PAYLOAD_JSON } from '../rule-output.ts';
 
-/** Finds the value at a path: own properties only, and JSON inside strings is read on the way (`${payload.temp}`). */
+/** Returns the value at a path of own properties. A string on the path is parsed as JSON, as in `${payload.temp}`. */
 export function lookup(scope: object, path: readonly string[]): unknown {
   let value: unknown = scope;
   for (let i = 0; i < path.length; i++) {
@@ -20,6 +20,6 @@ function readJson(text: string): unknown {
   try {
     return parseJson(text);
   } catch {
-    return undefined; // text that is not JSON has no fields
+    return undefined; // a text that is not JSON has no fields
   }
 }

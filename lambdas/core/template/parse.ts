@@ -1,23 +1,24 @@
 import { InvalidTemplateError } from '../errors.ts';
 
-/** A template taken apart: text that stands for itself, and placeholders. */
+/** A part of a template: literal text, or a placeholder. */
 export type Part = string | Placeholder;
 
 export interface Placeholder {
-  /** As written, braces included. */
+  /** The placeholder as written, with its braces. */
   readonly source: string;
-  /** Names from the scope inwards; empty for the whole scope, `${.}`. */
+  /** Names from the scope inwards. Empty for the whole scope, `${.}`. */
   readonly path: readonly string[];
   /**
-   * `${my-key}`, `${tags[1]}`: of EMQX's two engines the newer one keeps such a thing as text, the older one looks it up.
-   * Here it is looked up, and stays text where there is nothing of that name.
+   * Whether the name has other characters than EMQX's newer template engine accepts, such as `${my-key}` or `${tags[1]}`. That
+   * engine keeps such a placeholder as text, the older one looks it up. Outflow looks it up, and keeps the text when the
+   * scope has no such name.
    */
   readonly loose: boolean;
 }
 
 const NAME = /^[A-Za-z0-9._]*$/;
 
-/** @throws InvalidTemplateError when `${` is never closed. */
+/** Splits a template into its parts. @throws InvalidTemplateError when a `${` is never closed. */
 export function parseTemplate(text: string): readonly Part[] {
   const parts: Part[] = [];
   let literal = '';
@@ -30,7 +31,7 @@ export function parseTemplate(text: string): readonly Part[] {
     const close = text.indexOf('}', open);
     if (close < 0) {
       throw new InvalidTemplateError(
-        `'${text.slice(open, open + 40)}' at ${open} opens a placeholder that nothing closes; for the text itself write \${$}{`,
+        `'${text.slice(open, open + 40)}' at ${open} opens a placeholder without a closing brace; to write the literal text, use \${$}{`,
       );
     }
     literal += text.slice(at, open);
@@ -48,7 +49,7 @@ export function parseTemplate(text: string): readonly Part[] {
   return parts;
 }
 
-/** What a template comes to whatever the scope; undefined when it has a placeholder. @throws InvalidTemplateError */
+/** Returns the text that a template without placeholders renders to; undefined for other templates. @throws InvalidTemplateError */
 export function literalOf(text: string): string | undefined {
   const parts = parseTemplate(text);
   return parts.every((part) => typeof part === 'string') ? parts.join('') : undefined;

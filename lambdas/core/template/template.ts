@@ -5,31 +5,37 @@ import { type Part, type Placeholder, parseTemplate } from './parse.ts';
 import { valueText } from './value-text.ts';
 
 /**
- * What a placeholder without a value does: `fail` refuses the message with TEMPLATE_VARIABLE_MISSING, `empty` writes nothing
- * (EMQX's MQTT and Kafka sinks), `undefined` writes that word (EMQX's Kinesis, RocketMQ and republish).
+ * How a placeholder without a value renders. `fail` dead-letters the message with TEMPLATE_VARIABLE_MISSING, `empty` renders
+ * an empty text (as EMQX's MQTT and Kafka sinks do), and `undefined` renders this word (as EMQX's Kinesis, RocketMQ and
+ * republish do).
  */
 export type MissingVariable = 'fail' | 'empty' | 'undefined';
 
 export interface TemplateOptions {
   /** @default 'fail' */
   readonly missingVariable?: MissingVariable;
-  /** Treat null as missing: for targets and keys, where the word `null` would gather every such message. @default false */
+  /** Whether null counts as missing: for targets and keys, where `null` would collect unrelated messages. @default false */
   readonly nullIsMissing?: boolean;
 }
 
-/** A compiled `${…}` template. Values are data: what they hold is never read as a template again. */
+/** A compiled `${…}` template. A value is never read as a template itself. */
 export interface Template {
-  /** The paths it reads, outermost name first; `[]` is the whole scope. */
+  /** The paths that the template reads, outermost name first. `[]` is the whole scope. */
   readonly paths: readonly (readonly string[])[];
-  /** The text as UTF-8; `${payload}` alone gives the payload's own bytes, untouched. @throws NeverRetry as {@link renderText}. */
+  /** Renders to UTF-8. `${payload}` alone gives the payload's bytes unchanged. @throws NeverRetry as {@link renderText}. */
   render(scope: object): Uint8Array;
-  /** @throws NeverRetry TEMPLATE_VARIABLE_MISSING by `missingVariable`; INVALID_PAYLOAD where a field of a broken payload is read. */
+  /**
+   * Renders to text.
+   *
+   * @throws NeverRetry TEMPLATE_VARIABLE_MISSING by `missingVariable`; INVALID_PAYLOAD when a field is read from a payload that
+   *   is not JSON, or the text is not well-formed Unicode.
+   */
   renderText(scope: object): string;
 }
 
 /**
  * Compiles a template: `${name}`, `${a.b}`, `${.}` for the whole scope as JSON, `${$}` for a dollar sign (EMQX, "Data
- * Integration": variable extraction). List elements cannot be named.
+ * Integration": variable extraction). A path cannot name list elements.
  *
  * @throws InvalidTemplateError when a placeholder is never closed.
  */
@@ -42,7 +48,7 @@ export function compileTemplate(text: string, options: TemplateOptions = {}): Te
   const renderText = (scope: object): string => {
     let out = '';
     for (const part of write) out += part(scope);
-    // A lone surrogate, escaped in the payload, has no UTF-8: encoding it would change the data in silence.
+    // A lone surrogate, escaped in the payload, has no UTF-8 form: encoding would change the data unnoticed.
     if (!out.isWellFormed())
       throw new NeverRetry('INVALID_PAYLOAD', `${text} renders text that is not well-formed Unicode`);
     return out;
@@ -86,6 +92,6 @@ function whenMissing({ source, loose }: Placeholder, missingVariable: MissingVar
   return missingVariable === 'empty' ? () => '' : () => 'undefined';
 }
 
-// EMQX writes the word for what a SELECT left undefined; a rule output's absent payload_encoding was never selected.
+// EMQX renders `undefined` for fields that a SELECT left undefined. An absent payload_encoding was never selected.
 const wholeWithUndefined = (scope: object) =>
   JSON.stringify(scope, (key, value) => (value === undefined && key !== 'payload_encoding' ? 'undefined' : value));

@@ -1,6 +1,6 @@
 import { ExactNumber, stringifyJson } from '../json.ts';
 
-/** A value as a template writes it: strings as they are, numbers as EMQX prints them, the rest as compact JSON. */
+/** Formats a value for a template: a string unchanged, a number as EMQX formats it, any other value as compact JSON. */
 export function valueText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : floatText(value);
@@ -15,7 +15,7 @@ function exactText({ text, value }: ExactNumber): string {
   return Number.isInteger(value) ? `${BigInt(value)}.0` : floatText(value);
 }
 
-/** At most ten decimals, at least one (EMQX, "Data Integration": numbers in templates). */
+/** One to ten decimals (EMQX, "Data Integration": numbers in templates). */
 function floatText(value: number): string {
   const text = value.toFixed(10).replace(/0+$/, '');
   return text.endsWith('.') ? `${text}0` : text;

@@ -5,7 +5,7 @@ import { ENVELOPE_VERSION, type Envelope } from '../../core/envelope.ts';
 import { DELIVERED } from '../../core/event-type.ts';
 import { matchesTopicFilter } from '../../core/topic-filter.ts';
 
-/** What a call of a subscription filter may unpack to; CloudWatch Logs puts about a megabyte of entries into one. */
+/** Bytes that an event may decompress to. CloudWatch Logs sends about a megabyte of entries in one event. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 const publishOut = z.object({
@@ -20,16 +20,17 @@ const publishOut = z.object({
 
 export interface Delivered {
   readonly envelopes: readonly Envelope[];
-  /** Log entries that tell of nothing delivered. */
+  /** Number of log entries that report no delivered message. */
   readonly others: number;
 }
 
 /**
- * Reads what a subscription filter of CloudWatch Logs hands on: base64 of gzipped JSON (CloudWatch Logs, "Subscription filters
- * with AWS Lambda"). Of messages that AWS IoT Core sent to clients on a wanted topic it makes envelopes (row B16); the
- * log tells neither payload nor QoS nor who published. An entry's own id is the envelope's, so what is handed on twice has one id.
+ * Makes envelopes of the messages that AWS IoT Core sent to clients on matching topics, from the log entries of a CloudWatch
+ * Logs subscription. The log reports neither the payload, the QoS nor the publisher. The envelope has the log entry's id, so a
+ * repeated entry keeps its id.
  *
- * @throws when it is not what CloudWatch Logs hands on.
+ * @param data Base64 of gzipped JSON (CloudWatch Logs, "Subscription filters with AWS Lambda").
+ * @throws for any other data.
  */
 export function deliveredEnvelopes(data: string, topicFilters: readonly string[]): Delivered {
   const unpacked = gunzipSync(Buffer.from(data, 'base64'), { maxOutputLength: MAX_BYTES });

@@ -1,13 +1,14 @@
 import type { CloudWatchLogsEvent } from 'aws-lambda';
 import { sqsApi } from '../../buffer/sqs/on-demand-api.ts';
+import { QUEUE_URL, readVariable } from '../../core/worker-environment.ts';
 import { forward } from './forward.ts';
 
-const { QUEUE_URL, TOPIC_FILTERS } = process.env;
-const topicFilters: string[] = JSON.parse(TOPIC_FILTERS ?? '[]');
+const queueUrl = readVariable(process.env, QUEUE_URL);
+const topicFilters: string[] = JSON.parse(readVariable(process.env, 'TOPIC_FILTERS'));
 const api = sqsApi();
 const log = (entry: object) => console.log(JSON.stringify(entry));
 
-/** Reads the log of what AWS IoT Core sends to clients, for `message.delivered`. */
+/** Forwards the messages that AWS IoT Core logs as sent to clients, for the hook `message.delivered`. */
 export async function handler(event: CloudWatchLogsEvent): Promise<void> {
-  await forward(event, { api, queueUrl: QUEUE_URL!, topicFilters, log });
+  await forward(event, { api, queueUrl, topicFilters, log });
 }

@@ -4,18 +4,18 @@ import { EVERYTHING, iotFunction, type Value } from './functions.ts';
 import type { IotMessage } from './message.ts';
 import { type Expression, parseExpression, parseStatement } from './parse.ts';
 
-/** A rule's SQL, compiled. */
+/** The compiled SQL of a rule. */
 export interface IotSql {
   /** The rule's topic filter. */
   readonly from: string;
-  /** What the rule's actions get; undefined when the rule does not fire. */
+  /** Returns the bytes that the rule's actions receive; undefined when the rule does not fire. */
   evaluate(message: IotMessage): { readonly payload: Uint8Array } | undefined;
 }
 
 /**
- * Compiles a rule's SQL, version 2016-03-23 (AWS IoT Core, "SQL reference").
+ * Compiles the SQL of a rule, version 2016-03-23 (AWS IoT Core, "SQL reference").
  *
- * @throws InvalidSqlError for SQL outside the part that is understood.
+ * @throws InvalidSqlError for SQL outside the subset that {@link parseStatement} accepts.
  */
 export function compileIotSql(sql: string): IotSql {
   const { items, from, where } = parseStatement(sql);
@@ -96,13 +96,13 @@ function field(payload: Uint8Array, name: string): Value {
   try {
     value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(payload));
   } catch {
-    return undefined; // of what is not JSON, no field is defined
+    return undefined; // a payload that is not JSON has no fields
   }
   const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, name);
   return isObject ? (value as Record<string, Value>)[name] : undefined;
 }
 
-// IoT Core parses a JSON payload for `SELECT *` and prints it anew; what is not JSON it passes as it is.
+// For `SELECT *`, AWS IoT Core serialises a JSON payload again and passes any other payload unchanged.
 function reserialised(payload: Uint8Array): Uint8Array {
   try {
     return Buffer.from(stringifyJson(parseJson(new TextDecoder('utf-8', { fatal: true }).decode(payload))));

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { InvalidSqlError } from '../../errors.ts';
 import type { IotMessage } from './message.ts';
 
-/** An SQL value; undefined is SQL's Undefined. */
+/** An SQL value. `undefined` is SQL's Undefined. */
 export type Value = unknown;
 
-/** Stands for `*` where a function takes it: the message's bytes. */
+/** The argument `*` of a function: the message's bytes. */
 export const EVERYTHING: unique symbol = Symbol('*');
 
 type IotFunction = (message: IotMessage, args: readonly Value[]) => Value;
@@ -43,9 +43,12 @@ function userProperties(all: readonly (readonly [string, string])[], key: Value)
   return values.length === 0 ? undefined : values;
 }
 
-/** @throws InvalidSqlError for a function that is not there. */
+/** Returns a function of AWS IoT SQL. @throws InvalidSqlError for a function outside the supported subset. */
 export function iotFunction(name: string): IotFunction {
   const found = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
-  if (found === undefined) throw new InvalidSqlError(`no function ${name}()`);
+  if (found === undefined)
+    throw new InvalidSqlError(
+      `${name}(): got an unknown function; expected one of ${Object.keys(FUNCTIONS).join(', ')}`,
+    );
   return found;
 }

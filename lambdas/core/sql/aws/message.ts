@@ -12,7 +12,7 @@ export interface IotMessage {
   readonly timestamp?: number | undefined;
   readonly protocol?: 'MQTT' | 'HTTP' | undefined;
   readonly mqtt5?: Mqtt5Properties | undefined;
-  /** Name of the rule that the message was sent to by Basic Ingest. */
+  /** Name of the rule to which Basic Ingest sent the message. */
   readonly ruleName?: string | undefined;
 }
 

@@ -25,10 +25,10 @@ const KEYWORDS = new Set(['SELECT', 'FROM', 'WHERE', 'AS', 'AND', 'OR', 'NOT', '
 const TOKEN = /\s*(?:('[^']*'|"[^"]*")|(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|([*(),=]))/y;
 
 /**
- * Reads the part of AWS IoT SQL that Outflow's own rules are written in: SELECT of literals, function calls and fields
- * of the payload, FROM one topic filter, WHERE of those under NOT, AND, OR and `=`; CASE anywhere.
+ * Parses the subset of AWS IoT SQL in which Outflow's rules are written: SELECT of literals, function calls and payload
+ * fields, FROM one topic filter, and WHERE of these with NOT, AND, OR and `=`. CASE may stand anywhere.
  *
- * @throws InvalidSqlError for anything else.
+ * @throws InvalidSqlError for any other SQL.
  */
 export function parseStatement(sql: string): Statement {
   const reader = new Reader(sql);
@@ -44,7 +44,7 @@ export function parseStatement(sql: string): Statement {
   return { items, from, where };
 }
 
-/** Reads one expression, as a substitution template `${…}` holds it. @throws InvalidSqlError */
+/** Parses one expression, as a substitution template `${…}` holds it. @throws InvalidSqlError */
 export function parseExpression(text: string): Expression {
   const reader = new Reader(text);
   const expression = reader.expression();
@@ -103,7 +103,7 @@ class Reader {
       return { kind: 'call', name: text.toLowerCase(), args };
     }
     if (kind === 'name' && !KEYWORDS.has(text.toUpperCase())) return { kind: 'field', name: text };
-    throw this.#unexpected(text);
+    throw this.#error(text, 'a value');
   }
 
   #choice(): Expression {
@@ -128,39 +128,40 @@ class Reader {
 
   accept(word: string): boolean {
     const before = this.#at;
-    if (this.#peek()?.text.toUpperCase() === word) return true;
+    if (this.#token()?.text.toUpperCase() === word) return true;
     this.#at = before;
     return false;
   }
 
   keyword(word: string): void {
-    if (!this.accept(word)) throw this.#unexpected(word);
+    if (!this.accept(word)) throw this.#error(this.#sql.slice(this.#at).trim(), word);
   }
 
   name(): string {
     const { text, kind } = this.#next();
-    if (kind !== 'name') throw this.#unexpected(text);
+    if (kind !== 'name') throw this.#error(text, 'a name');
     return text;
   }
 
   string(): string {
     const { text, kind } = this.#next();
-    if (kind !== 'string') throw this.#unexpected(text);
+    if (kind !== 'string') throw this.#error(text, 'a string in quotes');
     return text.slice(1, -1);
   }
 
   end(): void {
-    if (this.#sql.slice(this.#at).trim() !== '') throw this.#unexpected(this.#sql.slice(this.#at));
+    const rest = this.#sql.slice(this.#at).trim();
+    if (rest !== '') throw this.#error(rest, 'the end');
   }
 
   #next() {
-    const token = this.#peek();
-    if (token === undefined) throw this.#unexpected('the end');
+    const token = this.#token();
+    if (token === undefined) throw this.#error(this.#sql.slice(this.#at).trim(), 'a value');
     return token;
   }
 
-  /** Reads a token and moves past it; undefined, without moving, where there is none. */
-  #peek(): { text: string; kind: 'string' | 'number' | 'name' | 'sign' } | undefined {
+  /** Reads the next token and moves past it. @returns undefined, without moving, when there is none. */
+  #token(): { text: string; kind: 'string' | 'number' | 'name' | 'sign' } | undefined {
     TOKEN.lastIndex = this.#at;
     const match = TOKEN.exec(this.#sql);
     if (match === null) return undefined;
@@ -171,7 +172,8 @@ class Reader {
     return name !== undefined ? { text: name, kind: 'name' } : { text: sign!, kind: 'sign' };
   }
 
-  #unexpected(what: string): InvalidSqlError {
-    return new InvalidSqlError(`not understood near '${what.slice(0, 40)}' in: ${this.#sql.slice(0, 300)}`);
+  #error(found: string, expected: string): InvalidSqlError {
+    const got = found === '' ? 'the end' : `'${found.slice(0, 40)}'`;
+    return new InvalidSqlError(`got ${got}; expected ${expected}; in: ${this.#sql.slice(0, 300)}`);
   }
 }
