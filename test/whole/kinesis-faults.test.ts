@@ -95,7 +95,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
     withWay({}, async (way) => {
       for (const toxic of toxics) await way.link.add(toxic);
       const texts = way.texts(500, 400);
-      const context = deadlineIn(20_000);
+      const context = deadlineIn(30_000);
       const { owed, reasons } = await way.deliver(texts, context);
       expect(context.remainingMs()).toBeGreaterThan(0);
       expect(owed).toEqual(texts);
@@ -109,7 +109,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
     withWay({ maxRecords: 1 }, async (way) => {
       await way.link.add({ type: 'timeout', timeoutMs: 0, direction: 'upstream' });
       const texts = way.texts(8);
-      const { owed, reasons } = await way.deliver(texts, deadlineIn(20_000));
+      const { owed, reasons } = await way.deliver(texts, deadlineIn(30_000));
       expect(owed).toEqual(texts);
       expect(reasons).toHaveLength(4);
     }));
