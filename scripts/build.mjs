@@ -1,4 +1,4 @@
-// dist/: the package as it is published, and the Lambda bundles.
+// `npm run build`: compiles the published package and the Lambda bundles into dist/.
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-// `npm run localstack`: LocalStack, in Docker where an engine answers, else without; until Ctrl-C.
+// `npm run localstack`: runs LocalStack until Ctrl-C, in Docker if an engine answers, else without.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -8,7 +8,7 @@ import { parts } from '../localstack/setup-parts.mjs';
 import { ready } from './ready.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values: wanted } = parseArgs({
+const { values: options } = parseArgs({
   options: {
     docker: { type: 'boolean' },
     'docker-free': { type: 'boolean' },
@@ -21,7 +21,7 @@ const { register } = await import('tsx/esm/api');
 register();
 const docker = await import('../localstack/docker/start.ts');
 
-const port = Number(wanted.port);
+const port = Number(options.port);
 const progress = (line) => console.log(line);
 const interrupted = new Promise((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, resolve);
@@ -37,25 +37,27 @@ try {
   console.error(error.message);
   process.exitCode = 1;
 }
-// What is left then are sockets that fetch keeps for another call.
+// Sockets that fetch keeps open would delay the end.
 process.exit();
 
 async function start() {
-  const hasDocker = !wanted['docker-free'] && (await docker.hasDocker());
-  if ((wanted.docker || wanted.token) && !hasDocker)
-    throw new Error('No Docker engine with compose answers; --docker and --token want one.');
+  const hasDocker = !options['docker-free'] && (await docker.hasDocker());
+  if ((options.docker || options.token) && !hasDocker)
+    throw new Error(
+      '--docker and --token need Docker with compose; no Docker engine answers. Start it, or leave the option out.',
+    );
   if (hasDocker) {
     console.log('LocalStack in Docker; Lambda functions run in containers.');
-    return docker.startLocalStack({ port, progress, edition: wanted.token ? 'token' : 'community' });
+    return docker.startLocalStack({ port, progress, edition: options.token ? 'token' : 'community' });
   }
-  const why = wanted['docker-free'] ? 'as asked' : 'no Docker engine with compose answers';
+  const why = options['docker-free'] ? '--docker-free' : 'no Docker engine with compose answers';
   console.log(`LocalStack without Docker (${why}); Lambda functions run as processes.`);
   for (const part of parts) {
     if (['node24', 'localstack'].includes(part.name) && !part.isReady()) part.install();
   }
   const { startLocalStack } = await import('../localstack/docker-free/start.ts');
   const logFile = join(localStackHome, 'localstack.log');
-  console.log(`Starting; its log is ${logFile}`);
+  console.log(`Starting; log in ${logFile}`);
   return startLocalStack({ home: localStackHome, node: node24, port, progress, logFile });
 }
 

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 
 const [MAJOR, MINOR] = [20, 19];
 
-/** Makes a clone ready to run: the right Node, and the packages of the lock file. Says what takes its time. */
+/** Checks Node's version and installs the packages of the lock file if any is missing. */
 export function ready(root) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < MAJOR || (major === MAJOR && minor < MINOR)) {
-    console.error(`Node ${process.versions.node} is too old; expected ${MAJOR}.${MINOR} or newer.`);
+    console.error(
+      `Node: got ${process.versions.node}; expected ${MAJOR}.${MINOR} or newer. Install it from https://nodejs.org`,
+    );
     process.exit(1);
   }
   if (isInstalled(root)) return;
@@ -19,13 +21,13 @@ export function ready(root) {
   });
 }
 
-// npm leaves a copy of what it installed; where that differs from the lock file, or is not there, something is missing.
+// npm lists the installed packages in a copy of the lock file.
 function isInstalled(root) {
   const installed = join(root, 'node_modules/.package-lock.json');
   if (!existsSync(installed)) return false;
-  const { packages: wanted } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const { packages: found } = JSON.parse(readFileSync(installed, 'utf8'));
-  return Object.entries(wanted).every(
-    ([path, { version, optional }]) => path === '' || optional || found[path]?.version === version,
+  const { packages: locked } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const { packages: present } = JSON.parse(readFileSync(installed, 'utf8'));
+  return Object.entries(locked).every(
+    ([path, { version, optional }]) => path === '' || optional || present[path]?.version === version,
   );
 }

@@ -1,4 +1,4 @@
-// `npm run rocketmq -- 5` (or 4): RocketMQ without Docker, with a topic of each kind, until Ctrl-C.
+// `npm run rocketmq -- 5` (or 4): runs RocketMQ without Docker, with a topic of each message type, until Ctrl-C.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { install, isInstalled, rocketMqHome } from '../localstack/servers/rocketmq/install.mjs';
@@ -31,9 +31,9 @@ void interrupted.then(() => console.log('\nStopping …'));
 
 try {
   if (!isInstalled(rocketMqHome)) install(rocketMqHome);
-  console.log('Starting: some five seconds on an idle machine …');
+  console.log('Starting (about five seconds) …');
   const progress = (line) => console.log(line);
-  // As brokers are by default; through the proxy, topics have to be there all the same.
+  // Brokers create topics by default; the proxy does not, even so.
   const mq = await startRocketMq({
     home: rocketMqHome,
     version,
@@ -48,17 +48,17 @@ try {
   console.error(error.message);
   process.exitCode = 1;
 }
-// Where the start has failed, signals would keep it.
+// After a failed start, the signal handlers would keep this process running.
 process.exit();
 
 function announce({ nameServer, broker, endpoints, folder }) {
   console.log(`
-Ready, without access control or TLS.
+Ready, without access control and TLS.
 
   name server  ${nameServer}
   broker       ${broker}${endpoints ? `\n  endpoints    ${endpoints}  (proxy, gRPC)` : ''}
   topics       ${topics[version].map(({ name, type = 'NORMAL' }) => (version === 5 ? `${name} (${type})` : name)).join(', ')}
   logs         ${folder}/*.log
 
-Ctrl-C stops it, and forgets what was sent.`);
+Ctrl-C stops it and removes all messages.`);
 }

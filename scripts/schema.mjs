@@ -1,4 +1,4 @@
-// docs/task.schema.json, from the schema that synth and workers parse with. Run by `npm run schema`.
+// `npm run schema`: writes docs/task.schema.json from the schema with which synth and workers parse a task.
 import { writeFileSync } from 'node:fs';
 import { register } from 'tsx/esm/api';
 

@@ -1,4 +1,4 @@
-// `npm run soak`: tasks under faults in one process, and a ledger of every message at the end.
+// `npm run soak`: runs tasks under random faults in one process and checks a ledger of every message.
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,10 +12,10 @@ if (!proxy.isReady()) proxy.install();
 const child = spawn(process.execPath, ['--import', 'tsx', 'test/soak/main.ts', ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
-  // On Node 20 the AWS SDK prints a page about its own future.
+  // On Node 20 the AWS SDK prints a warning about its end of support.
   env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true', ...process.env },
 });
-// Ctrl-C reaches the child as well.
+// Ctrl-C also reaches the child; this process waits for its end.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code) => {

@@ -1,4 +1,4 @@
-// `npm start`: the main job, embedded. Does its own set-up, in plain Node, before anything is installed.
+// `npm start`: installs packages if any is missing, then runs walk-through.ts. Plain Node, for a fresh clone.
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +9,10 @@ ready(root);
 const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/walk-through.ts', ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
-  // On Node 20 the AWS SDK prints a page about its own future.
+  // On Node 20 the AWS SDK prints a warning about its end of support.
   env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true', ...process.env },
 });
-// Ctrl-C reaches the child as well; it settles, and this process waits for it.
+// Ctrl-C also reaches the child, which settles; this process waits for its end.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code) => {

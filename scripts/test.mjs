@@ -1,5 +1,5 @@
-// `npm test`: every suite that can run on this machine. A suite whose set-up is missing is counted as skipped and named,
-// unless --require-all is given, as CI does. Ends with `N passed, N failed, N skipped`.
+// `npm test`: runs every suite for which this machine is set up, names the skipped ones, and ends with
+// `N passed, N failed, N skipped`. With --require-all, as in CI, a skipped suite is a failure.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,10 +38,10 @@ const { status } = spawnSync(
 
 const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(results, 'utf8'));
 rmSync(folder, { recursive: true });
-// A file that could not even be loaded has no tests to count.
+// A file that fails to load counts as one failure; it has no tests.
 const broken = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
-for (const { name, what } of missing) console.log(`Skipped: ${what}. \`npm run setup -- ${name}\` sets it up.`);
+for (const { name, what } of missing) console.log(`Skipped: ${what}. To run it: npm run setup -- ${name}`);
 console.log(`\n${numPassedTests} passed, ${numFailedTests + broken} failed, ${numPendingTests} skipped`);
 const isIncomplete = requireAll && (missing.length > 0 || numPendingTests > 0);
-if (isIncomplete) console.error('Everything was required, and not everything ran.');
+if (isIncomplete) console.error('--require-all: some suites did not run.');
 process.exitCode = status === 0 && !isIncomplete ? 0 : 1;

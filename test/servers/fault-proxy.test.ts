@@ -7,16 +7,16 @@ import { type FaultProxy, type Link, startFaultProxy, type Toxic } from '../../l
 
 const PATIENCE = { timeout: 10_000, interval: 10 };
 
-describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server that echoes', () => {
+describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy in front of an echo server', () => {
   let proxy: FaultProxy;
   let server: Server;
   let upstream: string;
-  let heard = '';
+  let serverReceived = '';
   beforeAll(async () => {
     server = createServer((socket) => {
       socket.on('error', () => socket.destroy());
       socket.on('data', (chunk) => {
-        heard += chunk;
+        serverReceived += chunk;
       });
       socket.pipe(socket);
     }).listen(0, '127.0.0.1');
@@ -36,13 +36,13 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
     await expect(exchange(link, 'a')).resolves.toBe('ECONNREFUSED');
   };
 
-  it('lets through what no fault meets', () =>
+  it('forwards data unchanged without faults', () =>
     withLink(async (link) => {
       expect(link.address).toBe(`${link.host}:${link.port}`);
       expect(await exchange(link, 'hello')).toBe('hello');
     }));
 
-  it('is down and up at one address, and ends open connections', () =>
+  it('goes down and up at one address, and closes open connections', () =>
     withLink(async (link) => {
       const { socket, received } = open(link);
       socket.write('a');
@@ -57,11 +57,11 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
 
   const cut: [string, Toxic, string][] = [
     ['a reset', { type: 'reset_peer', timeoutMs: 0 }, 'ECONNRESET'],
-    ['a reset of what the server gets', { type: 'reset_peer', timeoutMs: 0, direction: 'upstream' }, 'ECONNRESET'],
+    ['a reset upstream', { type: 'reset_peer', timeoutMs: 0, direction: 'upstream' }, 'ECONNRESET'],
     ['a limit', { type: 'limit_data', bytes: 3 }, 'hel'],
-    ['a silence with an end', { type: 'timeout', timeoutMs: 50 }, ''],
+    ['a timeout', { type: 'timeout', timeoutMs: 50 }, ''],
   ];
-  it.each(cut)('%s cuts every connection, until it is cleared', (_, toxic, received) =>
+  it.each(cut)('%s cuts every connection until the link is cleared', (_, toxic, received) =>
     withLink(async (link) => {
       await link.add(toxic);
       expect(await exchange(link, 'hello')).toBe(received);
@@ -71,21 +71,21 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
     }),
   );
 
-  it('limits what the server gets', () =>
+  it('limits the data to the server', () =>
     withLink(async (link) => {
       await link.add({ type: 'limit_data', bytes: 2, direction: 'upstream' });
-      heard = '';
+      serverReceived = '';
       await exchange(link, 'hello');
-      await vi.waitUntil(() => heard !== '', PATIENCE);
-      expect(heard).toBe('he');
+      await vi.waitUntil(() => serverReceived !== '', PATIENCE);
+      expect(serverReceived).toBe('he');
     }));
 
   const kept: [string, Toxic][] = [
     ['latency', { type: 'latency', latencyMs: 30, jitterMs: 20, direction: 'upstream' }],
-    ['a narrow way', { type: 'bandwidth', kilobytesPerSecond: 50 }],
-    ['slices', { type: 'slicer', averageBytes: 64, variationBytes: 32, delayUs: 100 }],
+    ['a bandwidth', { type: 'bandwidth', kilobytesPerSecond: 50 }],
+    ['a slicer', { type: 'slicer', averageBytes: 64, variationBytes: 32, delayUs: 100 }],
     ['a slow close', { type: 'slow_close', delayMs: 50 }],
-    ['a fault on no connection', { type: 'limit_data', bytes: 1, toxicity: 0 }],
+    ['a fault of toxicity 0', { type: 'limit_data', bytes: 1, toxicity: 0 }],
   ];
   it.each(kept)('%s keeps every byte', (_, toxic) =>
     withLink(async (link) => {
@@ -95,15 +95,15 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
     }),
   );
 
-  it('holds back what an open connection gets, and closes it when it is cleared', () =>
+  it('delays the data of an open connection, and closes it when the link is cleared', () =>
     withLink(async (link) => {
       const { socket, received } = open(link);
       socket.write('a');
       await vi.waitUntil(() => received() === 'a', PATIENCE);
       await link.add({ type: 'latency', latencyMs: 600_000 });
-      heard = '';
+      serverReceived = '';
       socket.write('b');
-      await vi.waitUntil(() => heard === 'b', PATIENCE);
+      await vi.waitUntil(() => serverReceived === 'b', PATIENCE);
       await withLink(async (other) => expect(await exchange(other, 'c')).toBe('c'));
       expect(received()).toBe('a');
       const closed = closing(socket);
@@ -129,9 +129,9 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
       await link.add({ type: 'latency', latencyMs: 600_000 });
       const { socket } = open(link);
       for (let pieces = 1; pieces <= 8; pieces++) {
-        heard = '';
+        serverReceived = '';
         socket.write('a');
-        await vi.waitUntil(() => heard === 'a', PATIENCE);
+        await vi.waitUntil(() => serverReceived === 'a', PATIENCE);
       }
       if (state === 'down') await link.down();
       await link.clear();
@@ -150,7 +150,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
       expect(await exchange(link, 'b')).toBe('b');
     }));
 
-  it('keeps the links apart', () =>
+  it('keeps links independent', () =>
     withLink((broken) =>
       withLink(async (whole) => {
         await broken.add({ type: 'reset_peer', timeoutMs: 0 });
@@ -194,7 +194,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the fault proxy, before a server 
 });
 
 describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', () => {
-  it('ends when it is closed, however often', async () => {
+  it('ends at close, which may be repeated', async () => {
     const proxy = await startFaultProxy({ home: faultProxyHome });
     expect(isRunning(proxy.pid)).toBe(true);
     await Promise.all([proxy.close(), proxy.close()]);
@@ -213,7 +213,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', 
     expect(isRunning(proxy.pid)).toBe(false);
   });
 
-  it('is heard when it crashes, also by those who call it later', async () => {
+  it('reports a crash, to later calls too', async () => {
     const onCrash = vi.fn();
     const proxy = await startFaultProxy({ home: faultProxyHome, onCrash });
     process.kill(proxy.pid, 'SIGKILL');
@@ -223,7 +223,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', 
     await proxy.close();
   });
 
-  it('ends with the process that started it', async () => {
+  it('ends with the process that has started it', async () => {
     const program = `
       import { startFaultProxy } from './localstack/servers/fault-proxy/start.ts';
       const { pid } = await startFaultProxy({ home: process.argv[1] });
@@ -243,7 +243,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', 
     await vi.waitUntil(() => !isRunning(Number(pid)), PATIENCE);
   });
 
-  it('names the set-up part that is missing', async () => {
+  it('names the command that installs it', async () => {
     await expect(startFaultProxy({ home: '/nowhere' })).rejects.toThrow('`npm run setup -- fault-proxy`');
   });
 });
@@ -254,7 +254,7 @@ function open({ host, port }: Link): { socket: Socket; received: () => string } 
   socket.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
   });
-  socket.on('error', () => {}); // What becomes of it is what the tests look at.
+  socket.on('error', () => {}); // The tests look at the outcome.
   return { socket, received: () => text };
 }
 
@@ -282,7 +282,7 @@ async function fill(socket: Socket): Promise<void> {
   );
 }
 
-/** Sends a text and waits for as much, or the end. Answers what came back; for a connection that failed, its error’s code. */
+/** Sends a text and waits for its echo or the end of the connection. Returns the echo, or the error code of a failed connection. */
 async function exchange(link: Link, text: string): Promise<string> {
   const { socket, received } = open(link);
   const failed = new Promise<string>((resolve) => {

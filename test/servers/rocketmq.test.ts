@@ -30,7 +30,7 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
     }, START_TIMEOUT_MS);
     afterAll(() => mq?.close());
 
-    it('reads back what was sent: bytes, keys, tags, properties, place and time', async () => {
+    it('reads back a message: bytes, keys, tags, properties, offset and times', async () => {
       const before = Date.now();
       const sent = await mq.send('Orders', ANY);
       const [message, ...others] = await mq.consume('Orders', { count: 1 });
@@ -41,7 +41,7 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
       expect(others).toEqual([]);
     });
 
-    it('keeps the order of a queue, spreads over those of a topic', async () => {
+    it('keeps the order within a queue and uses all queues of a topic', async () => {
       await mq.createTopic({ name: 'Two', queues: 2 });
       const bodies = Array.from({ length: 40 }, (_, index) => `${index}`);
       for (const topic of ['One', 'Two']) for (const body of bodies) await mq.send(topic, { body: Buffer.from(body) });
@@ -53,7 +53,7 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
       expect(two.map(({ body }) => Number(body)).sort((a, b) => a - b)).toEqual(bodies.map(Number));
     });
 
-    it('keeps what it holds while the broker is down', async () => {
+    it('keeps stored messages while the broker is down', async () => {
       await mq.createTopic({ name: 'Kept' });
       await mq.send('Kept', ANY);
       const before = await mq.consume('Kept', { count: 1 });
@@ -65,7 +65,7 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
       expect(await mq.consume('Kept', { count: 2 })).toHaveLength(2);
     });
 
-    it('finds the broker again when the name server was down', async () => {
+    it('has routes again after a restart of the name server', async () => {
       await mq.stopNameServer();
       await expect(mq.count('Orders')).rejects.toThrow();
       await mq.startNameServer();
@@ -97,10 +97,10 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
       const options = { folder: mq.folder, classPath: classPath(home, version), nameServer: mq.nameServer };
       const client = await startClient({ ...options, credentials, properties });
       const message = { body: ANY.body.toString('base64'), properties: {} };
-      return client.ask('send', { topic, ...message }).finally(client.kill);
+      return client.call('send', { topic, ...message }).finally(client.kill);
     };
 
-    it('lets its user publish to its topics only, and nobody else', async () => {
+    it('lets its user publish to the listed topics, and refuses everyone else', async () => {
       await sendAs(USER, trusting(), 'Mine');
       expect(await mq.consume('Mine', { count: 1 })).toHaveLength(1);
       await expect(sendAs(USER, trusting(), 'Others')).rejects.toThrow(/permission/);
@@ -109,7 +109,7 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
       expect(await mq.consume('Others')).toEqual([]);
     });
 
-    it('talks to clients that use TLS', async () => {
+    it('accepts clients with TLS, and only those', async () => {
       await expect(sendAs(USER, { 'tls.enable': 'false' }, 'Mine')).rejects.toThrow();
       const ca = readFileSync(mq.caFile!, 'utf8');
       for (const address of [mq.nameServer, mq.broker, mq.endpoints]) {
@@ -117,7 +117,7 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
       }
     });
 
-    it('has a proxy that wants both', async () => {
+    it('has a proxy that requires both', async () => {
       if (version === 4) return expect(mq.endpoints).toBeUndefined();
       const ca = readFileSync(mq.caFile!, 'utf8');
       expect(await hasRoute(mq.endpoints!, 'Mine', { ca, credentials: USER })).toBe(true);
@@ -127,17 +127,17 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
     });
   });
 
-  it('does as its broker is set', async () => {
+  it('applies broker settings', async () => {
     const brokerSettings = { maxMessageSize: 1_000 };
     const mq = await startRocketMq({ home, version: 4, autoCreateTopics: true, brokerSettings });
-    await mq.send('Unheard', { body: Buffer.alloc(900) });
-    await expect(mq.send('Unheard', { body: Buffer.alloc(1_100) })).rejects.toThrow(/illegal/i);
-    // The broker has the topic before its name server hears of it.
-    await expect.poll(() => mq.count('Unheard').catch(() => 'not there yet'), { timeout: 60_000 }).toBe(1);
+    await mq.send('Created', { body: Buffer.alloc(900) });
+    await expect(mq.send('Created', { body: Buffer.alloc(1_100) })).rejects.toThrow(/illegal/i);
+    // The broker has the topic before it registers it with the name server.
+    await expect.poll(() => mq.count('Created').catch(() => 'no route'), { timeout: 60_000 }).toBe(1);
     await mq.close();
   });
 
-  it('leaves nothing when it closes: no process, no file', async () => {
+  it('leaves no process and no file after close', async () => {
     const mq = await startRocketMq({ home, version: 4 });
     expect(processesOf(mq.folder).sort()).toEqual([...mq.pids].sort());
     await mq.close();
@@ -159,7 +159,7 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
     rmSync(folder, { recursive: true });
   });
 
-  it('shows the log of a server that does not come up, and leaves nothing', async () => {
+  it('reports the log of a server that does not start, and leaves nothing', async () => {
     const temporary = mkdtempSync(join(tmpdir(), 'outflow-'));
     vi.stubEnv('TMPDIR', temporary);
     const brokerSettings = { storePathRootDir: '/dev/null/store' };

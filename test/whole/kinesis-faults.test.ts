@@ -136,9 +136,9 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
     }));
 
   it('owes just what was not acknowledged when Kinesis dies in the middle of a batch (F02)', () =>
-    withWay({ maxRecords: 20 }, async (way) => {
+    withWay({ maxRecords: 12 }, async (way) => {
       await way.link.add({ type: 'latency', latencyMs: 500 });
-      const texts = way.texts(2_000);
+      const texts = way.texts(1_200);
       // The sink asks before each call. Four calls are under way at once: at the ninth, at least five have ended.
       let calls = 0;
       let goingDown: Promise<void> | undefined;
@@ -155,7 +155,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
       await way.settle(texts, owed);
       const again = repeated(await way.arrived());
       expect(missing(again, owed)).toEqual([]);
-      expect(again.length).toBeLessThanOrEqual(4 * 20);
+      expect(again.length).toBeLessThanOrEqual(4 * 12);
     }));
 
   it('connects again within one batch when its connections have died (F05)', () =>

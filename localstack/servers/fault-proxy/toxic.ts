@@ -1,16 +1,17 @@
 /**
- * A fault on every connection of a link, those that are open included. Their meaning is Toxiproxy's:
- * https://github.com/Shopify/toxiproxy#toxics
+ * A fault on the connections of a link, open ones included.
+ *
+ * @see https://github.com/Shopify/toxiproxy#toxics
  */
 export type Toxic = ToxicKind & {
   /**
-   * Which way the data goes that meets it: to the server, or back from it.
+   * The direction of the data that the fault affects: `upstream` is to the server, `downstream` is from it.
    *
    * @default 'downstream'
    */
   readonly direction?: 'upstream' | 'downstream';
   /**
-   * The part of connections that it is put on, from 0 to 1.
+   * The share of connections that get the fault, 0 to 1.
    *
    * @default 1
    */
@@ -18,29 +19,30 @@ export type Toxic = ToxicKind & {
 };
 
 export type ToxicKind =
-  /** Data arrives later, by up to `jitterMs` more or less. */
+  /** Delays data by `latencyMs`, give or take up to `jitterMs`. */
   | { readonly type: 'latency'; readonly latencyMs: number; readonly jitterMs?: number }
+  /** Limits the data rate. */
   | { readonly type: 'bandwidth'; readonly kilobytesPerSecond: number }
-  /** No data arrives, and the connection is closed after `timeoutMs`: for 0, not before the toxic goes. */
+  /** Drops all data and closes the connection after `timeoutMs`. With 0 it stays open until the fault is removed. */
   | { readonly type: 'timeout'; readonly timeoutMs: number }
   /**
-   * The first data resets the connection, after `timeoutMs`; one that was open already is closed instead. Spared
-   * connections end by a reset too.
+   * Resets the connection `timeoutMs` after its first data. A connection that was open before the fault is closed instead.
+   * A connection that `toxicity` spares ends with a reset too.
    */
   | { readonly type: 'reset_peer'; readonly timeoutMs: number }
-  /** The end of a connection arrives later. */
+  /** Delays the end of a connection. */
   | { readonly type: 'slow_close'; readonly delayMs: number }
-  /** Data arrives in pieces of about this size, with a pause between them. */
+  /** Splits data into pieces of `averageBytes`, give or take `variationBytes`, with a pause between them. */
   | {
       readonly type: 'slicer';
       readonly averageBytes: number;
       readonly variationBytes: number;
       readonly delayUs: number;
     }
-  /** So much data arrives on a connection, which is then closed both ways. */
+  /** Passes `bytes` bytes, then closes the connection in both directions. */
   | { readonly type: 'limit_data'; readonly bytes: number };
 
-/** As Toxiproxy's API takes it. */
+/** The body of Toxiproxy's request for a new toxic. */
 export function toRequest(toxic: Toxic): object {
   const { type, direction = 'downstream', toxicity = 1 } = toxic;
   return { type, stream: direction, toxicity, attributes: attributesOf(toxic) };

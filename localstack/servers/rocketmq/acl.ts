@@ -1,13 +1,13 @@
-/** Who may do what on a test server, beside our own admin. */
+/** The one user of a test server besides its admin, and the user's permissions. */
 export interface Acl {
-  /** More than six characters: version 4 wants that. */
+  /** More than six characters; version 4 requires it. */
   readonly accessKey: string;
-  /** More than six characters. */
+  /** More than six characters; version 4 requires it. */
   readonly secretKey: string;
   /**
-   * Topics it may publish to and read.
+   * Topics that the user may publish to and read.
    *
-   * @default - all
+   * @default - all topics
    */
   readonly topics?: readonly string[];
 }
@@ -17,10 +17,10 @@ export interface Credentials {
   readonly secretKey: string;
 }
 
-/** Makes topics and reads them. */
+/** Creates topics and reads them. */
 export const ADMIN: Credentials = { accessKey: 'outflow-admin', secretKey: 'outflow-admin-secret' };
 
-/** Of version 4: `conf/plain_acl.yml`, which is JSON, too. */
+/** Contents of version 4's `conf/plain_acl.yml`. YAML parsers read JSON. */
 export function plainAcl({ accessKey, secretKey, topics }: Acl): object {
   return {
     accounts: [
@@ -37,7 +37,7 @@ export function plainAcl({ accessKey, secretKey, topics }: Acl): object {
   };
 }
 
-/** Where the broker of version 5 keeps users, and the one that makes the others. */
+/** Settings of a version 5 broker: its user store, and the admin who creates the other user. */
 export function brokerAuthSettings(): Record<string, string | boolean> {
   return {
     ...authSettings(),
@@ -47,7 +47,7 @@ export function brokerAuthSettings(): Record<string, string | boolean> {
   };
 }
 
-/** The proxy asks the broker. */
+/** Settings of a version 5 proxy, which authenticates and authorizes at the broker. */
 export function proxyAuthSettings(): Record<string, string | boolean> {
   return {
     ...authSettings(),

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 
-/** A server's certificate, its key, and the authority that signed it: all PEM. */
+/** A server's certificate, its key, and the certificate of the authority that signed it, as PEM. */
 export interface Certificates {
   readonly ca: string;
   readonly certificate: string;
@@ -11,28 +11,32 @@ export interface Certificates {
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 365;
 
-/** What a certificate says beside the usual. */
+/** The parts of a certificate that differ between tests. */
 export interface CertificateOptions {
-  /** The name it is for. @default - `localhost` and 127.0.0.1 */
+  /** DNS name of the server. @default - `localhost` and 127.0.0.1 */
   readonly host?: string;
-  /** Whether its time is over. @default false */
+  /** Whether the certificate expired a day ago. @default false */
   readonly isExpired?: boolean;
 }
 
-/** Signs certificates for servers. RFC 5280. */
+/** A certificate authority that signs server certificates (RFC 5280). */
 export interface Authority {
-  /** Its own certificate, PEM. */
+  /** The authority's certificate, PEM. */
   readonly ca: string;
   issue(options?: CertificateOptions): Pick<Certificates, 'certificate' | 'key'>;
 }
 
-/** Makes an authority, and a certificate for a server on this machine: `localhost` and 127.0.0.1. */
+/** Creates an authority and a server certificate for `localhost` and 127.0.0.1. */
 export function makeCertificates(): Certificates {
   const { ca, issue } = makeAuthority('Outflow test authority');
   return { ca, ...issue() };
 }
 
-/** @param issuer Its name; clients that trust two of the same name may take one for the other. */
+/**
+ * Creates a certificate authority.
+ *
+ * @param issuer its name; a client that trusts two authorities of one name may confuse them
+ */
 export function makeAuthority(issuer: string): Authority {
   const { publicKey, privateKey: issuerKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const signed = (given: Pick<ToSign, 'subject' | 'publicKey' | 'extensions' | 'isExpired'>) =>
@@ -70,7 +74,7 @@ function certificate({ issuer, issuerKey, subject, publicKey, extensions, isExpi
   const now = Date.now();
   const content = sequence(
     der(0xa0, integer(Buffer.from([2]))),
-    // Positive, and its first byte not zero.
+    // The first byte makes it positive, and is not a superfluous zero.
     integer(Buffer.from([0x40, ...randomBytes(15)])),
     sequence(ECDSA_WITH_SHA256),
     name(issuer),
@@ -87,7 +91,7 @@ function der(tag: number, ...contents: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([tag, ...lengthOf(content)]), content]);
 }
 
-/** In its shortest form: Java takes no other. */
+/** The shortest DER form; Java accepts no other. */
 function lengthOf({ length }: Buffer): number[] {
   if (length < 0x80) return [length];
   return length < 0x100 ? [0x81, length] : [0x82, length >>> 8, length & 0xff];
@@ -103,7 +107,7 @@ function extension(id: Buffer, value: Buffer, critical = false): Buffer {
   return sequence(id, ...(critical ? [TRUE] : []), der(0x04, value));
 }
 
-// As two digits, which is the form for years before 2050.
+// UTCTime has two digits for the year, and RFC 5280 requires it for years before 2050.
 function time(ms: number): Buffer {
   const text = `${new Date(ms)
     .toISOString()

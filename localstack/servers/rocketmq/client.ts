@@ -1,11 +1,15 @@
 import type { Credentials } from './acl.ts';
 import { type Jvm, startJvm } from './jvm.ts';
 
-/** RocketMQ's own Java clients, in a process beside the servers. */
+/** RocketMQ's Java clients (admin tool, producer, consumer) in one process. */
 export interface Client {
   readonly pid: number;
-  /** Asks `java/Client.java`. @throws with its error, or when it has ended. */
-  ask<Result>(action: string, parameters: Record<string, unknown>, onItem?: (item: never) => void): Promise<Result>;
+  /**
+   * Calls an action of `java/Client.java`.
+   *
+   * @throws Error with the Java exception, or if the process has ended
+   */
+  call<Result>(action: string, parameters: Record<string, unknown>, onItem?: (item: never) => void): Promise<Result>;
   kill(): Promise<void>;
 }
 
@@ -18,13 +22,13 @@ export interface ClientOptions {
   readonly properties: Record<string, string>;
 }
 
-interface Question {
+interface PendingCall {
   readonly onItem: (item: never) => void;
   readonly resolve: (result: never) => void;
   readonly reject: (error: Error) => void;
 }
 
-interface Answer {
+interface Reply {
   readonly id: number;
   readonly item?: never;
   readonly result?: never;
@@ -33,9 +37,10 @@ interface Answer {
 
 const HEAP_MB = 128;
 
+/** Starts the client process. */
 export async function startClient(options: ClientOptions): Promise<Client> {
   const { folder, classPath, nameServer, credentials, properties } = options;
-  const questions = new Map<number, Question>();
+  const pending = new Map<number, PendingCall>();
   let lastId = 0;
   const jvm: Jvm = await startJvm({
     name: 'client',
@@ -46,29 +51,29 @@ export async function startClient(options: ClientOptions): Promise<Client> {
     properties,
     onLine: (line) => take(JSON.parse(line)),
     onEnd: (how) => {
-      for (const { reject } of questions.values()) reject(new Error(`RocketMQ’s client has ended: ${how}`));
-      questions.clear();
+      for (const { reject } of pending.values()) reject(new Error(`the RocketMQ client process ended: ${how}`));
+      pending.clear();
     },
   });
 
-  function take({ id, item, result, error }: Answer): void {
-    const question = questions.get(id)!;
+  function take({ id, item, result, error }: Reply): void {
+    const call = pending.get(id)!;
     if (item !== undefined) {
-      question.onItem(item);
+      call.onItem(item);
       return;
     }
-    questions.delete(id);
-    if (error === undefined) question.resolve(result!);
-    else question.reject(new Error(error));
+    pending.delete(id);
+    if (error === undefined) call.resolve(result!);
+    else call.reject(new Error(error));
   }
 
   return {
     pid: jvm.pid,
-    ask(action, parameters, onItem = () => {}) {
+    call(action, parameters, onItem = () => {}) {
       return new Promise((resolve, reject) => {
-        if (!jvm.isRunning()) throw new Error('RocketMQ’s client has ended');
+        if (!jvm.isRunning()) throw new Error('the RocketMQ client process has ended');
         const id = ++lastId;
-        questions.set(id, { onItem, resolve, reject });
+        pending.set(id, { onItem, resolve, reject });
         jvm.stdin.write(`${JSON.stringify({ id, do: action, ...parameters })}\n`);
       });
     },

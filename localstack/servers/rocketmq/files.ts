@@ -4,10 +4,10 @@ import { type Acl, brokerAuthSettings, plainAcl, proxyAuthSettings } from './acl
 import type { Certificates } from './certificates.ts';
 import type { Topic } from './rocketmq.ts';
 
-/** What the servers read when they start, besides their command lines. */
+/** What the servers' configuration files are made from. */
 export interface Layout {
   readonly version: 4 | 5;
-  /** All that the servers have on disk. */
+  /** Holds the servers' configuration, data and logs. */
   readonly folder: string;
   readonly ports: Ports;
   readonly autoCreateTopics: boolean;
@@ -19,14 +19,16 @@ export interface Layout {
 
 export interface Ports {
   readonly nameServer: number;
-  /** Takes its neighbours, too: one below by two, and one above. */
+  /** The broker also listens on this port − 2 and on this port + 1. */
   readonly broker: number;
   readonly grpc: number;
   readonly proxy: number;
 }
 
+/** Queues of a topic by default. */
 export const QUEUES = 4;
-/** The server's certificate, its key, and the authority's certificate. */
+
+/** Paths of the server's certificate, its key, and the authority's certificate. */
 export function certificateFiles({ folder }: Layout): Readonly<Record<keyof Certificates, string>> {
   const file = (name: string) => join(folder, 'conf', name);
   return { ca: file('ca.pem'), certificate: file('server.pem'), key: file('server.key') };
@@ -46,7 +48,7 @@ export function proxyFile({ folder }: Layout): string {
   return join(folder, 'conf/rmq-proxy.json');
 }
 
-/** Writes them anew: the broker keeps settings that an admin tool has changed in its own. */
+/** Writes all files, also before a restart: the broker saves settings that an admin tool has changed in its file. */
 export function writeFiles(layout: Layout): void {
   const { folder, ports } = layout;
   mkdirSync(join(folder, 'conf'), { recursive: true });
@@ -56,11 +58,11 @@ export function writeFiles(layout: Layout): void {
   writeFileSync(brokerFile(layout), properties(broker(layout)));
   writeFileSync(proxyFile(layout), JSON.stringify(proxy(layout)));
   if (layout.acl) writeFileSync(join(folder, 'conf/plain_acl.yml'), JSON.stringify(plainAcl(layout.acl)));
-  // Version 4 ends at once without them.
+  // Version 4 exits without them.
   for (const name of ['namesrv', 'broker']) writeFileSync(join(folder, `conf/logback_${name}.xml`), LOG);
 }
 
-/** Topics that are there before the broker's first start: creating them later takes longer. */
+/** Stores topics before the broker's first start, which is faster than creating them later. */
 export function seed(layout: Layout, topics: readonly Topic[]): void {
   const folder = join(layout.folder, 'store/config');
   mkdirSync(folder, { recursive: true });
@@ -96,24 +98,24 @@ function broker(layout: Layout): Record<string, string | number | boolean> {
     listenPort: ports.broker,
     storePathRootDir: join(folder, 'store'),
     storePathCommitLog: join(folder, 'store/commitlog'),
-    // Small files: each is as large as this from its first message on.
+    // Each file has its full size from its first message on.
     mappedFileSizeCommitLog: 16 * MB,
     mappedFileSizeConsumeQueue: 600_000,
     mappedFileSizeTimerLog: 4 * MB,
     maxIndexNum: 20_000,
     maxHashSlotNum: 5_000,
-    // Delays of version 5.
+    // Version 5 needs it for delayed messages.
     timerWheelEnable: true,
     autoCreateTopicEnable: autoCreateTopics,
     autoCreateSubscriptionGroup: true,
     defaultTopicQueueNums: QUEUES,
-    // The least it takes.
+    // The smallest value that the broker accepts.
     registerNameServerPeriod: 10_000,
-    // On a busy machine it would refuse messages as it does under too much load.
+    // With the defaults, the broker on a busy machine refuses messages as overload.
     osPageCacheBusyTimeOutMills: 30_000,
     waitTimeMillsInSendQueue: 30_000,
     brokerFastFailureEnable: false,
-    // Each time it copies 39 MB; by default, every second.
+    // A flush copies 39 MB; the default is one a second.
     timerFlushIntervalMs: 10_000,
     diskMaxUsedSpaceRatio: 99,
     ...(acl && version === 4 && { aclEnable: true }),
@@ -133,11 +135,11 @@ function proxy(layout: Layout): Record<string, unknown> {
     grpcServerPort: ports.grpc,
     remotingListenPort: ports.proxy,
     useEndpointPortFromRequest: false,
-    // A topic that was missing when first asked for would stay so for twenty seconds.
+    // By default the proxy remembers for 20 s that a topic is missing.
     topicRouteServiceCacheRefreshSeconds: 1,
-    // Consumers may wait for a second; by default, no less than five.
+    // Lets consumers poll for one second; the default minimum is five.
     grpcClientConsumerMinLongPollingTimeoutMillis: 1_000,
-    // It wants a certificate even without TLS, or makes one at each start, which takes some ten seconds.
+    // Without a certificate the proxy generates one at each start, even with TLS off. That takes ten seconds.
     tlsTestModeEnable: false,
     tlsCertPath: certificate,
     tlsKeyPath: key,

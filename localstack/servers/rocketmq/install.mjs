@@ -1,4 +1,4 @@
-// The set-up part `rocketmq`: RocketMQ 5 and 4 from Maven Central, and the two programs beside this file, compiled for each.
+// The set-up part `rocketmq`: RocketMQ 5 and 4 from Maven Central, and the two programs in java/, compiled for each.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,29 +8,33 @@ import { cacheFolder } from '../../cache.mjs';
 /** RocketMQ 5 and 4, once `npm run setup -- rocketmq` has installed them. */
 export const rocketMqHome = cacheFolder('rocketmq');
 
-/** Those that are installed; each has its `pom-<version>.xml`, which says exactly which release that is. */
+/** The installed versions. `pom-<version>.xml` names the release of each. */
 export const versions = [5, 4];
 
 const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 const here = import.meta.dirname;
 const programs = join(here, 'java');
 
-/** The JDK's program of that name: of JAVA_HOME where that is set. */
+/** Path of a JDK program; from JAVA_HOME if that is set. */
 export function jdk(program) {
   return process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', program) : program;
 }
 
-/** What Java looks for classes in, for a server of that version installed in `home`. */
+/** Java's class path for a server of this version. */
 export function classPath(home, version) {
   return [join(home, `${version}/classes`), join(home, `${version}/lib/*`)].join(':');
 }
 
-/** Whether `home` holds what this version of the project wants. */
+/** Whether `home` holds the releases and programs of this version of the project. */
 export function isInstalled(home) {
   return versions.every((version) => hasJars(home, version) && isStamped(home, version, 'classes', sources()));
 }
 
-/** Makes it so: 130 MB, about a minute the first time. @throws when the JDK or Maven is missing. */
+/**
+ * Installs both versions: 130 MB, about a minute the first time. Later calls fetch only what has changed.
+ *
+ * @throws Error if the JDK or Maven is missing
+ */
 export function install(home) {
   needed(jdk('javac'), '-version', 'a JDK of 11 or newer');
   needed('mvn', '--version', 'Apache Maven');
@@ -68,7 +72,7 @@ function sources() {
   return names.sort().map((name) => join(programs, name));
 }
 
-// A folder is what it should be when it was finished, and made from these files as they are now.
+// A folder is current if it is complete and was made from these files' present contents.
 function isStamped(home, version, folder, files) {
   const file = stampOf(home, version, folder);
   return existsSync(file) && readFileSync(file, 'utf8') === hash(files);
@@ -91,7 +95,7 @@ function hash(files) {
 function needed(program, question, what) {
   const { status, error } = spawnSync(program, [question], { stdio: 'ignore' });
   if (status === 0) return;
-  const reason = error?.code === 'ENOENT' ? 'not there' : (error?.message ?? `exit ${status}`);
+  const reason = error?.code === 'ENOENT' ? 'not found' : (error?.message ?? `exit ${status}`);
   throw new Error(`RocketMQ needs ${what}; ${program}: ${reason}`, { cause: error });
 }
 

@@ -11,41 +11,45 @@ const POLL_MS = 50;
 const TAIL_LINES = 20;
 
 export interface JvmOptions {
-  /** Names its log: `<folder>/<name>.log`. */
+  /** The log is `<folder>/<name>.log`. */
   readonly name: string;
-  /** Its working folder, home, temporary folder, and RocketMQ’s home. */
+  /** Working folder, home, temporary folder and ROCKETMQ_HOME of the program. */
   readonly folder: string;
   readonly classPath: string;
-  /** The class, then its arguments. */
+  /** The main class, then its arguments. */
   readonly main: readonly string[];
   readonly heapMb: number;
   readonly directMb?: number;
   /**
-   * Whether what it does often is compiled as well as it can be: faster in the long run, slower until then.
+   * Whether the JVM uses its optimizing compiler: faster in the long run, slower until then.
    *
    * @default false
    */
   readonly isOptimized?: boolean;
   /** System properties. */
   readonly properties?: Record<string, string>;
-  /** Takes what it writes, line by line; otherwise that goes to the log. */
+  /** Called for each line of standard output. @default - standard output goes to the log */
   readonly onLine?: (line: string) => void;
-  /** Says how it ended, killed or not, after its last line. */
+  /** Called with the exit code or signal after the last line. */
   readonly onEnd?: (how: string) => void;
 }
 
-/** A Java program that runs until it is killed, or its standard input ends. */
+/** A Java program that runs until it is killed or its standard input ends. */
 export interface Jvm {
   readonly pid: number;
   readonly stdin: Writable;
   isRunning(): boolean;
-  /** Waits until the condition holds; a condition that throws does not hold yet. @throws when the program ends first, with its last lines, or takes too long. */
+  /**
+   * Waits until the condition is true. A condition that throws counts as false.
+   *
+   * @throws Error with the log's last lines if the program ends first or the time is over
+   */
   until(what: string, condition: () => Promise<boolean>, timeoutMs: number): Promise<void>;
-  /** Ends it at once, as a power failure would, and waits for that. Safe to call again. */
+  /** Kills the program, as a power failure would, and waits for its end. Repeated calls are safe. */
   kill(): Promise<void>;
 }
 
-// Netty and the message store reach into the JDK.
+// Netty and the message store use internals of the JDK.
 const OPENED = ['java.nio', 'sun.nio.ch', 'java.lang', 'jdk.internal.ref'].flatMap((name) => [
   `--add-opens=java.base/${name}=ALL-UNNAMED`,
   `--add-exports=java.base/${name}=ALL-UNNAMED`,
@@ -76,7 +80,7 @@ export async function startJvm(options: JvmOptions): Promise<Jvm> {
       cwd: folder,
       env: { ...process.env, ROCKETMQ_HOME: folder },
       stdio: ['pipe', options.onLine ? 'pipe' : log, log],
-      // Ctrl-C in a terminal reaches the whole group; it is ours to stop it in order.
+      // In a process group of its own, it survives Ctrl-C and can be stopped in order.
       detached: true,
     },
   );
@@ -84,11 +88,11 @@ export async function startJvm(options: JvmOptions): Promise<Jvm> {
   try {
     await once(child, 'spawn');
   } catch (cause) {
-    throw new Error(`${jdk('java')} does not start; RocketMQ wants a JDK of 11 or newer`, { cause });
+    throw new Error(`${jdk('java')} does not start; RocketMQ needs JDK 11 or newer`, { cause });
   }
   const ended = once(child, 'exit');
   ended.catch(() => {});
-  // Its end is reported by `until`, not by a write that came too late.
+  // `until` reports the end of the program; a late write to it is no error.
   const stdin = child.stdin!;
   stdin.on('error', () => {});
   if (options.onLine) createInterface({ input: child.stdout! }).on('line', options.onLine);
@@ -108,7 +112,7 @@ export async function startJvm(options: JvmOptions): Promise<Jvm> {
           reason = error;
         }
         const why = hasEnded(child)
-          ? `it ended with ${ending(child)}`
+          ? `the program ended with ${ending(child)}`
           : Date.now() > deadline && `not within ${timeoutMs / 1000} s`;
         if (why) throw new Error(`${name}: ${what}: ${why}\n${tail(logFile)}`, { cause: reason });
         await sleep(POLL_MS);

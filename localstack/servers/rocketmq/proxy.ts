@@ -8,18 +8,18 @@ const OK = 20_000;
 
 export interface Access {
   readonly credentials?: Credentials;
-  /** Where it wants TLS: who signed its certificate, PEM. */
+  /** Certificate of the authority that signed the proxy's, PEM. @default - no TLS */
   readonly ca?: string;
 }
 
 /**
- * Whether the proxy knows the way to a topic, by the first call that every client makes: `QueryRoute` of apache.rocketmq.v2.
+ * Whether the proxy has a route to a topic. Asks by `QueryRoute` of apache.rocketmq.v2, every client's first call.
  *
- * @throws when it does not answer.
+ * @throws Error if the proxy does not answer within 5 s
  */
 export async function hasRoute(endpoints: string, topic: string, { credentials, ca }: Access): Promise<boolean> {
   const session = connect(`${ca ? 'https' : 'http'}://${endpoints}`, { ca });
-  // It shows in the request, too.
+  // The request fails with the same error.
   session.on('error', () => {});
   try {
     const request = session.request({
@@ -52,14 +52,14 @@ function signature({ accessKey, secretKey }: Credentials): Record<string, string
   return { 'x-mq-date-time': time, authorization: `MQv2-HMAC-SHA1 ${parts.join(', ')}` };
 }
 
-/** A gRPC frame: not compressed, length, message. */
+/** A gRPC frame: a zero byte (not compressed), the length, the message. */
 function frame(message: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(message.length, 1);
   return Buffer.concat([head, message]);
 }
 
-/** A protobuf field of bytes; short ones, as a topic's name is. */
+/** A protobuf field of type bytes. */
 function field(number: number, value: Buffer): Buffer {
   return Buffer.concat([Buffer.from([(number << 3) | 2, ...varint(value.length)]), value]);
 }
@@ -68,12 +68,12 @@ function varint(value: number): number[] {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
-/** The answer is { status: { code, … }, … }: by numbers of its fields { 1: { 1: code, … }, … }. */
+/** Reads `status.code` of a QueryRouteResponse: field 1 of the message in field 1. */
 function codeOf(answer: Buffer): number {
   const status = answer.subarray(5);
-  // A field’s number comes with its kind: 0x0a is 1, of bytes, and its length follows; 0x08 is 1, a number.
+  // A tag is the field's number and its wire type: 0x0a is field 1 with a length and bytes, 0x08 is field 1 with a varint.
   const code = status[0] === 0x0a ? status.indexOf(0x08, 2) + 1 : 0;
-  if (code === 0) throw new Error(`not an answer of a proxy: ${answer.toString('hex') || 'nothing'}`);
+  if (code === 0) throw new Error(`not a QueryRouteResponse: ${answer.toString('hex') || 'empty answer'}`);
   const end = status.findIndex((byte, at) => at >= code && byte < 0x80) + 1;
   return status.subarray(code, end).reduceRight((value, byte) => (value << 7) | (byte & 0x7f), 0);
 }

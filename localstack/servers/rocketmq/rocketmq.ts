@@ -1,37 +1,37 @@
-/** RocketMQ servers of this machine: a name server, a broker, and with version 5 a proxy. */
+/** RocketMQ servers on this machine: a name server, a broker and, with version 5, a proxy. */
 export interface RocketMq {
   readonly version: 4 | 5;
-  /** Name server, 'host:port'. */
+  /** Address of the name server, 'host:port'. */
   readonly nameServer: string;
-  /** Broker, 'host:port': for the remoting protocol. */
+  /** Address of the broker for the remoting protocol, 'host:port'. */
   readonly broker: string;
-  /** Proxy, 'host:port': for the gRPC protocol. Only with version 5. */
+  /** Address of the proxy for the gRPC protocol, 'host:port'. Only with version 5. */
   readonly endpoints: string | undefined;
-  /** Certificate of the authority that signed theirs, PEM. Only with `tls`. */
+  /** File with the certificate of the authority that signed the servers' certificate, PEM. Only with `tls`. */
   readonly caFile: string | undefined;
-  /** All they have on disk, logs (`*.log`) included; removed by `close`. */
+  /** Holds the servers' configuration, data and logs (`*.log`); `close` removes it. */
   readonly folder: string;
-  /** Of the name server, the broker and the client, as last started. */
+  /** Process ids of the name server, the broker and the client. */
   readonly pids: readonly number[];
 
-  /** Resolves when its route is known, to the proxy, too. */
+  /** Creates a topic and resolves when the name server, and the proxy, have its route. */
   createTopic(topic: Topic): Promise<void>;
-  /** Sends one message by RocketMQ's own client. */
+  /** Sends one message with RocketMQ's Java client. */
   send(topic: string, message: MessageToSend): Promise<SentMessage>;
-  /** How many messages all queues of a topic hold. @throws when there is no such topic. */
+  /** How many messages all queues of a topic hold. @throws Error if the topic does not exist */
   count(topic: string): Promise<number>;
-  /** Reads a topic by RocketMQ's own client: all it holds, by queue and offset. Reads the same again when called again. */
+  /** Reads all messages of a topic with RocketMQ's Java client, by queue and offset. They stay in the topic. */
   consume(topic: string, options?: ConsumeOptions): Promise<ConsumedMessage[]>;
 
   /** Kills the broker, and with it the proxy, as a power failure would. */
   stopBroker(): Promise<void>;
-  /** Starts it again on its ports, with all it had stored. Resolves when it takes messages. */
+  /** Restarts the broker on its ports with its stored data. Resolves when it accepts messages. */
   startBroker(): Promise<void>;
   /** Kills the name server. */
   stopNameServer(): Promise<void>;
-  /** Starts it again on its port. Resolves when it knows the broker, if that runs. */
+  /** Restarts the name server on its port. Resolves when a running broker is registered again. */
   startNameServer(): Promise<void>;
-  /** Kills all of it, and forgets what was stored. Safe to call again. */
+  /** Kills all processes and removes the folder. Repeated calls are safe. */
   close(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export interface Topic {
   /** @default 4 */
   readonly queues?: number;
   /**
-   * The only kind of message that the proxy lets in. Version 4 has no types.
+   * The type of message that the proxy accepts. Version 4 has no types.
    *
    * @default 'NORMAL'
    */
@@ -49,7 +49,7 @@ export interface Topic {
 
 export interface MessageToSend {
   readonly body: Uint8Array;
-  /** With spaces between them. */
+  /** Message keys, separated by spaces. */
   readonly keys?: string;
   readonly tags?: string;
   readonly properties?: Readonly<Record<string, string>>;
@@ -58,18 +58,18 @@ export interface MessageToSend {
 export interface SentMessage {
   readonly queueId: number;
   readonly queueOffset: number;
-  /** As the client made it. */
+  /** The id that the client has given the message. */
   readonly messageId: string;
 }
 
 export interface ConsumeOptions {
   /**
-   * Waits until there are so many.
+   * Waits until the topic holds at least this many messages.
    *
-   * @default - what is there now
+   * @default - reads what the topic holds now
    */
   readonly count?: number;
-  /** How long it waits for them. @default 30000 */
+  /** Time limit of that wait. @default 30000 */
   readonly timeoutMs?: number;
 }
 
@@ -78,10 +78,10 @@ export interface ConsumedMessage extends SentMessage {
   readonly body: Buffer;
   readonly keys: string | undefined;
   readonly tags: string | undefined;
-  /** RocketMQ's own among them, such as KEYS, TAGS and UNIQ_KEY. */
+  /** Includes RocketMQ's properties, such as KEYS, TAGS and UNIQ_KEY. */
   readonly properties: Readonly<Record<string, string>>;
-  /** Milliseconds since 1970, by the clock of the client. */
+  /** Milliseconds since 1970, by the client's clock. */
   readonly bornTimestamp: number;
-  /** Milliseconds since 1970, by the clock of the broker. */
+  /** Milliseconds since 1970, by the broker's clock. */
   readonly storeTimestamp: number;
 }

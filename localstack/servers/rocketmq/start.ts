@@ -28,50 +28,50 @@ export type { Acl } from './acl.ts';
 export type * from './rocketmq.ts';
 
 export interface RocketMqOptions {
-  /** Where `npm run setup -- rocketmq` has put it. */
+  /** The folder that `npm run setup -- rocketmq` has made. */
   readonly home: string;
-  /** 5 is 5.5.0 with its proxy, 4 is 4.9.4. */
+  /** 5 is RocketMQ 5.5.0 with its proxy, 4 is 4.9.4. */
   readonly version: 4 | 5;
   /**
-   * There from the start.
+   * Topics that exist from the start.
    *
    * @default - none
    */
   readonly topics?: readonly Topic[];
   /**
-   * Whether the broker makes a topic with its first message; through the proxy it does not even then.
+   * Whether the broker creates a topic with its first message. Through the proxy it never does.
    *
    * @default false
    */
   readonly autoCreateTopics?: boolean;
   /**
-   * Settings of the broker, such as `maxMessageSize` (bytes), by the names in its configuration.
+   * Broker settings by their names in its configuration, such as `maxMessageSize` (bytes).
    *
-   * @default - its defaults, with small files
+   * @default - RocketMQ's defaults, with small files
    */
   readonly brokerSettings?: Readonly<Record<string, string | number | boolean>>;
   /**
-   * Lets in one user, and nobody else: ACL 1.0 with version 4, 2.0 with version 5.
+   * Turns access control on (ACL 1.0 with version 4, 2.0 with version 5) for one user.
    *
-   * @default - lets in everybody
+   * @default - no access control
    */
   readonly acl?: Acl;
   /**
-   * Whether all ports want TLS; see `RocketMq.caFile`.
+   * Whether all ports require TLS; see `RocketMq.caFile`.
    *
    * @default false
    */
   readonly tls?: boolean;
   /**
-   * Whether the broker gets as fast as it would be in production; it needs some ten thousand messages to get there.
+   * Whether the broker runs as fast as in production, after some ten thousand messages.
    *
-   * @default false - it starts sooner
+   * @default false - the broker starts sooner
    */
   readonly isOptimized?: boolean;
   /**
-   * Takes a line now and then while it starts.
+   * Called with a line of progress after each server's start.
    *
-   * @default - silence
+   * @default - no progress is reported
    */
   readonly progress?: (line: string) => void;
 }
@@ -84,14 +84,14 @@ const BROKER_HEAP_MB = { 4: 192, 5: 384 };
 const BROKER_DIRECT_MB = 256;
 
 /**
- * Starts RocketMQ on free ports. When the process that started it ends, it ends too.
+ * Starts RocketMQ on free ports. The servers end with the process that has started them.
  *
- * @throws with the last lines of a server's log, when that does not come up.
+ * @throws Error with the last lines of a server's log if the server does not start within two minutes
  */
 export async function startRocketMq(options: RocketMqOptions): Promise<RocketMq> {
   const { home, version, topics = [], acl, progress = () => {} } = options;
-  if (!isInstalled(home)) throw new Error(`RocketMQ is not in ${home}; \`npm run setup -- rocketmq\` puts it there`);
-  // macOS names its temporary folder by a link.
+  if (!isInstalled(home)) throw new Error(`RocketMQ is not in ${home}. Run \`npm run setup -- rocketmq\``);
+  // On macOS the temporary folder's name is a symbolic link.
   const folder = mkdtempSync(join(realpathSync(tmpdir()), 'outflow-rocketmq-'));
   const layout = {
     version,
@@ -122,17 +122,17 @@ export async function startRocketMq(options: RocketMqOptions): Promise<RocketMq>
     await registered();
   }
 
-  /** The name server knows the broker, and both answer; so does the proxy. */
+  /** Resolves when the broker is registered, the proxy listens, and all topics have routes. */
   async function registered(): Promise<void> {
     const { broker: jvm, client } = running;
-    await jvm!.until('is registered', () => client!.ask('isRegistered', { broker }), START_TIMEOUT_MS);
+    await jvm!.until('is registered', () => client!.call('isRegistered', { broker }), START_TIMEOUT_MS);
     if (endpoints) await jvm!.until('has its proxy', () => listens(layout.ports.grpc), START_TIMEOUT_MS);
     await Promise.all(topics.map(({ name }) => hasRoute(name)));
   }
 
   async function hasRoute(topic: string): Promise<void> {
     const { broker: jvm, client } = running;
-    await jvm!.until(`has a route to ${topic}`, () => client!.ask('hasRoute', { topic }), START_TIMEOUT_MS);
+    await jvm!.until(`has a route to ${topic}`, () => client!.call('hasRoute', { topic }), START_TIMEOUT_MS);
     if (!endpoints) return;
     await jvm!.until(
       `has a route to ${topic} by proxy`,
@@ -161,7 +161,7 @@ export async function startRocketMq(options: RocketMqOptions): Promise<RocketMq>
     await startNameServer();
     said(`Name server ${nameServer}`);
     await startBroker();
-    if (acl && version === 5) await running.client.ask('createUser', { broker, ...acl });
+    if (acl && version === 5) await running.client.call('createUser', { broker, ...acl });
     said(`Broker ${broker}${endpoints ? `, proxy ${endpoints}` : ''}`);
   } catch (error) {
     await close();
@@ -180,17 +180,17 @@ export async function startRocketMq(options: RocketMqOptions): Promise<RocketMq>
       return Object.values(running).map(({ pid }) => pid);
     },
     async createTopic({ name, queues = QUEUES, type = 'NORMAL' }) {
-      await client.ask('createTopic', { broker, topic: name, queues, ...(version === 5 && { type }) });
+      await client.call('createTopic', { broker, topic: name, queues, ...(version === 5 && { type }) });
       await hasRoute(name);
     },
     send(topic, { body, ...rest }) {
-      return client.ask('send', { topic, body: Buffer.from(body).toString('base64'), properties: {}, ...rest });
+      return client.call('send', { topic, body: Buffer.from(body).toString('base64'), properties: {}, ...rest });
     },
-    count: (topic) => client.ask('count', { topic }),
+    count: (topic) => client.call('count', { topic }),
     async consume(topic, { count = 0, timeoutMs = CONSUME_TIMEOUT_MS } = {}) {
       await atLeast(client, topic, count, timeoutMs);
       const messages: ConsumedMessage[] = [];
-      await client.ask('read', { topic }, (item: Item) => {
+      await client.call('read', { topic }, (item: Item) => {
         messages.push({ ...item, body: Buffer.from(item.body, 'base64') });
       });
       return messages;
@@ -205,7 +205,7 @@ export async function startRocketMq(options: RocketMqOptions): Promise<RocketMq>
     async startNameServer() {
       await startNameServer();
       if (!running.broker?.isRunning()) return;
-      await client.ask('register', { broker });
+      await client.call('register', { broker });
       await registered();
     },
     close,
@@ -256,19 +256,19 @@ function brokerJvm(home: string, layout: Layout): JvmOptions {
 function serverProperties(layout: Layout): Record<string, string> {
   return {
     ...tlsProperties(layout),
-    // Above, it takes no more messages, and at 0.85 begins to remove what it holds.
+    // Above this ratio the broker refuses messages; by default it removes stored ones from 0.85.
     'rocketmq.broker.diskSpaceWarningLevelRatio': '0.99',
     'rocketmq.broker.diskSpaceCleanForciblyRatio': '0.99',
   };
 }
 
-/** For servers, which are clients of each other, and for clients. */
+/** TLS properties of servers and of clients; the servers are clients of each other. */
 function tlsProperties(layout: Layout): Record<string, string> {
   const { ca, certificate, key } = certificateFiles(layout);
   return {
-    // With it, each would make a key of its own, which takes long, and trust every server.
+    // In test mode each process generates a key, which is slow, and trusts every server.
     'tls.test.mode.enable': 'false',
-    // By default, a file of the machine.
+    // The default is a file outside the folder.
     'tls.config.file': join(layout.folder, 'conf/tls.properties'),
     'tls.server.mode': layout.tls ? 'enforcing' : 'disabled',
     'tls.server.certPath': certificate,
@@ -294,11 +294,11 @@ async function listens(port: number): Promise<boolean> {
 async function atLeast(client: Client, topic: string, wanted: number, timeoutMs: number): Promise<void> {
   if (wanted === 0) return;
   const deadline = Date.now() + timeoutMs;
-  let count = await client.ask<number>('count', { topic });
+  let count = await client.call<number>('count', { topic });
   while (count < wanted) {
     if (Date.now() > deadline)
       throw new Error(`${topic} holds ${count} messages after ${timeoutMs / 1000} s; expected ${wanted}`);
     await sleep(POLL_MS);
-    count = await client.ask<number>('count', { topic });
+    count = await client.call<number>('count', { topic });
   }
 }
