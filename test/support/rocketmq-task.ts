@@ -27,10 +27,10 @@ export interface Declared extends Partial<OutflowTaskProps> {
   readonly to?: Partial<RocketMqSinkProps>;
 }
 
-/** What became of all that was published, told by the topic, the dead letters and the queues. */
+/** Where the published messages are, read from the topic, the dead-letter queue and the queues. */
 export interface Books {
   readonly accepted: number;
-  /** Messages in the topic, once or more often. */
+  /** Messages in the topic; duplicates count once. */
   readonly delivered: number;
   /** Copies beyond the first. */
   readonly duplicates: number;
@@ -38,11 +38,11 @@ export interface Books {
   readonly deadLetters: Readonly<Record<string, string>>;
   readonly buffered: number;
   readonly lost: readonly string[];
-  /** In the topic and never published, or copies of one message that do not share an id. */
+  /** Messages in the topic that were never published, or whose copies differ in their id. */
   readonly unexplained: readonly string[];
 }
 
-/** Books in which every accepted message was delivered, unless told otherwise. */
+/** The books if every message is delivered. `over` replaces single values. */
 export function balanced(accepted: number, over: Partial<Books> = {}): Books {
   return {
     accepted,
@@ -58,13 +58,13 @@ export function balanced(accepted: number, over: Partial<Books> = {}): Books {
 
 export interface TaskUnderTest {
   readonly task: RunningTask;
-  /** What the task said of things that went wrong. */
+  /** Errors that the task has reported. */
   readonly errors: readonly Error[];
   /** Why records were not delivered at once. */
   readonly reasons: ReadonlySet<string>;
   /** Publishes to the topic `t`; resolves when all are acknowledged. */
   publish(texts: readonly string[]): Promise<void>;
-  /** Resolves when nothing is in a buffer any more. */
+  /** Resolves when the buffers are empty. */
   drained(): Promise<void>;
   hasStatus(status: TaskStatus): Promise<void>;
   /** How many messages its queues hold. */
@@ -72,10 +72,10 @@ export interface TaskUnderTest {
   books(): Promise<Books>;
 }
 
-/** What is parked comes again after a minute; and machines may have much else to do. */
+/** A deferred record is redelivered after a minute, and machines may be busy. */
 export const PATIENCE = { timeout: 150_000, interval: 50 };
 
-/** Synthesizes tasks, each in a stack of its own. They are tried again each second, for minutes. */
+/** Synthesizes tasks, each in a stack of its own. They retry each second for five minutes. */
 export function synthesize(tasks: Readonly<Record<string, Declared>>): readonly ReadStack[] {
   const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-')) });
   for (const [name, { connector, to, ...props }] of Object.entries(tasks)) {
@@ -102,7 +102,7 @@ export interface StartOptions {
   readonly secret?: (arn: string) => Promise<string>;
 }
 
-/** Starts a task by its name in this process, until the test is over. */
+/** Starts a task by its name in this process and stops it when the test is over. */
 export async function startTask(
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
   stacks: readonly ReadStack[],
@@ -181,7 +181,7 @@ export async function startTask(
   };
 }
 
-/** Texts that differ. */
+/** Makes texts that differ from each other. */
 export function texts(count: number, bytes = 40, name = 'message'): string[] {
   return Array.from({ length: count }, (_, n) => `${name} ${n} `.padEnd(bytes, '.'));
 }

@@ -18,13 +18,13 @@ import { held, type RigOptions, redrive, shorten, startRig } from '../soak/rig.t
 import { soak } from '../soak/soak.ts';
 import { readRecords } from '../support/kinesis.ts';
 
-/** What is parked until somebody acts comes again after a minute. */
+/** A deferred record is redelivered after a minute. */
 const PATIENCE = { timeout: 100_000, interval: 50 };
 const STREAM = 'out';
 
 const everySecond = (times: number) => RetryPolicy.custom({ steps: [{ times, delay: Duration.seconds(1) }] });
 
-/** One task each, in a stack of its own; named by what it has that others have not. */
+/** One task per stack, named after the option in which it differs. */
 const TASKS: Readonly<Record<string, Partial<OutflowTaskProps>>> = {
   Patient: { retryPolicy: everySecond(30) },
   Brief: { retryPolicy: everySecond(2) },
@@ -36,7 +36,7 @@ const TASKS: Readonly<Record<string, Partial<OutflowTaskProps>>> = {
   },
 };
 
-describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { concurrent: true }, () => {
+describe.skipIf(!isInstalled(faultProxyHome))('a task under faults', { concurrent: true }, () => {
   let proxy: FaultProxy;
   let stacks: ReadStack[];
   beforeAll(async () => {
@@ -54,7 +54,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
   });
   afterAll(() => proxy?.close());
 
-  /** Starts a task by its name, its stream there unless told otherwise, and a client that publishes to it. */
+  /** Starts a task by its name, with its stream unless `hasStream` is false, and a client that publishes to it. */
   async function start(
     { onTestFinished }: TestContext,
     name: string,
@@ -75,13 +75,13 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
       publish: (texts: readonly string[], topic = 'a') =>
         Promise.all(texts.map((text) => client.publishAsync(topic, text, { qos: 1 }))),
       arrived: async () => (await readRecords(rig.kinesis, STREAM)).map(({ data }) => data.toString()),
-      /** Resolves when nothing is in a buffer any more. */
+      /** Resolves when the buffers are empty. */
       drained: () => vi.waitUntil(() => held(task.queue!) + held(task.retryQueue!) === 0, PATIENCE),
       dlqMessages: () => dlqMessagesOf(task),
     };
   }
 
-  it('retries by its policy while its sink is down, and delivers once it is up (F01)', async (test) => {
+  it('retries by its policy while its sink is down, and delivers once the sink is up (F01)', async (test) => {
     const { rig, task, publish, arrived, drained, dlqMessages } = await start(test, 'Patient');
     await rig.link.down();
     const sent = texts(50);
@@ -94,9 +94,9 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(dlqMessages()).toEqual([]);
   });
 
-  it('owes only what was not acknowledged when its sink dies amid a batch (F02)', async (test) => {
+  it('owes only unacknowledged records when its sink goes down amid a batch (F02)', async (test) => {
     const { rig, task, publish, arrived, drained, dlqMessages } = await start(test, 'OneByOne');
-    // 100 messages, four at a time, take 12 s: most of them are owed when the link goes down.
+    // 100 messages, four at a time, take 12 s, so most are owed when the link goes down.
     await rig.link.add({ type: 'latency', latencyMs: 500 });
     const sent = texts(100);
     await publish(sent);
@@ -109,12 +109,12 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     await drained();
     const all = await arrived();
     expect(new Set(all)).toEqual(new Set(sent));
-    // Of four calls under way, the answer may have been on its way back.
+    // The answers to at most four calls were lost.
     expect(all.length - sent.length).toBeLessThanOrEqual(4);
     expect(dlqMessages()).toEqual([]);
   });
 
-  it('dead-letters what it could not deliver, with all that is known of it, when its sink stays down', async (test) => {
+  it('dead-letters a message with all ten attributes when its sink stays down', async (test) => {
     const { rig, publish, drained, dlqMessages, task } = await start(test, 'Brief');
     await rig.link.down();
     await publish(['lost to the sink']);
@@ -140,7 +140,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
   });
 
   it.for(['throwsFirst', 'throwsLast', 'hangsLast'] as const)(
-    'gets messages back from a function that %s, and loses none (F15)',
+    'receives messages again after a function %s, and loses none (F15)',
     async (how, test) => {
       const { rig, publish, arrived, drained, dlqMessages } = await start(test, 'Patient');
       let crashes = 0;
@@ -156,7 +156,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     },
   );
 
-  it('parks what its time does not suffice for, which is no attempt (F16)', async (test) => {
+  it('defers records for which it has no time left, which is no attempt (F16)', async (test) => {
     const { rig, task, publish, arrived, drained, dlqMessages } = await start(test, 'OneByOne');
     await rig.link.add({ type: 'timeout', timeoutMs: 0, direction: 'upstream' });
     const sent = texts(20);
@@ -172,7 +172,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(dlqMessages()).toEqual([]);
   });
 
-  it('lets no hot key keep others waiting (F28)', async (test) => {
+  it('delivers other keys while a hot key is throttled (F28)', async (test) => {
     const hotPerCall = 1;
     const { task, publish, arrived, drained, dlqMessages } = await start(test, 'Patient', {
       before: (kinesis) => throttlingHotKey(test, kinesis, hotPerCall),
@@ -193,7 +193,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(dlqMessages()).toEqual([]);
   });
 
-  it('takes redriven dead letters as new, and a second time too (F29)', async (test) => {
+  it('treats redriven dead letters as new messages, each time (F29)', async (test) => {
     const { rig, publish, arrived, drained, dlqMessages, task } = await start(test, 'Brief');
     await rig.link.down();
     await publish(['again']);
@@ -214,7 +214,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(dlqMessages()).toEqual([]);
   });
 
-  it('keeps what its dead-letter queue refuses (F30)', async (test) => {
+  it('keeps a message that its dead-letter queue refuses (F30)', async (test) => {
     const { rig, publish, dlqMessages, task } = await start(test, 'Brief');
     await rig.link.down();
     rig.refuses = (queueUrl) => queueUrl === task.deadLetterQueue!.url;
@@ -223,7 +223,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(dlqMessages()).toEqual([]);
     expect(held(task.queue!) + held(task.retryQueue!)).toBe(1);
     expect(rig.errors.map(({ message }) => message)).toContainEqual(expect.stringContaining('dead letter not stored'));
-    // The retry queue is refused as well: then the message stays where it is.
+    // If the retry queue refuses the message too, it stays in its queue.
     rig.refuses = () => true;
     const { failed } = task.counters;
     await publish(['nowhere at all']);
@@ -231,7 +231,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(held(task.queue!) + held(task.retryQueue!)).toBe(2);
   });
 
-  it('stops, where faults are prohibited, with its cause, and goes on when enabled (F33)', async (test) => {
+  it('stops with its cause if faults are prohibited, and continues when enabled (F33)', async (test) => {
     const { rig, publish, arrived, drained, dlqMessages, task } = await start(test, 'Prohibited');
     await rig.link.down();
     await publish(['blocks']);
@@ -241,7 +241,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     await publish(texts(20));
     expect(task.queue!.counts).toMatchObject({ visible: 20 });
     expect(await arrived()).toEqual([]);
-    // It blocks until somebody acts, though its sink is well again.
+    // The task stays stopped until an operator enables it, although its sink is up.
     await task.control!.send({ kind: 'reconcile', task: task.name });
     expect(task.control!.state.status).toBe('Ready');
     await task.control!.send({ kind: 'enable', task: task.name });
@@ -251,7 +251,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect(task.control!.state.status).toBe('Running');
   });
 
-  it('pauses and resumes under traffic: nothing is lost, nothing comes twice (F34)', async (test) => {
+  it('pauses and resumes under traffic without a lost message or a duplicate (F34)', async (test) => {
     const { publish, arrived, drained, task } = await start(test, 'Patient');
     const sent: string[] = [];
     let isOver = false;
@@ -260,7 +260,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
         const text = `message ${n}`;
         sent.push(text);
         await publish([text]);
-        // A steady trickle: reading an emulated stream back costs more the longer it is.
+        // The rate is low because reading the emulated stream costs more the longer it is.
         await sleep(10);
       }
     })();
@@ -281,7 +281,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
     expect((await arrived()).sort()).toEqual([...sent, ...Array.from({ length: 5 }, (_, n) => `paused ${n}`)].sort());
   });
 
-  it('waits for a stream that is not there, with its backlog and without a dead letter, and goes on by itself', async (test) => {
+  it('keeps its backlog without dead letters while its stream is missing, and continues by itself', async (test) => {
     const { rig, publish, arrived, drained, dlqMessages, task } = await start(test, 'Brief', { hasStream: false });
     const sent = texts(40);
     await publish(sent.slice(0, 20));
@@ -298,9 +298,9 @@ describe.skipIf(!isInstalled(faultProxyHome))('a task whose world fails', { conc
   });
 });
 
-// By itself: a machine that does much else beside makes other faults than the seed.
-describe.skipIf(!isInstalled(faultProxyHome))('tasks in a world where everything fails', () => {
-  it('accounts for every message of two minutes in which faults follow each other (F40)', {
+// In sequence: on a busy machine, other faults than the seed's would occur.
+describe.skipIf(!isInstalled(faultProxyHome))('tasks under random faults', () => {
+  it('accounts for every message in two minutes of faults (F40)', {
     timeout: 8 * 60_000,
   }, async () => {
     const balances = await soak({ minutes: 2, seed: 40 });
@@ -320,7 +320,7 @@ function dlqMessagesOf({ deadLetterQueue }: RunningTask) {
   }));
 }
 
-/** The emulator throttles nobody; before it, this takes few records of the key `hot` in a call, as a busy shard would. */
+/** Throttles the key `hot` in front of the emulator, which never throttles: at most `hotPerCall` records a call. */
 async function throttlingHotKey(
   { onTestFinished }: TestContext,
   { endpointUrl }: LocalKinesis,

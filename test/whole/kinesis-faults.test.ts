@@ -12,11 +12,11 @@ import { readRecords } from '../support/kinesis.ts';
 
 const minute: DeliverContext = { remainingMs: () => 60_000 };
 
-// They wait for time-outs more than they work: one after the other they would take minutes.
-describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way', { concurrent: true }, () => {
+// These tests wait for timeouts more than they compute; in sequence they would take minutes.
+describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink behind a faulty link', { concurrent: true }, () => {
   let server: LocalKinesis;
   let proxy: FaultProxy;
-  let ways = 0;
+  let subjects = 0;
   beforeAll(async () => {
     server = await startKinesis();
     proxy = await startFaultProxy({ home: faultProxyHome });
@@ -41,7 +41,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
       const withStatus = (...wanted: string[]) => texts.filter((_, i) => wanted.includes(outcomes[i]!.status));
       const delivered = withStatus('delivered');
       const owed = withStatus('retry', 'unsent');
-      // A fault of the way is nobody’s fault: not the message’s, and none that stops the task.
+      // A fault of the network neither dead-letters a message nor stops the task.
       expect(delivered.length + owed.length).toBe(texts.length);
       expect(missing(delivered, await arrived())).toEqual([]);
       const reasons = outcomes.flatMap((outcome) => (outcome.status === 'retry' ? [outcome.error.message] : []));
@@ -51,10 +51,10 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
     return {
       link,
       arrived,
-      /** Texts that nobody had before. */
+      /** Makes texts that differ from all others. */
       texts: (count: number, bytes = 40) => Array.from({ length: count }, () => `${made++}:`.padEnd(bytes, '.')),
       deliver,
-      /** Delivers what is owed; then all there was is in the stream, and nothing else. */
+      /** Delivers the owed texts; then the stream holds all texts and no other. */
       async settle(texts: readonly string[], owed: readonly string[]) {
         expect((await deliver(owed)).owed).toEqual([]);
         expect(new Set(await arrived())).toEqual(new Set(texts));
@@ -62,19 +62,19 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
       async close() {
         await sink.close();
         await link.remove();
-        // The emulator has ten shards and no more.
+        // The emulator's limit is ten shards.
         await server.client.send(new DeleteStreamCommand({ StreamName: stream }));
       },
     };
   };
 
-  /** Uses a sink with a way and a stream of its own. What it says is checked against what the stream holds. */
-  const withWay = async (over: object, use: (way: Awaited<ReturnType<typeof open>>) => Promise<void>) => {
-    const way = await open(`stream-${++ways}`, over);
+  /** Tests a sink with a link and a stream of its own. Outcomes are checked against the stream. */
+  const withSink = async (over: object, use: (subject: Awaited<ReturnType<typeof open>>) => Promise<void>) => {
+    const subject = await open(`stream-${++subjects}`, over);
     try {
-      await use(way);
+      await use(subject);
     } finally {
-      await way.close();
+      await subject.close();
     }
   };
 
@@ -92,92 +92,92 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
     ],
   ];
   it.each(slow)('ends before the deadline when Kinesis %s (F03, F04)', (_, toxics) =>
-    withWay({}, async (way) => {
-      for (const toxic of toxics) await way.link.add(toxic);
-      const texts = way.texts(500, 400);
+    withSink({}, async (subject) => {
+      for (const toxic of toxics) await subject.link.add(toxic);
+      const texts = subject.texts(500, 400);
       const context = deadlineIn(30_000);
-      const { owed, reasons } = await way.deliver(texts, context);
+      const { owed, reasons } = await subject.deliver(texts, context);
       expect(context.remainingMs()).toBeGreaterThan(0);
       expect(owed).toEqual(texts);
       expect(reasons).toEqual(texts.map(() => expect.stringMatching(/requestTimeout|AbortError/)));
-      await way.link.clear();
-      await way.settle(texts, owed);
+      await subject.link.clear();
+      await subject.settle(texts, owed);
     }),
   );
 
-  it('starts nothing that could not end before the deadline (F04)', () =>
-    withWay({ maxRecords: 1 }, async (way) => {
-      await way.link.add({ type: 'timeout', timeoutMs: 0, direction: 'upstream' });
-      const texts = way.texts(8);
-      const { owed, reasons } = await way.deliver(texts, deadlineIn(30_000));
+  it('starts no call that could pass the deadline (F04)', () =>
+    withSink({ maxRecords: 1 }, async (subject) => {
+      await subject.link.add({ type: 'timeout', timeoutMs: 0, direction: 'upstream' });
+      const texts = subject.texts(8);
+      const { owed, reasons } = await subject.deliver(texts, deadlineIn(30_000));
       expect(owed).toEqual(texts);
       expect(reasons).toHaveLength(4);
     }));
 
-  it('is patient while Kinesis is merely slow (F03)', () =>
-    withWay({}, async (way) => {
-      await way.link.add({ type: 'latency', latencyMs: 1_000, jitterMs: 500 });
-      await way.link.add({ type: 'bandwidth', kilobytesPerSecond: 100, direction: 'upstream' });
-      const texts = way.texts(300, 400);
-      expect((await way.deliver(texts)).owed).toEqual([]);
-      expect((await way.arrived()).sort()).toEqual([...texts].sort());
+  it('waits while Kinesis is slow (F03)', () =>
+    withSink({}, async (subject) => {
+      await subject.link.add({ type: 'latency', latencyMs: 1_000, jitterMs: 500 });
+      await subject.link.add({ type: 'bandwidth', kilobytesPerSecond: 100, direction: 'upstream' });
+      const texts = subject.texts(300, 400);
+      expect((await subject.deliver(texts)).owed).toEqual([]);
+      expect((await subject.arrived()).sort()).toEqual([...texts].sort());
     }));
 
-  it('delivers once Kinesis is up, which it was not at first (F01)', () =>
-    withWay({}, async (way) => {
-      await way.link.down();
-      const texts = way.texts(20);
-      const { owed, reasons } = await way.deliver(texts);
+  it('delivers once Kinesis is up, which was down at first (F01)', () =>
+    withSink({}, async (subject) => {
+      await subject.link.down();
+      const texts = subject.texts(20);
+      const { owed, reasons } = await subject.deliver(texts);
       expect(owed).toEqual(texts);
       expect(reasons[0]).toContain('ECONNREFUSED');
-      await way.link.up();
-      expect((await way.deliver(owed)).owed).toEqual([]);
-      expect((await way.arrived()).sort()).toEqual([...texts].sort());
+      await subject.link.up();
+      expect((await subject.deliver(owed)).owed).toEqual([]);
+      expect((await subject.arrived()).sort()).toEqual([...texts].sort());
     }));
 
-  it('owes just what was not acknowledged when Kinesis dies in the middle of a batch (F02)', () =>
-    withWay({ maxRecords: 12 }, async (way) => {
-      await way.link.add({ type: 'latency', latencyMs: 500 });
-      const texts = way.texts(1_200);
-      // The sink asks before each call. Four calls are under way at once: at the ninth, at least five have ended.
+  it('owes only unacknowledged records when Kinesis goes down amid a batch (F02)', () =>
+    withSink({ maxRecords: 12 }, async (subject) => {
+      await subject.link.add({ type: 'latency', latencyMs: 500 });
+      const texts = subject.texts(1_200);
+      // The sink reads the time before each call, and has four calls in flight: at the ninth, at least five have ended.
       let calls = 0;
       let goingDown: Promise<void> | undefined;
       const remainingMs = () => {
-        if (++calls === 9) goingDown = way.link.down();
+        if (++calls === 9) goingDown = subject.link.down();
         return 60_000;
       };
-      const { delivered, owed } = await way.deliver(texts, { remainingMs });
+      const { delivered, owed } = await subject.deliver(texts, { remainingMs });
       await goingDown;
       expect(delivered.length).toBeGreaterThan(0);
       expect(owed.length).toBeGreaterThan(0);
-      await way.link.clear();
-      await way.link.up();
-      await way.settle(texts, owed);
-      const again = repeated(await way.arrived());
+      await subject.link.clear();
+      await subject.link.up();
+      await subject.settle(texts, owed);
+      const again = repeated(await subject.arrived());
       expect(missing(again, owed)).toEqual([]);
       expect(again.length).toBeLessThanOrEqual(4 * 12);
     }));
 
-  it('connects again within one batch when its connections have died (F05)', () =>
-    withWay({}, async (way) => {
-      const before = way.texts(20);
-      expect((await way.deliver(before)).owed).toEqual([]);
-      await way.link.down();
-      await way.link.up();
-      const after = way.texts(20);
-      expect((await way.deliver(after)).owed).toEqual([]);
-      expect((await way.arrived()).sort()).toEqual([...before, ...after].sort());
+  it('reconnects within one batch after its connections were closed (F05)', () =>
+    withSink({}, async (subject) => {
+      const before = subject.texts(20);
+      expect((await subject.deliver(before)).owed).toEqual([]);
+      await subject.link.down();
+      await subject.link.up();
+      const after = subject.texts(20);
+      expect((await subject.deliver(after)).owed).toEqual([]);
+      expect((await subject.arrived()).sort()).toEqual([...before, ...after].sort());
     }));
 
-  it.each(['upstream', 'downstream'] as const)('owes what resets %s keep from it (F05, F07)', (direction) =>
-    withWay({}, async (way) => {
-      await way.link.add({ type: 'reset_peer', timeoutMs: 0, direction });
-      const texts = way.texts(20);
-      const { owed, reasons } = await way.deliver(texts);
+  it.each(['upstream', 'downstream'] as const)('owes what resets %s have stopped (F05, F07)', (direction) =>
+    withSink({}, async (subject) => {
+      await subject.link.add({ type: 'reset_peer', timeoutMs: 0, direction });
+      const texts = subject.texts(20);
+      const { owed, reasons } = await subject.deliver(texts);
       expect(owed).toEqual(texts);
       expect(reasons[0]).toContain('ECONNRESET');
-      await way.link.clear();
-      await way.settle(texts, owed);
+      await subject.link.clear();
+      await subject.settle(texts, owed);
     }),
   );
 
@@ -185,17 +185,17 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
     { type: 'slicer', averageBytes: 50, variationBytes: 25, delayUs: 100 },
     { type: 'slicer', averageBytes: 50, variationBytes: 25, delayUs: 100, direction: 'upstream' },
     { type: 'slow_close', delayMs: 1_000 },
-  ])('does not mind %o (F05)', (toxic) =>
-    withWay({ maxRecords: 100 }, async (way) => {
-      await way.link.add(toxic);
-      const texts = way.texts(400);
-      expect((await way.deliver(texts)).owed).toEqual([]);
-      expect((await way.arrived()).sort()).toEqual([...texts].sort());
+  ])('tolerates %o (F05)', (toxic) =>
+    withSink({ maxRecords: 100 }, async (subject) => {
+      await subject.link.add(toxic);
+      const texts = subject.texts(400);
+      expect((await subject.deliver(texts)).owed).toEqual([]);
+      expect((await subject.arrived()).sort()).toEqual([...texts].sort());
     }),
   );
 
-  it('loses nothing and blames no message, wherever a connection is cut (F05)', () =>
-    withWay({ maxRecords: 10 }, async (way) => {
+  it('loses no record and blames none, wherever a connection is cut (F05)', () =>
+    withSink({ maxRecords: 10 }, async (subject) => {
       const place = fc.record({
         bytes: fc.integer({ min: 0, max: 4_000 }),
         direction: fc.constantFrom('upstream' as const, 'downstream' as const),
@@ -203,22 +203,22 @@ describe.skipIf(!isInstalled(faultProxyHome))('the Kinesis sink on a broken way'
       const sent: string[] = [];
       await fc.assert(
         fc.asyncProperty(place, async (cut) => {
-          const texts = way.texts(30);
+          const texts = subject.texts(30);
           sent.push(...texts);
-          await way.link.add({ type: 'limit_data', ...cut });
-          const { owed } = await way.deliver(texts);
-          await way.link.clear();
-          await way.settle(sent, owed);
+          await subject.link.add({ type: 'limit_data', ...cut });
+          const { owed } = await subject.deliver(texts);
+          await subject.link.clear();
+          await subject.settle(sent, owed);
         }),
         { numRuns: 10 },
       );
     }));
 });
 
-/** Which texts are not among those. */
+/** Texts that are not among the others. */
 function missing(texts: readonly string[], among: readonly string[]): string[] {
-  const there = new Set(among);
-  return texts.filter((text) => !there.has(text));
+  const present = new Set(among);
+  return texts.filter((text) => !present.has(text));
 }
 
 function repeated(texts: readonly string[]): string[] {

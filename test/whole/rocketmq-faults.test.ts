@@ -6,22 +6,22 @@ import { faultProxyHome, isInstalled as hasFaultProxy } from '../../localstack/s
 import { type FaultProxy, startFaultProxy, type Toxic } from '../../localstack/servers/fault-proxy/start.ts';
 import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { openLinks, type RocketMqLinks } from '../support/rocketmq-links.ts';
 import { balanced, type Declared, PATIENCE, startTask, synthesize, texts } from '../support/rocketmq-task.ts';
-import { openWay, type RocketMqWay } from '../support/rocketmq-way.ts';
 
 const START_TIMEOUT_MS = 180_000;
 const MAX_MESSAGE_BYTES = 65_536;
 const ONE_BY_ONE = { batchSize: 1 };
 
-/** Each has a topic of its name, and a way of its own. */
-const ON_THE_WAY: Readonly<Record<string, Pick<Declared, 'to'>>> = {
+/** Tasks whose links get faults. Each has a topic of its name and links of its own. */
+const LINKED: Readonly<Record<string, Pick<Declared, 'to'>>> = {
   Away: {},
   Dies: { to: { batchSize: 10, produce: 'async', inflightWindow: 4 } },
   Late: { to: ONE_BY_ONE },
   Narrow: { to: ONE_BY_ONE },
   Mute: { to: ONE_BY_ONE },
   MuteAmid: { to: ONE_BY_ONE },
-  MuteGuide: { to: ONE_BY_ONE },
+  MuteNameServer: { to: ONE_BY_ONE },
   Slow: {},
   Again: {},
   ResetUp: {},
@@ -37,7 +37,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
     let mq: RocketMq;
     let proxy: FaultProxy;
     let stacks: readonly ReadStack[];
-    const ways = new Map<string, RocketMqWay>();
+    const linksOf = new Map<string, RocketMqLinks>();
 
     beforeAll(async () => {
       proxy = await startFaultProxy({ home: faultProxyHome });
@@ -45,7 +45,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
       mq = await startRocketMq({
         home,
         version,
-        topics: [...Object.keys(ON_THE_WAY), ...others].map((name) => ({ name })),
+        topics: [...Object.keys(LINKED), ...others].map((name) => ({ name })),
         brokerSettings: { maxMessageSize: MAX_MESSAGE_BYTES },
       });
       const plain = (...nameServers: string[]) => ({ nameServers, tls: false });
@@ -65,54 +65,54 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         Names: { connector: () => plain('nowhere.invalid:9876', '127.0.0.1:1', mq.nameServer) },
         Plain: { connector: () => ({ nameServers: [mq.nameServer] }) },
       };
-      for (const [name, declared] of Object.entries(ON_THE_WAY)) {
-        const way = await openWay(proxy, mq);
-        ways.set(name, way);
-        tasks[name] = { ...declared, connector: () => plain(way.nameServer.address) };
+      for (const [name, declared] of Object.entries(LINKED)) {
+        const links = await openLinks(proxy, mq);
+        linksOf.set(name, links);
+        tasks[name] = { ...declared, connector: () => plain(links.nameServer.address) };
       }
       stacks = synthesize(tasks);
     }, START_TIMEOUT_MS);
     afterAll(async () => {
-      for (const way of ways.values()) await way.remove();
+      for (const links of linksOf.values()) await links.remove();
       await proxy?.close();
       await mq?.close();
     });
 
     const start = async (test: TestContext, name: string, topic = name) => ({
       ...(await startTask(test, stacks, name, { mq, topic })),
-      way: ways.get(name)!,
+      links: linksOf.get(name)!,
     });
 
-    // They wait for time-outs more than they work.
-    describe('on the way to it', { concurrent: true }, () => {
-      it('delivers once it is there, which it was not at first (F01)', async (test) => {
-        const { way, task, reasons, publish, drained, books } = await start(test, 'Away');
-        await way.down();
+    // These tests wait for timeouts more than they compute.
+    describe('by its network', { concurrent: true }, () => {
+      it('delivers once RocketMQ is up, which was down at first (F01)', async (test) => {
+        const { links, task, reasons, publish, drained, books } = await start(test, 'Away');
+        await links.down();
         await publish(texts(50));
         await vi.waitUntil(() => task.counters.retried >= 2 * 50, PATIENCE);
         expect([...reasons].join()).toContain('ECONNREFUSED');
         expect((await books()).delivered).toBe(0);
-        await way.up();
+        await links.up();
         await drained();
         expect(await books()).toEqual(balanced(50, { duplicates: 0 }));
       });
 
-      it('owes only what was not acknowledged when the way to the broker ends amid batches (F02)', async (test) => {
-        const { way, task, publish, drained, books } = await start(test, 'Dies');
-        await way.broker.add({ type: 'latency', latencyMs: 500 });
+      it('owes only unacknowledged messages when the broker goes down amid batches (F02)', async (test) => {
+        const { links, task, publish, drained, books } = await start(test, 'Dies');
+        await links.broker.add({ type: 'latency', latencyMs: 500 });
         await publish(texts(300));
         await vi.waitUntil(() => task.counters.outgoing > 0, PATIENCE);
-        await way.broker.down();
+        await links.broker.down();
         await vi.waitUntil(() => task.counters.retried > 0, PATIENCE);
-        await way.mend();
+        await links.repair();
         await drained();
         const found = await books();
         expect(found).toEqual(balanced(300));
-        // Of four batches of ten under way, the answers may have been on their way back.
+        // The answers to at most four batches of ten were lost.
         expect(found.duplicates).toBeLessThanOrEqual(4 * 10);
       });
 
-      const slow: [string, string, keyof Pick<RocketMqWay, 'nameServer' | 'broker'>, Toxic[]][] = [
+      const slow: [string, string, 'nameServer' | 'broker', Toxic[]][] = [
         ['a broker that answers too late', 'Late', 'broker', [{ type: 'latency', latencyMs: 10_000 }]],
         [
           'a broker that takes too little at a time',
@@ -130,25 +130,28 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
             { type: 'slow_close', delayMs: 600_000 },
           ],
         ],
-        ['a name server that hangs', 'MuteGuide', 'nameServer', [{ type: 'timeout', timeoutMs: 0 }]],
+        ['a name server that hangs', 'MuteNameServer', 'nameServer', [{ type: 'timeout', timeoutMs: 0 }]],
       ];
-      it.for(slow)('ends before its deadline with %s, and says so of each message (F03, F04)', async (given, test) => {
-        const [, name, side, toxics] = given;
-        const { way, task, errors, reasons, publish, drained, books } = await start(test, name);
-        for (const toxic of toxics) await way[side].add(toxic);
-        await publish(texts(40, 8_000));
-        await vi.waitUntil(() => task.counters.retried > 0 && task.counters.parked > 0, PATIENCE);
-        expect([...reasons].some((reason) => reason.includes('no answer in time'))).toBe(true);
-        await way.mend();
-        await drained();
-        // An invocation that ran out of time would be among them.
-        expect(errors).toEqual([]);
-        expect(await books()).toEqual(balanced(40));
-      });
+      it.for(slow)(
+        'ends before its deadline with %s, and gives each message that reason (F03, F04)',
+        async (given, test) => {
+          const [, name, side, toxics] = given;
+          const { links, task, errors, reasons, publish, drained, books } = await start(test, name);
+          for (const toxic of toxics) await links[side].add(toxic);
+          await publish(texts(40, 8_000));
+          await vi.waitUntil(() => task.counters.retried > 0 && task.counters.parked > 0, PATIENCE);
+          expect([...reasons].some((reason) => reason.includes('no answer in time'))).toBe(true);
+          await links.repair();
+          await drained();
+          // An invocation that timed out would be an error.
+          expect(errors).toEqual([]);
+          expect(await books()).toEqual(balanced(40));
+        },
+      );
 
-      it('is patient while it is merely slow (F03)', async (test) => {
-        const { way, task, publish, drained, books } = await start(test, 'Slow');
-        for (const link of [way.nameServer, way.broker]) {
+      it('waits for slow answers (F03)', async (test) => {
+        const { links, task, publish, drained, books } = await start(test, 'Slow');
+        for (const link of [links.nameServer, links.broker]) {
           await link.add({ type: 'latency', latencyMs: 300, jitterMs: 200 });
           await link.add({ type: 'bandwidth', kilobytesPerSecond: 100, direction: 'upstream' });
         }
@@ -158,12 +161,12 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         expect(await books()).toEqual(balanced(100, { duplicates: 0 }));
       });
 
-      it('connects again within one batch when its connections have died (F05)', async (test) => {
-        const { way, task, publish, drained, books } = await start(test, 'Again');
+      it('reconnects within one batch after its connections were closed (F05)', async (test) => {
+        const { links, task, publish, drained, books } = await start(test, 'Again');
         await publish(texts(20, 40, 'before'));
         await drained();
-        await way.down();
-        await way.up();
+        await links.down();
+        await links.up();
         await publish(texts(20, 40, 'after'));
         await drained();
         expect(task.counters.retried).toBe(0);
@@ -173,21 +176,21 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
       it.for([
         ['upstream', 'ResetUp'],
         ['downstream', 'ResetDown'],
-      ] as const)('owes what resets %s keep from it (F05)', async ([direction, name], test) => {
-        const { way, task, reasons, publish, drained, books } = await start(test, name);
-        await way.broker.add({ type: 'reset_peer', timeoutMs: 0, direction });
+      ] as const)('owes what resets %s have stopped (F05)', async ([direction, name], test) => {
+        const { links, task, reasons, publish, drained, books } = await start(test, name);
+        await links.broker.add({ type: 'reset_peer', timeoutMs: 0, direction });
         await publish(texts(30));
         await vi.waitUntil(() => task.counters.retried >= 30, PATIENCE);
         expect([...reasons].join()).toMatch(/ECONNRESET|connection lost/);
-        await way.mend();
+        await links.repair();
         await drained();
         expect(await books()).toEqual(balanced(30));
       });
 
-      it('does not mind pieces, nor ends that come late (F05)', async (test) => {
-        const { way, task, publish, drained, books } = await start(test, 'Sliced');
+      it('tolerates sliced data and slow closes (F05)', async (test) => {
+        const { links, task, publish, drained, books } = await start(test, 'Sliced');
         const slicer: Toxic = { type: 'slicer', averageBytes: 30, variationBytes: 20, delayUs: 100 };
-        for (const link of [way.nameServer, way.broker]) {
+        for (const link of [links.nameServer, links.broker]) {
           await link.add(slicer);
           await link.add({ ...slicer, direction: 'upstream' });
           await link.add({ type: 'slow_close', delayMs: 1_000 });
@@ -198,8 +201,8 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         expect(await books()).toEqual(balanced(100, { duplicates: 0 }));
       });
 
-      it('loses nothing and blames no message, wherever connections are cut (F05)', async (test) => {
-        const { way, task, publish, drained, books } = await start(test, 'Cut');
+      it('loses no message and blames none, wherever connections are cut (F05)', async (test) => {
+        const { links, task, publish, drained, books } = await start(test, 'Cut');
         const place = fc.record({
           side: fc.constantFrom('nameServer' as const, 'broker' as const),
           bytes: fc.integer({ min: 0, max: 2_000 }),
@@ -208,13 +211,13 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         let published = 0;
         await fc.assert(
           fc.asyncProperty(place, async ({ side, ...cut }) => {
-            await way[side].add({ type: 'limit_data', ...cut });
+            await links[side].add({ type: 'limit_data', ...cut });
             const { outgoing, retried } = task.counters;
             await publish(texts(30, 100, `after ${published}`));
             published += 30;
             const tried = () => task.counters.outgoing + task.counters.retried - outgoing - retried;
             await vi.waitUntil(() => tried() >= 30, PATIENCE);
-            await way.mend();
+            await links.repair();
             await drained();
             expect(await books()).toEqual(balanced(published));
           }),
@@ -222,7 +225,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         );
       });
 
-      it('takes the next name server when one has no address, and another no life (F26)', async (test) => {
+      it('uses the next name server if one has no address and another is down (F26)', async (test) => {
         const { task, publish, drained, books } = await start(test, 'Names');
         await publish(texts(30));
         await drained();
@@ -230,7 +233,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         expect(await books()).toEqual(balanced(30, { duplicates: 0 }));
       });
 
-      it('dead-letters what the broker finds too large, and nothing else (F09)', async (test) => {
+      it('dead-letters a message that is too large for the broker, and no other (F09)', async (test) => {
         const { publish, drained, books } = await start(test, 'Large');
         const sizes = [-1, 0, 1].map((over) => texts(1, MAX_MESSAGE_BYTES + over, `size ${over}`)[0]!);
         await publish([...texts(40), ...sizes]);
@@ -240,7 +243,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         );
       });
 
-      it('dead-letters what renders to something illegal, without a word of it, and nothing else (F13)', async (test) => {
+      it('dead-letters illegal targets without their values in the error, and no other message (F13)', async (test) => {
         const { task, publish, drained, books } = await start(test, 'Illegal');
         const illegal: [code: string, over: object][] = [
           ['INVALID_TARGET', { to: 'canary/#' }],
@@ -260,12 +263,16 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
         await publish([...Object.keys(deadLetters), ...sound]);
         await drained();
         expect(await books()).toEqual(balanced(19, { delivered: 10, deadLetters, duplicates: 0 }));
-        const told = task.deadLetterQueue!.peek().map(({ attributes }) => attributes!['ERROR_MESSAGE']!.stringValue!);
-        // A topic that might exist is named: the reader of the dead letter may have to create it.
-        expect(told.filter((message) => message.includes('canary'))).toEqual([expect.stringContaining('topic canary')]);
+        const messages = task
+          .deadLetterQueue!.peek()
+          .map(({ attributes }) => attributes!['ERROR_MESSAGE']!.stringValue!);
+        // A topic that could exist is named: an operator may have to create it.
+        expect(messages.filter((message) => message.includes('canary'))).toEqual([
+          expect.stringContaining('topic canary'),
+        ]);
       });
 
-      it('fails closed at a port that does not speak TLS (F23, S16)', async (test) => {
+      it('fails closed at a port without TLS (F23, S16)', async (test) => {
         const { task, publish, hasStatus, books } = await start(test, 'Plain');
         await publish(texts(20));
         await hasStatus('Start Failed');
@@ -274,7 +281,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
       });
     });
 
-    it('loses nothing when the broker is killed amid batches, and the name server after it (F02, F19)', async (test) => {
+    it('loses no message when the broker and then the name server are killed amid batches (F02, F19)', async (test) => {
       const { task, publish, drained, books } = await start(test, 'Restarts');
       let n = 0;
       let isOver = false;

@@ -5,59 +5,62 @@ import { encodeHead, frameReader } from '../../lambdas/deliver/rocketmq/remoting
 import type { FaultProxy, Link } from '../../localstack/servers/fault-proxy/start.ts';
 import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';
 
-/** The way to a RocketMQ: links to its name server and to its broker, both of which can be broken. */
-export interface RocketMqWay {
+/** Links to a RocketMQ name server and to its broker, on which faults can be put. */
+export interface RocketMqLinks {
   readonly nameServer: Link;
   readonly broker: Link;
-  /** Both servers are away. */
+  /** Takes both links down. */
   down(): Promise<void>;
+  /** Takes both links up. */
   up(): Promise<void>;
   /** Closes all connections, removes all faults, and accepts connections again. */
-  mend(): Promise<void>;
+  repair(): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** Opens a way of its own to servers without TLS. Nothing is broken yet. */
-export async function openWay(proxy: FaultProxy, mq: Pick<RocketMq, 'nameServer' | 'broker'>): Promise<RocketMqWay> {
+/** Opens links without faults to servers without TLS. The link to the name server answers with the address of the broker's link. */
+export async function openLinks(
+  proxy: FaultProxy,
+  mq: Pick<RocketMq, 'nameServer' | 'broker'>,
+): Promise<RocketMqLinks> {
   const broker = await proxy.link({ upstream: mq.broker });
-  const guide = await startGuide(mq.nameServer, mq.broker, broker.address);
-  const nameServer = await proxy.link({ upstream: guide.address });
+  const rewriter = await startRewriter(mq.nameServer, mq.broker, broker.address);
+  const nameServer = await proxy.link({ upstream: rewriter.address });
   const both = [nameServer, broker];
   const each = async (act: (link: Link) => Promise<void>) => {
     await Promise.all(both.map(act));
   };
-  const way: RocketMqWay = {
+  return {
     nameServer,
     broker,
     down: () => each((link) => link.down()),
     up: () => each((link) => link.up()),
-    mend: () =>
+    repair: () =>
       each(async (link) => {
         await link.clear();
         await link.up();
       }),
     async remove() {
       await each((link) => link.remove());
-      await guide.close();
+      await rewriter.close();
     },
   };
-  return way;
 }
 
-/** Stands before a name server, and names another address for the broker. */
-async function startGuide(nameServer: string, broker: string, instead: string) {
+/** Forwards to a name server and replaces the broker's address in its answers. */
+async function startRewriter(nameServer: string, broker: string, replacement: string) {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = createConnection(parseAddress(nameServer)!);
     const frames = frameReader(({ header, body }) => {
-      const told = Buffer.from(body.toString('utf8').replaceAll(broker, instead));
-      client.write(Buffer.concat([encodeHead(header.toString('utf8'), told.length), told]));
+      const rewritten = Buffer.from(body.toString('utf8').replaceAll(broker, replacement));
+      client.write(Buffer.concat([encodeHead(header.toString('utf8'), rewritten.length), rewritten]));
     });
     client.pipe(upstream);
     upstream.on('data', (chunk) => frames.push(chunk));
     for (const socket of [client, upstream]) {
       sockets.add(socket);
-      // Either end takes the other along, as a name server would.
+      // When one end closes, so does the other, as with a direct connection.
       socket.on('error', () => {});
       socket.on('close', () => {
         sockets.delete(socket);
