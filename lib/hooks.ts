@@ -4,7 +4,7 @@ import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { PublisherDefaults } from '../lambdas/core/event.ts';
 import { CLIENT_EVENT_TYPES, DELIVERED, PUBLISH } from '../lambdas/core/event-type.ts';
 import type { RocketMqConnector } from './connector/rocketmq-connector.ts';
-import { RocketMqSink, type RocketMqSinkProps } from './deliver/rocketmq-sink.ts';
+import { type RocketMqRouteOptions, RocketMqSink, type RocketMqSinkProps } from './deliver/rocketmq-sink.ts';
 import type { Route } from './route.ts';
 import { switchOn } from './source/delivered-log.ts';
 import type { FilteredHook, HookEvent, Hooks } from './source/hook-events.ts';
@@ -52,7 +52,7 @@ export interface RocketMqHooksProps
  *
  * @throws InvalidOptionError at synth for a hook that would never fire, such as `message.acked`.
  */
-export class RocketMqHooks extends OutflowTask {
+export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
   constructor(scope: Construct, id: string, props: RocketMqHooksProps) {
     const { connector, hooks, encodePayloadType, node, defaults, deliveredLog, ...rest } = props;
     const { batchSize, produce, inflightWindow, syncTimeout, refreshTopicRouteInterval, autoCreateTopics, ...task } =
@@ -76,7 +76,7 @@ export class RocketMqHooks extends OutflowTask {
   }
 }
 
-type HookRoute = Route & { readonly sink: { readonly topic: string } };
+type HookRoute = Route<RocketMqRouteOptions & { readonly topic: string }>;
 
 const KINDS = {
   'client.connected': CLIENT_EVENT_TYPES.connected,

@@ -1,3 +1,10 @@
+export type {
+  EventPattern,
+  FieldConditions,
+  FieldPatterns,
+  PatternOperator,
+} from '../lambdas/core/pattern/event-pattern.ts';
+export type { TransformStep } from '../lambdas/core/spec.ts';
 export type { BatchPush } from './buffer/batch-push.ts';
 export type { BufferBinding, BufferConfig, IBuffer } from './buffer/buffer.ts';
 export type { FunctionWrite, Inlet, RuleWrite } from './buffer/inlet.ts';
@@ -5,10 +12,11 @@ export { NoBuffer, type NoBufferProps } from './buffer/no-buffer.ts';
 export { QueueBuffer, type QueueBufferProps } from './buffer/queue-buffer.ts';
 export { StreamBuffer, type StreamBufferProps } from './buffer/stream-buffer.ts';
 export { RocketMqConnector, type RocketMqConnectorProps } from './connector/rocketmq-connector.ts';
-export { KinesisSink, type KinesisSinkProps } from './deliver/kinesis-sink.ts';
+export { type KinesisRouteOptions, KinesisSink, type KinesisSinkProps } from './deliver/kinesis-sink.ts';
 export {
   RocketMqMapping,
   type RocketMqMessageProps,
+  type RocketMqRouteOptions,
   RocketMqSink,
   type RocketMqSinkProps,
 } from './deliver/rocketmq-sink.ts';

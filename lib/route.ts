@@ -1,7 +1,9 @@
-/** Where records of a task go, if not all of them to one place. */
-export interface RouteOptions {
-  /** In their order; each has the options of the sink that are others on it. */
-  readonly routes: readonly Route[];
+import type { EventPattern } from '../lambdas/core/pattern/event-pattern.ts';
+
+/** Where the records of a task go, if not all of them to the sink's target. */
+export interface RouteOptions<Overrides extends object = object> {
+  /** At least one, in the order in which they are tried. */
+  readonly routes: readonly Route<Overrides>[];
   /**
    * Whether a record takes the first route that matches it, or every one.
    *
@@ -9,26 +11,22 @@ export interface RouteOptions {
    */
   readonly match?: 'first' | 'all';
   /**
-   * What becomes of a record that no route matches: it goes to the dead-letter queue with the code NO_ROUTE, or is dropped
-   * and counted as filtered.
+   * What happens to a record that no route matches: it goes to the dead-letter queue with the code NO_ROUTE, or it is dropped and
+   * counted as filtered.
    *
    * @default 'deadLetter'
    */
   readonly otherwise?: 'deadLetter' | 'drop';
 }
 
-/** A way to the sink. It takes what each of its conditions matches; without any, everything. */
-export interface Route {
+/** Overrides of the sink's options, for the records that match every condition given; without a condition, for every record. */
+export interface Route<Overrides extends object = object> {
   /** Type of the event, such as `mqtt.client.connected`. */
   readonly kind?: string;
-  /** What the topic has to match; of a subscription, the topic filter, as if it were a topic. */
+  /** MQTT topic filter that the topic matches; of a subscription, that its topic filter matches as if it were a topic. */
   readonly topicFilter?: string;
-  /** EventBridge event pattern over the event. */
-  readonly filter?: object;
-  /**
-   * Options of the sink by their names in its props, such as `{ topic: 'Alarms', tag: 'hot' }`: those that are each message's
-   * own. Of Kinesis `stream` (a name, or an IStream), `partitionKey`, `explicitHashKey`, `payload`; of RocketMQ `topic`,
-   * `payload`, `key`, `tag`, `properties`, `messageGroup`, `delayLevel`, `deliverAt`.
-   */
-  readonly sink: Readonly<Record<string, unknown>>;
+  /** EventBridge event pattern that the event matches. */
+  readonly filter?: EventPattern;
+  /** Options of the sink that apply to single messages, such as `{ topic: 'Alarms', tag: 'hot' }`, by their names in its props. */
+  readonly sink: Overrides;
 }

@@ -4,6 +4,7 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
+import type { EventPattern } from '../lambdas/core/pattern/event-pattern.ts';
 import type { TransformStep } from '../lambdas/core/spec.ts';
 import type { MissingVariable } from '../lambdas/core/template/template.ts';
 import type { BatchPush } from './buffer/batch-push.ts';
@@ -15,11 +16,12 @@ import type { RouteOptions } from './route.ts';
 import type { ISource } from './source/source.ts';
 import { insteadOf } from './unknown-option.ts';
 
-export interface OutflowTaskProps {
+/** @typeParam Overrides Options of the sink that a route can override; inferred from the sink. */
+export interface OutflowTaskProps<Overrides extends object = object> {
   /** Where messages come from. */
   readonly source: ISource;
   /** Where they are delivered. */
-  readonly sink: ISink;
+  readonly sink: ISink<Overrides>;
   /**
    * What keeps them in between.
    *
@@ -38,7 +40,7 @@ export interface OutflowTaskProps {
    *
    * @default - every message passes
    */
-  readonly filter?: object;
+  readonly filter?: EventPattern;
   /**
    * Steps that a record takes after the filter, in order. A step is an object of one key: `{ filter: <event pattern> }`
    * drops the records that the pattern does not match.
@@ -51,7 +53,7 @@ export interface OutflowTaskProps {
    *
    * @default - all of them go where the sink says
    */
-  readonly route?: RouteOptions;
+  readonly route?: RouteOptions<NoInfer<Overrides>>;
   /**
    * What a template placeholder without a value does: refuse the message (to the dead-letter queue), write nothing, or write
    * the word `undefined` (row E17).

@@ -35,9 +35,10 @@ import { addWorker, WORKER_TIMEOUT } from './worker.ts';
 /**
  * Forwards MQTT messages from a source to a sink. ApsaraMQ for MQTT calls it an outflow task, EMQX a rule with a data bridge.
  *
+ * @typeParam Overrides Options of the sink that a route can override; inferred from the sink.
  * @throws InvalidOptionError at synth for options that could not work once deployed.
  */
-export class OutflowTask extends Construct {
+export class OutflowTask<Overrides extends object = object> extends Construct {
   /** Name of the task in metrics, alarms, dead letters and the `outflow` command. */
   readonly taskName: string;
   /** Topic rules of the source, in the order of its filters. */
@@ -52,7 +53,7 @@ export class OutflowTask extends Construct {
   readonly alarms: readonly Alarm[];
   readonly #operated: OperatedParts;
 
-  constructor(scope: Construct, id: string, props: OutflowTaskProps) {
+  constructor(scope: Construct, id: string, props: OutflowTaskProps<Overrides>) {
     super(scope, id);
     refuseUnknown(id, props);
     refuseIdle(id, props);

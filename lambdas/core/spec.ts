@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { InvalidPatternError, InvalidTemplateError } from './errors.ts';
 import { objectOf } from './object-schema.ts';
 import { parseOptions } from './options.ts';
+import type { EventPattern } from './pattern/event-pattern.ts';
 import { compilePattern } from './pattern/pattern.ts';
 import { retryPolicy } from './retry.ts';
 import { parseTemplate } from './template/parse.ts';
@@ -33,7 +34,7 @@ const topicFilter = z
   });
 
 // Not zod's `record`, which drops a key named `__proto__`, and the condition with it.
-const pattern = (z.unknown() as z.ZodType<Readonly<Record<string, unknown>>>)
+const pattern = (z.unknown() as z.ZodType<EventPattern>)
   .check((context) => {
     const { value } = context;
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {

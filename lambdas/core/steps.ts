@@ -1,9 +1,10 @@
+import type { EventPattern } from './pattern/event-pattern.ts';
 import type { RouteTo, TaskSpec, TransformStep } from './spec.ts';
 
 /** A step of a task as data: an object of one key, the step's name, with the step's options. */
 export type StepSpec =
   | { readonly select: SelectOptions }
-  | { readonly filter: Readonly<Record<string, unknown>> }
+  | { readonly filter: EventPattern }
   | { readonly route: RouteStepOptions };
 
 export interface SelectOptions {

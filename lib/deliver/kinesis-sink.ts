@@ -52,15 +52,26 @@ export interface KinesisSinkProps {
   readonly maxRecordBytes?: number;
 }
 
+/** Options of a {@link KinesisSink} that a route can override. */
+export interface KinesisRouteOptions
+  extends Partial<Pick<KinesisSinkProps, 'partitionKey' | 'explicitHashKey' | 'payload'>> {
+  /**
+   * A stream of the stack's account and region, or its name; a name with `${…}` placeholders needs the sink's `streams`.
+   *
+   * @default - the sink's stream
+   */
+  readonly stream?: IStream | string;
+}
+
 /**
  * Amazon Kinesis Data Streams (rows E1–E26). The stream is a construct or the name of one, in the stack's account and region,
  * or a name with `${…}` placeholders.
  */
-export class KinesisSink implements ISink {
+export class KinesisSink implements ISink<KinesisRouteOptions> {
   readonly type = 'kinesis';
   readonly options = kinesisOptions;
   readonly spec: object;
-  readonly routed = KINESIS_ROUTED;
+  readonly routed: readonly (keyof KinesisRouteOptions)[] = KINESIS_ROUTED;
   readonly deployTime = ['stream'];
   readonly #stream: IStream | string;
   readonly #props: KinesisSinkProps;
@@ -72,11 +83,12 @@ export class KinesisSink implements ISink {
     this.spec = { type: 'kinesis', stream: nameOf(stream), ...options };
   }
 
-  routeSpec(own: Route['sink']): Route['sink'] {
-    return isStream(own['stream']) ? { ...own, stream: own['stream'].streamName } : own;
+  routeSpec(overrides: KinesisRouteOptions): object {
+    const { stream } = overrides;
+    return stream === undefined ? overrides : { ...overrides, stream: nameOf(stream) };
   }
 
-  bind(scope: Construct, routes: readonly Route[]): SinkConfig {
+  bind(scope: Construct, routes: readonly Route<KinesisRouteOptions>[]): SinkConfig {
     const { streams = [] } = this.#props;
     const task = scope.node.id;
     const option = `${task}.sink.streams`;

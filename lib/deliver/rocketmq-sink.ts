@@ -109,6 +109,11 @@ export interface RocketMqSinkProps extends RocketMqMessageProps {
   readonly autoCreateTopics?: boolean;
 }
 
+/** Options of a {@link RocketMqSink} that a route can override. */
+export type RocketMqRouteOptions = Partial<
+  RocketMqMessageProps & Pick<RocketMqSinkProps, 'topic' | 'messageGroup' | 'delayLevel' | 'deliverAt'>
+>;
+
 /** Ready-made mappings of messages, to be spread into the props of a sink. */
 export const RocketMqMapping = {
   /** As an outflow task of ApsaraMQ for MQTT maps them (rows D13–D16). */
@@ -123,11 +128,11 @@ export const RocketMqMapping = {
 } as const;
 
 /** Apache RocketMQ 4 and 5 (rows A1–A30, B3–B7, D12–D16). */
-export class RocketMqSink implements ISink {
+export class RocketMqSink implements ISink<RocketMqRouteOptions> {
   readonly type = 'rocketmq';
   readonly options = rocketMqOptions;
   readonly spec: object;
-  readonly routed = ROCKETMQ_ROUTED;
+  readonly routed: readonly (keyof RocketMqRouteOptions)[] = ROCKETMQ_ROUTED;
   readonly deployTime = ['topic', 'nameServers', 'endpoints'];
   readonly #connector: RocketMqConnector;
   readonly #topic: string;
@@ -145,7 +150,7 @@ export class RocketMqSink implements ISink {
     };
   }
 
-  bind(_: Construct, routes: readonly Route[]): SinkConfig {
+  bind(_: Construct, routes: readonly Route<RocketMqRouteOptions>[]): SinkConfig {
     const own = { topic: this.#topic };
     const topics = new Set(
       (routes.length === 0 ? [{ sink: own }] : routes).map(({ sink }) => ({ ...own, ...sink }).topic),

@@ -5,26 +5,30 @@ import type { Inlet } from '../buffer/inlet.ts';
 import type { WorkerNetwork } from '../connector/network.ts';
 import type { Route } from '../route.ts';
 
-/** Where a task delivers to. The task binds it; it grants what its worker needs. */
-export interface ISink {
+/**
+ * Where a task delivers to. The task binds it; the sink grants what the worker needs.
+ *
+ * @typeParam Overrides Options that a route can override.
+ */
+export interface ISink<Overrides extends object = object> {
   /** Names its bundle. */
   readonly type: string;
   /** Schema of its part of the spec. */
   readonly options: z.ZodType;
   /** The sink's part of the spec, before it is parsed; CDK tokens are still in it. */
   readonly spec: object;
-  /** Names of the options that are read for each message, of which a route may have others. */
+  /** Names of the options that a route can override: those that are rendered for each message. */
   readonly routed: readonly string[];
-  /** Paths in the spec, such as `stream`, where a token may be the whole value; also on a route, of what it may have. */
+  /** Options in the spec, such as `stream`, whose whole value may be a CDK token; on a route too, if the route can override them. */
   readonly deployTime: readonly string[];
   /**
-   * What a route has of its own as the spec has it; CDK tokens may still be in it.
+   * The overrides of a route as the spec has them; CDK tokens are still in them.
    *
-   * @default - as it is given
+   * @default - unchanged
    */
-  routeSpec?(own: Route['sink']): Route['sink'];
-  /** Where there are routes, every record goes by one of them. */
-  bind(scope: Construct, routes: readonly Route[]): SinkConfig;
+  routeSpec?(overrides: Overrides): object;
+  /** @param routes The task's routes; with at least one, no record goes to the sink's target by another way. */
+  bind(scope: Construct, routes: readonly Route<Overrides>[]): SinkConfig;
 }
 
 export interface SinkConfig {

@@ -365,7 +365,7 @@ describe('misuse fails at synth, naming option, value given and value expected',
     ['no filter', () => ({ source: new IotTopicSource([]) }), /source\.filters: got \[\]/],
     [
       'invalid pattern',
-      () => ({ filter: { data: { body: { t: [{ numeric: ['>', 'x'] }] } } } }),
+      () => ({ filter: { data: { body: { t: [{ numeric: ['>', 'x'] }] } } } as never }),
       /Telemetry\.filter: .*data\.body\.t/s,
     ],
     [

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import type { DeadLetterCode } from '../../lambdas/core/errors.ts';
-import { IotTopicSource, KinesisSink, OutflowTask, type OutflowTaskProps, RetryPolicy } from '../../lib/index.ts';
+import {
+  type EventPattern,
+  IotTopicSource,
+  KinesisSink,
+  OutflowTask,
+  type OutflowTaskProps,
+  RetryPolicy,
+} from '../../lib/index.ts';
 import { type Stack as ReadStack, readAssembly } from '../../localstack/one-process/assembly.ts';
 import type { Profile } from './publication.ts';
 import { shorten } from './rig.ts';
@@ -19,7 +26,7 @@ export interface SoakTask extends Profile {
 const MAX_RECORD_BYTES = 4096;
 const ALL_OF_IT = '${payload}';
 const OUT_OF_IT = '{"id":"${payload.id}","temp":${payload.temp}}';
-const aboveTwenty = { data: { body: { temp: [{ numeric: ['>', 20] }] } } };
+const aboveTwenty: EventPattern = { data: { body: { temp: [{ numeric: ['>', 20] }] } } };
 
 type Declared = Omit<OutflowTaskProps, 'source' | 'sink'> & {
   readonly payload: string;

@@ -1,11 +1,12 @@
 import { ExactNumber } from '../json.ts';
+import type { AnythingButForms } from './event-pattern.ts';
 import { exactDouble } from './exact-double.ts';
 import { folded } from './ignore-case.ts';
 import type { Test } from './leaf.ts';
 import { Members, type PatternValue, reject } from './value.ts';
 import { wildcard } from './wildcard.ts';
 
-const FORMS: Readonly<Record<string, (text: string, at: string) => (text: string) => boolean>> = {
+const FORMS: Readonly<Record<keyof AnythingButForms, (text: string, at: string) => (text: string) => boolean>> = {
   prefix: (given, at) => {
     const start = nonEmpty(given, at);
     return (text) => text.startsWith(start);
@@ -36,7 +37,7 @@ function butValues(value: PatternValue, at: string): Test {
 
 function butForm(value: Members, at: string): Test {
   const [name, texts] = value.entries[0] ?? ['', ''];
-  const form = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
+  const form = Object.hasOwn(FORMS, name) ? FORMS[name as keyof AnythingButForms] : undefined;
   if (value.entries.length !== 1 || form === undefined) {
     return reject(at, value, `exactly one of ${Object.keys(FORMS).join(', ')}`);
   }

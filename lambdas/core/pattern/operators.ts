@@ -1,5 +1,6 @@
 import { ExactNumber } from '../json.ts';
 import { anythingBut } from './anything-but.ts';
+import type { PatternOperators } from './event-pattern.ts';
 import { exactDouble } from './exact-double.ts';
 import { folded } from './ignore-case.ts';
 import { addressDigits, cidr, sameAddress } from './ip.ts';
@@ -52,7 +53,7 @@ function oneOf(values: ReadonlySet<unknown>): Test {
 
 type Operator = (value: PatternValue, at: string) => Test;
 
-const OPERATORS: Readonly<Record<string, Operator>> = {
+const OPERATORS: Readonly<Record<keyof PatternOperators, Operator>> = {
   exactly: ofText((value) => (text) => text === value),
   prefix: orIgnoringCase(
     (start) => (text) => text.startsWith(start),
@@ -72,7 +73,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
 };
 
 function operator(name: string, value: PatternValue, at: string): Test {
-  const compile = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+  const compile = Object.hasOwn(OPERATORS, name) ? OPERATORS[name as keyof PatternOperators] : undefined;
   return compile ? compile(value, `${at}: ${name}`) : reject(at, name, `one of ${Object.keys(OPERATORS).join(', ')}`);
 }
 
