@@ -3,7 +3,6 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { EventPattern } from '../lambdas/core/pattern/event-pattern.ts';
 import type { TransformStep } from '../lambdas/core/spec.ts';
 import type { MissingVariable } from '../lambdas/core/template/template.ts';
@@ -14,7 +13,6 @@ import type { AlarmOptions } from './observe.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { RouteOptions } from './route.ts';
 import type { ISource } from './source/source.ts';
-import { insteadOf } from './unknown-option.ts';
 
 /** @typeParam Overrides Options of the sink that a route can override; inferred from the sink. */
 export interface OutflowTaskProps<Overrides extends object = object> {
@@ -178,45 +176,4 @@ export interface OutflowTaskProps<Overrides extends object = object> {
    * @default - nobody is told
    */
   readonly alarmTopic?: ITopic;
-}
-
-const OPTIONS: Record<keyof OutflowTaskProps, true> = {
-  source: true,
-  sink: true,
-  buffer: true,
-  batchPush: true,
-  filter: true,
-  transform: true,
-  route: true,
-  missingVariable: true,
-  validatePayload: true,
-  deadLetterQueue: true,
-  taskName: true,
-  description: true,
-  encryptionKey: true,
-  removalPolicy: true,
-  retryPolicy: true,
-  faultTolerance: true,
-  onExhausted: true,
-  poison: true,
-  requestTtl: true,
-  onExpired: true,
-  maxConcurrency: true,
-  rateLimit: true,
-  enabled: true,
-  logGroup: true,
-  memorySize: true,
-  alarms: true,
-  alarmTopic: true,
-};
-
-/** @throws InvalidOptionError for an option that a task does not have, with what to do instead where that is known. */
-export function refuseUnknown(id: string, props: OutflowTaskProps): void {
-  for (const [name, given] of Object.entries(props)) {
-    if (Object.hasOwn(OPTIONS, name)) continue;
-    const instead = insteadOf(name);
-    // A name that EMQX has may hold a password.
-    if (instead !== undefined) throw new InvalidOptionError(`${id}.${name}`, described('an unknown option'), instead);
-    throw new InvalidOptionError(`${id}.${name}`, given, `one of ${Object.keys(OPTIONS).join(', ')}`);
-  }
 }

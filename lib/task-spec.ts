@@ -8,9 +8,9 @@ import { RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
 import type { ISink } from './deliver/sink.ts';
 import { wholeSeconds } from './retry.ts';
 import type { Route } from './route.ts';
+import { insteadOfOption } from './task-options.ts';
 import type { OutflowTaskProps } from './task-props.ts';
 import { CDK_TOKEN, type DeployTimeEnvironment, moveTokens } from './tokens.ts';
-import { insteadOf } from './unknown-option.ts';
 
 /**
  * The spec that a task's worker runs with; what only a deployment knows goes into `environment`.
@@ -48,7 +48,12 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
       sink.deployTime.filter((path) => sink.routed.includes(path)).map((path) => `route.routes.${i}.sink.${path}`),
     ),
   ]);
-  const spec = parseOptions(taskSpec(sink.options), moveTokens(given, allowed, task, environment), task, insteadOf);
+  const spec = parseOptions(
+    taskSpec(sink.options),
+    moveTokens(given, allowed, task, environment),
+    task,
+    insteadOfOption(props),
+  );
   for (const [i, own] of (spec.route?.routes ?? []).entries())
     routedOptions(sink, spec.sink, own, `${task}.route.routes.${i}.sink`);
   return spec as { task: string; sink: { type: string } };

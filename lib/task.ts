@@ -25,7 +25,8 @@ import { addTaskMetadata, TASK_TAG } from './metadata.ts';
 import { addAlarms, taskMetric } from './observe.ts';
 import { ruleArns } from './rule-arns.ts';
 import { rulesOf } from './source/origin.ts';
-import { type OutflowTaskProps, refuseUnknown } from './task-props.ts';
+import { refuseUnknownOptions } from './task-options.ts';
+import type { OutflowTaskProps } from './task-props.ts';
 import { parseSpecAtSynth } from './task-spec.ts';
 import { addStateParameter } from './task-state.ts';
 import type { DeployTimeEnvironment } from './tokens.ts';
@@ -55,7 +56,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
 
   constructor(scope: Construct, id: string, props: OutflowTaskProps<Overrides>) {
     super(scope, id);
-    refuseUnknown(id, props);
+    refuseUnknownOptions(id, props);
     refuseIdle(id, props);
     if (props.deadLetterQueue !== undefined) checkDeadLetterQueue(this, `${id}.deadLetterQueue`, props.deadLetterQueue);
     this.taskName = props.taskName ?? id;

@@ -17,6 +17,8 @@ import {
   isProxyAddress,
   isServerAddress,
 } from '../../lambdas/deliver/rocketmq/config.ts';
+import { type OptionAdvice, refuseUnknown } from '../advice.ts';
+import { TASK_ADVICE } from '../task-advice.ts';
 import type { WorkerNetwork } from './network.ts';
 
 export interface RocketMqConnectorProps {
@@ -79,6 +81,25 @@ export interface RocketMqConnectorProps {
   readonly securityGroups?: readonly ISecurityGroup[];
 }
 
+const OPTIONS = Object.keys({
+  nameServers: true,
+  endpoints: true,
+  credentials: true,
+  namespace: true,
+  tls: true,
+  certificateAuthority: true,
+  vpc: true,
+  vpcSubnets: true,
+  securityGroups: true,
+} satisfies Record<keyof RocketMqConnectorProps, true>);
+
+/** Names in the connectors of EMQX's RocketMQ data bridge and of its 3.x plugin. */
+export const CONNECTOR_ADVICE: OptionAdvice = [
+  [/servers?$|namesrv/, "nameServers, or endpoints for RocketMQ 5's proxies"],
+  [/accesskey|secretkey|securitytoken|password|username|^acl/, 'credentials, a secret of AWS Secrets Manager'],
+  [/ssl|cacert/, 'tls, and certificateAuthority for a private certificate authority'],
+];
+
 /**
  * A RocketMQ that any number of tasks deliver to (rows A15–A19, D12).
  *
@@ -98,6 +119,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
 
   constructor(scope: Construct, id: string, props: RocketMqConnectorProps) {
     super(scope, id);
+    refuseUnknown(id, props, OPTIONS, [...CONNECTOR_ADVICE, ...TASK_ADVICE]);
     const { credentials, namespace, tls = true, certificateAuthority: authority } = props;
     const { option, servers } = checkServers(id, props);
     if (!tls && authority !== undefined)

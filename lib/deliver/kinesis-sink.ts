@@ -4,6 +4,7 @@ import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
+import type { OptionAdvice } from '../advice.ts';
 import { ruleOnlyStreamInlet } from '../buffer/inlet.ts';
 import { refuseElsewhere } from '../elsewhere.ts';
 import type { Route } from '../route.ts';
@@ -52,6 +53,12 @@ export interface KinesisSinkProps {
   readonly maxRecordBytes?: number;
 }
 
+/** Names in EMQX's Kinesis data bridge. */
+const ADVICE: OptionAdvice = [
+  [/^(payload)?template$/, 'payload, a template; a blank one forwards the whole rule output'],
+  [/^(streamname|endpoint|endpointurl)$/, "the sink's first argument: the stream, or its name"],
+];
+
 /** Options of a {@link KinesisSink} that a route can override. */
 export interface KinesisRouteOptions
   extends Partial<Pick<KinesisSinkProps, 'partitionKey' | 'explicitHashKey' | 'payload'>> {
@@ -73,6 +80,7 @@ export class KinesisSink implements ISink<KinesisRouteOptions> {
   readonly spec: object;
   readonly routed: readonly (keyof KinesisRouteOptions)[] = KINESIS_ROUTED;
   readonly deployTime = ['stream'];
+  readonly advice = ADVICE;
   readonly #stream: IStream | string;
   readonly #props: KinesisSinkProps;
 

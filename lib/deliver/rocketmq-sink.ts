@@ -2,7 +2,8 @@ import { type Duration, Token } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { isRendered } from '../../lambdas/core/jsonpath/expression.ts';
 import { ROCKETMQ_ROUTED, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
-import type { RocketMqConnector } from '../connector/rocketmq-connector.ts';
+import type { OptionAdvice } from '../advice.ts';
+import { CONNECTOR_ADVICE, type RocketMqConnector } from '../connector/rocketmq-connector.ts';
 import type { Route } from '../route.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 
@@ -109,6 +110,17 @@ export interface RocketMqSinkProps extends RocketMqMessageProps {
   readonly autoCreateTopics?: boolean;
 }
 
+/** Names in EMQX's RocketMQ data bridge and in its 3.x plugin. */
+const ADVICE: OptionAdvice = [
+  ...CONNECTOR_ADVICE.map(([name, instead]) => [name, `${instead}, of the RocketMqConnector`] as const),
+  [/^(payload)?template$/, 'payload, a template; a blank one forwards the whole rule output'],
+  [/refresh/, 'refreshTopicRouteInterval of the sink, by name servers'],
+  [/synctimeout$/, 'syncTimeout of the sink'],
+  [/^(querymode|a?sync(mode)?|produce)$/, "produce of the sink, 'sync' or 'async', by name servers"],
+  [/^(max)?inflight/, 'inflightWindow of the sink'],
+  [/batchsize$/, "batchSize of the sink for the messages of one send; the task's batchPush for those of one batch"],
+];
+
 /** Options of a {@link RocketMqSink} that a route can override. */
 export type RocketMqRouteOptions = Partial<
   RocketMqMessageProps & Pick<RocketMqSinkProps, 'topic' | 'messageGroup' | 'delayLevel' | 'deliverAt'>
@@ -134,6 +146,7 @@ export class RocketMqSink implements ISink<RocketMqRouteOptions> {
   readonly spec: object;
   readonly routed: readonly (keyof RocketMqRouteOptions)[] = ROCKETMQ_ROUTED;
   readonly deployTime = ['topic', 'nameServers', 'endpoints'];
+  readonly advice = ADVICE;
   readonly #connector: RocketMqConnector;
   readonly #topic: string;
 

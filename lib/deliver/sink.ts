@@ -1,6 +1,7 @@
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type * as z from 'zod';
+import type { OptionAdvice } from '../advice.ts';
 import type { Inlet } from '../buffer/inlet.ts';
 import type { WorkerNetwork } from '../connector/network.ts';
 import type { Route } from '../route.ts';
@@ -21,6 +22,12 @@ export interface ISink<Overrides extends object = object> {
   readonly routed: readonly string[];
   /** Options in the spec, such as `stream`, whose whole value may be a CDK token; on a route too, if the route can override them. */
   readonly deployTime: readonly string[];
+  /**
+   * Advice for options that the sink does not have.
+   *
+   * @default - none
+   */
+  readonly advice?: OptionAdvice;
   /**
    * The overrides of a route as the spec has them; CDK tokens are still in them.
    *

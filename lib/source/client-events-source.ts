@@ -1,6 +1,8 @@
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { CLIENT_EVENT_TYPES, type ClientEventName, clientEventFilter } from '../../lambdas/core/event-type.ts';
+import { type OptionAdvice, refuseUnknown } from '../advice.ts';
+import { TASK_ADVICE } from '../task-advice.ts';
 import type { Origin } from './origin.ts';
 import type { TopicRule } from './rule-sql.ts';
 import type { ISource, SourceBinding } from './source.ts';
@@ -27,6 +29,16 @@ export interface ClientEventsSourceProps {
   readonly username?: string;
 }
 
+const OPTIONS = Object.keys({
+  events: true,
+  subscribedTo: true,
+  username: true,
+} satisfies Record<keyof ClientEventsSourceProps, true>);
+
+const ADVICE: OptionAdvice = [
+  [/^(topics?|(topic)?filters?)$/, 'subscribedTo, for subscriptions; events, for the types of events'],
+];
+
 /**
  * What clients do beside publishing: they connect and disconnect, subscribe and unsubscribe (rows A2, A27, B11–B14; AWS IoT
  * Core, "Lifecycle events"). A subscription to several topics is a record for each. AWS IoT Core may tell an event twice, and
@@ -38,9 +50,13 @@ export interface ClientEventsSourceProps {
 export class ClientEventsSource implements ISource {
   readonly spec: object;
   readonly workerOptions: Readonly<Record<string, unknown>>;
+  readonly advice = ADVICE;
+  readonly #props: ClientEventsSourceProps;
   readonly #events: readonly ClientEventName[];
 
-  constructor({ events, subscribedTo, username }: ClientEventsSourceProps = {}) {
+  constructor(props: ClientEventsSourceProps = {}) {
+    const { events, subscribedTo, username } = props;
+    this.#props = props;
     this.workerOptions = { subscribedTo, username };
     this.#events = checkEvents(events);
     this.spec = {
@@ -52,6 +68,7 @@ export class ClientEventsSource implements ISource {
   }
 
   bind(scope: Construct, binding: SourceBinding): readonly Origin[] {
+    refuseUnknown(binding.option, this.#props, OPTIONS, [...ADVICE, ...TASK_ADVICE]);
     return addTopicRules(scope, binding, this.#events.map(ruleOfEvent));
   }
 }

@@ -1,5 +1,6 @@
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import type { OptionAdvice } from '../advice.ts';
 import type { Inlet } from '../buffer/inlet.ts';
 import type { Origin } from './origin.ts';
 
@@ -13,6 +14,12 @@ export interface ISource {
    * @default - none
    */
   readonly workerOptions?: Readonly<Record<string, unknown>>;
+  /**
+   * Advice for options that the source does not have.
+   *
+   * @default - none
+   */
+  readonly advice?: OptionAdvice;
   /** @returns the topic rules and functions that write to the inlet. */
   bind(scope: Construct, binding: SourceBinding): readonly Origin[];
 }

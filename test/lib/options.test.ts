@@ -1,7 +1,16 @@
 import { App, CfnParameter, Duration, Stack } from 'aws-cdk-lib';
 import { describe, expect, it } from 'vitest';
-import { IotTopicSource, KinesisSink, OutflowTask, type OutflowTaskProps, RetryPolicy } from '../../lib/index.ts';
-import { insteadOf } from '../../lib/unknown-option.ts';
+import {
+  ClientEventsSource,
+  IotTopicSource,
+  type ISource,
+  KinesisSink,
+  OutflowTask,
+  type OutflowTaskProps,
+  RetryPolicy,
+  RocketMqConnector,
+  RocketMqSink,
+} from '../../lib/index.ts';
 
 const stack = new Stack(new App(), 'Test');
 const token = new CfnParameter(stack, 'Number', { type: 'Number' }).valueAsNumber;
@@ -118,14 +127,13 @@ describe('an option of EMQX’s that cannot act here is answered with what to do
     ['batch_time', 'batchPush'],
     ['producer.batch_size', 'batchPush'],
     ['enable_batch', 'batchPush'],
-    ['query_mode', 'every batch is delivered'],
-    ['produce', 'every batch is delivered'],
+    ['query_mode', 'every batch is delivered and acknowledged'],
+    ['produce', 'every batch is delivered and acknowledged'],
     ['request_ttl', 'requestTtl'],
     ['request_timeout', 'requestTtl'],
     ['max_retries', 'RetryPolicy'],
     ['resume_interval', 'RetryPolicy'],
     ['auto_restart_interval', 'RetryPolicy'],
-    ['refresh_topic_route_interval', 'after a failure'],
     ['start_after_created', 'enabled'],
     ['metrics_flush_interval', 'once per batch'],
     ['payload_template', 'payload, a template'],
@@ -142,5 +150,49 @@ describe('an option of EMQX’s that cannot act here is answered with what to do
     expect(() => declare({ sink: new KinesisSink('s', { partitionKey: 'k', ...given }) })).not.toThrow(/canary/);
   });
 
-  it('what nobody knows is not explained', () => expect(insteadOf('batchpush')).toBeUndefined());
+  const connector = (more: object = {}) =>
+    new RocketMqConnector(stack, `Mq${made++}`, { nameServers: ['10.0.0.5:9876'], ...more });
+
+  it.each([
+    ['refresh_topic_route_interval', 'refreshTopicRouteInterval of the sink'],
+    ['produce.sync_timeout', 'syncTimeout of the sink'],
+    ['query_mode', "produce of the sink, 'sync' or 'async'"],
+    ['inflight_window', 'inflightWindow of the sink'],
+    ['producer.batch_size', "batchSize of the sink .*; the task's batchPush"],
+    ['servers', 'nameServers, .*, of the RocketMqConnector'],
+    ['security_token', 'credentials, a secret .*, of the RocketMqConnector'],
+    ['payload_template', 'payload, a template'],
+    ['pool_size', '.*maxConcurrency'],
+  ])('RocketMqSink, %s: %s', (name, words) => {
+    const mistake = new RegExp(`\\.${name.replaceAll('.', '\\.')}: got an unknown option; expected ${words}`);
+    const given = { topic: 'A', [name]: 'canary' };
+    expect(() => declare({ sink: new RocketMqSink(connector(), given) })).toThrow(mistake);
+    expect(() => declare({ sink: new RocketMqSink(connector(), { topic: 'A' }), [name]: 'canary' })).toThrow(mistake);
+  });
+
+  it.each([
+    ['servers', 'nameServers, or endpoints'],
+    ['access_key', 'credentials, a secret'],
+    ['enable_ssl', 'tls, and certificateAuthority'],
+    ['pool_size', '.*maxConcurrency'],
+    ['nameserver', 'nameServers, or endpoints'],
+    ['tier', 'one of nameServers, endpoints'],
+  ])('RocketMqConnector, %s: %s', (name, words) => {
+    const mistake = new RegExp(`Mq\\d+\\.${name}: got an unknown option; expected ${words}`);
+    expect(() => connector({ [name]: 'canary' })).toThrow(mistake);
+  });
+
+  it.each<[string, ISource, string]>([
+    ['IotTopicSource', new IotTopicSource('a', { qos: 1 } as never), 'qos: got an unknown option; expected nothing'],
+    ['IotTopicSource', new IotTopicSource('a', { filters: 'b' } as never), "filters: .* expected the source's first"],
+    ['IotTopicSource', new IotTopicSource('a', { sql: 'SELECT' } as never), 'sql: .* expected a topic filter'],
+    ['ClientEventsSource', new ClientEventsSource({ topic: 'a' } as never), 'topic: .* expected subscribedTo'],
+    [
+      'ClientEventsSource',
+      new ClientEventsSource({ tier: 1 } as never),
+      'tier: .* expected one of events, subscribedTo',
+    ],
+  ])('%s', (_, source, mistake) => {
+    expect(() => declare({ source })).toThrow(new RegExp(`\\.source\\.${mistake}`));
+  });
 });

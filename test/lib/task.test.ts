@@ -344,7 +344,7 @@ describe('misuse fails at synth, naming option, value given and value expected',
     [
       'unknown task option',
       () => ({ batchpush: 1 }) as never,
-      /Telemetry\.batchpush: got 1; expected one of source, sink/,
+      /Telemetry\.batchpush: got an unknown option; expected one of source, sink/,
     ],
     ['unknown sink option', () => ({ sink: kinesis({ pool_size: 4 }) }), /Telemetry\.sink\.pool_size: got/],
     ['unknown source option', () => ({ source: new IotTopicSource('a', { qos: 1 } as never) }), /source\.qos: got/],
