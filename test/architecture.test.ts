@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { SYNTH, WHOLE } from './support/projects.ts';
 
 interface Import {
   readonly from: string;
@@ -42,10 +43,11 @@ const LAMBDAS: Readonly<Record<string, RegExp>> = {
   testing: /^lambdas\//,
 };
 
+const graph = new Map<string, string[]>();
+for (const { from, to } of imports) graph.set(from, [...(graph.get(from) ?? []), to]);
+
 /** Files that import each other, directly or through others. */
 function cycles(): string[] {
-  const graph = new Map<string, string[]>();
-  for (const { from, to } of imports) graph.set(from, [...(graph.get(from) ?? []), to]);
   const done = new Set<string>();
   const path: string[] = [];
   const found: string[] = [];
@@ -124,6 +126,21 @@ describe('the arrows of the tree', () => {
       [],
     );
   });
+});
+
+/** The files and packages that a file imports, directly or through others. */
+function reach(file: string): Set<string> {
+  const reached = new Set([file]);
+  for (const from of reached) for (const to of graph.get(from) ?? []) reached.add(to);
+  return reached;
+}
+
+it('tests that load aws-cdk-lib are in the project synth', () => {
+  const isIn = (paths: readonly string[], file: string) => paths.some((path) => file.startsWith(path));
+  const tests = [...new Set(imports.map(({ from }) => from))].filter((file) => file.endsWith('.test.ts'));
+  const unit = tests.filter((file) => !isIn([...SYNTH, ...WHOLE], file));
+  expect(unit.length).toBeGreaterThan(50);
+  expect(unit.filter((file) => [...reach(file)].some((name) => CDK.test(name)))).toEqual([]);
 });
 
 interface Metafile {
