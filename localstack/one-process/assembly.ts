@@ -7,7 +7,7 @@ export interface Stack {
   readonly name: string;
   readonly template: Template;
   readonly tasks: readonly TaskMetadata[];
-  /** Folder that holds the stack's assets. */
+  /** Folder of the stack's assets. */
   readonly folder: string;
 }
 
@@ -29,10 +29,11 @@ interface Manifest {
   readonly artifacts?: Readonly<Record<string, { type: string; properties?: Record<string, string> }>>;
 }
 
-/** Reads the stacks of a cloud assembly (what `cdk synth` leaves in `cdk.out`), nested ones included. @throws when there is none. */
+/** Reads the stacks of a cloud assembly, such as `cdk.out`, and of its nested assemblies. @throws when the folder is not an assembly. */
 export function readAssembly(folder: string): Stack[] {
   const file = join(folder, 'manifest.json');
-  if (!existsSync(file)) throw new Error(`${folder} holds no cloud assembly; \`cdk synth\` makes one`);
+  if (!existsSync(file))
+    throw new Error(`${folder} is not a cloud assembly: it has no manifest.json. Run \`cdk synth\` first`);
   const { artifacts = {} } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
   return Object.entries(artifacts).flatMap(([id, { type, properties = {} }]) => {
     if (type === 'cdk:cloud-assembly') return readAssembly(join(folder, properties['directoryName']!));
@@ -43,7 +44,7 @@ export function readAssembly(folder: string): Stack[] {
   });
 }
 
-/** Reads the spec that a worker is deployed with, from beside its bundle. */
+/** Reads a worker's task spec from its asset. */
 export function readSpec(stack: Stack, worker: Resource): unknown {
   const { S3Key } = worker.Properties!['Code'] as { S3Key: string };
   return JSON.parse(readFileSync(join(stack.folder, `asset.${S3Key.replace(/\.zip$/, '')}`, 'spec.json'), 'utf8'));

@@ -9,26 +9,27 @@ import type { Queue } from './queue/queue.ts';
 import { toRecord } from './queue/record.ts';
 import { REGION } from './resolve.ts';
 
-/** A task's control in this process: the control function's own logic, over what runs here. */
+/** The control of one task: the control function's logic, on the mappings and rules of this process. */
 export interface LocalControl {
-  /** Carries out a message once those before it are; resolves with the task's state then. */
+  /** Carries out a message after the previous ones, and resolves with the task's state. */
   send(message: ControlMessage): Promise<TaskState>;
   readonly state: TaskState;
   readonly stopped: StoppedTime;
   testConnectivity(): Promise<Connectivity>;
-  /** Resolves when no message is under way. */
+  /** Resolves when all messages are carried out. */
   idle(): Promise<void>;
 }
 
 export interface LocalControlOptions {
   readonly mappings: () => readonly Pick<Mapping, 'state' | 'enable' | 'disable'>[];
   readonly retryQueue: Queue | undefined;
-  /** Names of the task's rules. */
+  /** Names of the task's topic rules. */
   readonly rules: readonly string[];
+  /** Names of all disabled rules; the control adds and removes the task's. */
   readonly disabledRules: Set<string>;
-  /** Calls the worker's function. */
+  /** Invokes the worker. */
   readonly invoke: (event: never) => Promise<unknown>;
-  /** Whether it is deployed to run. */
+  /** Whether the task is enabled when it is deployed. */
   readonly isEnabled: boolean;
   readonly onError: (error: Error) => void;
 }
@@ -46,7 +47,7 @@ export function localControl(options: LocalControlOptions): LocalControl {
     },
     mappingStates: async () => mappings().map((mapping) => mapping.state),
     async setMappings(enabled) {
-      // Switching off does not wait for what is under way: that may be the very invocation that asked for it.
+      // Disabling does not wait for running invocations: one of them may have requested it.
       for (const mapping of mappings()) {
         if (enabled) mapping.enable();
         else mapping.disable().catch(onError);

@@ -2,11 +2,11 @@ import type { Server as HttpServer } from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerResponse } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
 
-/** A server that takes HTTP/1.1 and HTTP/2 on one port, both without TLS. */
+/** A server for HTTP/1.1 and HTTP/2 on one port, both without TLS. */
 export interface BothVersions {
-  /** Accepts the connections; the caller makes it listen. */
+  /** The caller makes it listen. */
   readonly server: Server;
-  /** Destroys every open connection and stops listening. */
+  /** Closes all connections and stops listening. */
   close(): Promise<void>;
 }
 
@@ -14,16 +14,16 @@ export interface BothVersions {
 const HTTP2_PREFACE_START = 'PRI';
 
 /**
- * Lets clients of HTTP/2 reach an HTTP/1.1 server. The Kinesis client of the AWS SDK speaks HTTP/2 with prior knowledge
- * unless it gets another request handler.
+ * Makes an HTTP/1.1 server available to HTTP/2 clients. The Kinesis client of the AWS SDK speaks HTTP/2 with prior knowledge
+ * unless it has another request handler.
  *
- * @param http1 The server that answers; it does not have to listen.
+ * @param http1 The server that handles the requests. It does not listen itself.
  */
 export function serveBothVersions(http1: HttpServer): BothVersions {
   const http2 = createHttp2Server((request, response) => {
     http1.emit('request', request, withoutTransferEncoding(response));
   });
-  // A client that breaks off its session costs nobody else anything.
+  // An error of one session must not affect other clients.
   http2.on('sessionError', () => {});
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

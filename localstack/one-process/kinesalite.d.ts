@@ -1,5 +1,5 @@
 declare module 'kinesalite' {
-  /** An HTTP server that speaks the Kinesis API; times in milliseconds. */
+  /** An HTTP server for the Kinesis API. */
   export default function kinesalite(options: {
     createStreamMs?: number;
     deleteStreamMs?: number;

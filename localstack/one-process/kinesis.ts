@@ -12,20 +12,20 @@ import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
 import { serveBothVersions } from './http-versions.ts';
 import { REGION } from './resolve.ts';
 
-/** The embedded emulator takes requests of 7 MiB, and data travels as base64 in them. */
+/** The most bytes of data in a request: the emulator accepts 7 MiB of JSON, in which data is base64. */
 export const EMULATOR_MAX_REQUEST_BYTES = 5 * 1024 * 1024;
 
 /** A Kinesis API on loopback, in memory. */
 export interface LocalKinesis {
   readonly endpointUrl: string;
   readonly client: KinesisClient;
-  /** Makes a stream of one shard, ready to use; nothing happens when it is there. */
+  /** Creates a stream with one shard, unless it exists, and waits until it is active. */
   createStream(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Starts the embedded emulator. It takes HTTP/1.1 and HTTP/2, so any client of the AWS SDK reaches it by its endpoint alone:
+ * Starts the embedded emulator. It speaks HTTP/1.1 and HTTP/2, so a client of the AWS SDK only needs its endpoint:
  * `new KinesisClient({ endpoint })`.
  */
 export async function startKinesis(): Promise<LocalKinesis> {
@@ -46,7 +46,7 @@ export async function startKinesis(): Promise<LocalKinesis> {
   };
 }
 
-/** A Kinesis API that runs elsewhere, such as LocalStack's. */
+/** Connects to a Kinesis API outside this process, such as LocalStack's. */
 export function connectKinesis(endpointUrl: string): LocalKinesis {
   const client = new KinesisClient({
     endpoint: endpointUrl,
@@ -68,8 +68,8 @@ export function connectKinesis(endpointUrl: string): LocalKinesis {
         if ((error as Error).name !== 'ResourceInUseException') throw error;
       }
       for (;;) {
-        const answer = await client.send(new DescribeStreamSummaryCommand({ StreamName: name }));
-        if (answer.StreamDescriptionSummary?.StreamStatus === 'ACTIVE') return;
+        const response = await client.send(new DescribeStreamSummaryCommand({ StreamName: name }));
+        if (response.StreamDescriptionSummary?.StreamStatus === 'ACTIVE') return;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
@@ -79,21 +79,21 @@ export function connectKinesis(endpointUrl: string): LocalKinesis {
   };
 }
 
-/** Puts single records: those of one partition key one after the other, in the order in which they were given. */
+/** Puts single records, and keeps the order of the calls among records of one partition key. */
 export function putInOrder(
   client: Pick<KinesisClient, 'send'>,
 ): (streamName: string, partitionKey: string, data: Uint8Array) => Promise<void> {
-  const underWay = new Map<string, Promise<void>>();
+  const lastPuts = new Map<string, Promise<void>>();
   return (StreamName, PartitionKey, Data) => {
     const key = `${StreamName}\n${PartitionKey}`;
     const put = async () => {
       await client.send(new PutRecordCommand({ StreamName, PartitionKey, Data }));
     };
-    // One that fails is told to whoever gave it, and does not hold up the next.
-    const done = (underWay.get(key) ?? Promise.resolve()).then(put, put).finally(() => {
-      if (underWay.get(key) === done) underWay.delete(key);
+    // A failed put rejects its own promise and does not prevent the next one.
+    const current = (lastPuts.get(key) ?? Promise.resolve()).then(put, put).finally(() => {
+      if (lastPuts.get(key) === current) lastPuts.delete(key);
     });
-    underWay.set(key, done);
-    return done;
+    lastPuts.set(key, current);
+    return current;
   };
 }

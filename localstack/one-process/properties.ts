@@ -4,7 +4,7 @@ import { parseOptions } from '../../lambdas/core/options.ts';
 import type { Resource } from './assembly.ts';
 import type { Resolve } from './resolve.ts';
 
-/** What one process emulates of a resource type. */
+/** The properties of a resource type that one process emulates. */
 export interface EmulatedType<Schema extends z.ZodObject> {
   readonly schema: Schema;
   /** Properties that make no difference in one process, such as encryption and tags. Their values are not even resolved. */

@@ -4,7 +4,7 @@ import { type EmulatedType, readProperties } from './properties.ts';
 import { Queue } from './queue/queue.ts';
 import { identity, resolver } from './resolve.ts';
 
-/** The standard queues that an assembly declares. A queue is made when it is first asked for. */
+/** The standard queues of an assembly. A queue is created when it is first looked up. */
 export interface Queues {
   get(url: string): Queue | undefined;
   ofArn(arn: string): Queue | undefined;
@@ -31,9 +31,13 @@ const QUEUE = {
   ],
 } satisfies EmulatedType<z.ZodObject>;
 
-/** Finds the standard queues that the templates declare, with their visibility timeout, delay, retention and redrive policy. */
+/**
+ * Finds the standard queues of the templates, with their visibility timeout, delay, retention and redrive policy.
+ *
+ * Looking up a queue throws InvalidOptionError when it has an option that one process does not emulate.
+ */
 export function declaredQueues(stacks: readonly Stack[]): Queues {
-  const made = new Map<string, Queue>();
+  const created = new Map<string, Queue>();
   const declared = stacks.flatMap((stack) => {
     const resolve = resolver(stack, stacks);
     return (
@@ -45,7 +49,7 @@ export function declaredQueues(stacks: readonly Stack[]): Queues {
           return {
             url,
             arn,
-            make() {
+            create() {
               const properties = readProperties(`${stack.name}.${logicalId}`, resource, resolve, QUEUE);
               const { RedrivePolicy: redrive } = properties;
               const deadLetterQueue = redrive && ofArn(redrive.deadLetterTargetArn);
@@ -65,8 +69,8 @@ export function declaredQueues(stacks: readonly Stack[]): Queues {
   });
 
   function get(url: string): Queue | undefined {
-    const queue = made.get(url) ?? declared.find((one) => one.url === url)?.make();
-    if (queue !== undefined) made.set(url, queue);
+    const queue = created.get(url) ?? declared.find((one) => one.url === url)?.create();
+    if (queue !== undefined) created.set(url, queue);
     return queue;
   }
   function ofArn(arn: string): Queue | undefined {

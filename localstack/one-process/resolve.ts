@@ -3,10 +3,10 @@ import type { Resource, Stack } from './assembly.ts';
 export const REGION = 'us-east-1';
 export const ACCOUNT = '000000000000';
 
-/** Resolves a template's references and functions to the names that its resources have in this process. */
+/** Resolves the intrinsic functions of a template, with the names of resources in this process. */
 export type Resolve = (value: unknown) => unknown;
 
-/** What a resource is called where it runs: its name, and what `Ref` and `Arn` say of it. */
+/** The physical name of a resource, and the values of `Ref` and `Fn::GetAtt` with `Arn`. */
 export interface Identity {
   readonly name: string;
   readonly ref: string;
@@ -16,8 +16,8 @@ export interface Identity {
 export type Identify = (stack: string, logicalId: string, resource: Resource | undefined) => Identity;
 
 /**
- * @param identify Names of resources; by default those that they have in this process.
- * @throws when the value asks for something that only AWS could tell.
+ * @param identify Names the resources. @default - the names in this process
+ * @throws when the value refers to something that only exists on AWS
  */
 export function resolver(stack: Stack, all: readonly Stack[], identify: Identify = identity): Resolve {
   const resources = stack.template.Resources ?? {};
@@ -45,7 +45,7 @@ export function resolver(stack: Stack, all: readonly Stack[], identify: Identify
       const { arn } = identify(stack.name, name!, resources[name!]);
       if (attribute === 'Arn') return arn;
       if (attribute === 'QueueName') return arn.split(':').at(-1);
-      throw new Error(`${stack.name}: ${name}.${attribute} has no value outside of AWS`);
+      throw new Error(`${stack.name}: ${name}.${attribute} has a value only on AWS`);
     },
     'Fn::Join': (argument) => {
       const [separator, parts] = argument as [string, unknown[]];
@@ -60,8 +60,7 @@ export function resolver(stack: Stack, all: readonly Stack[], identify: Identify
       return String(resolve(text)).split(separator);
     },
     'Fn::Sub': (argument) => {
-      if (typeof argument !== 'string')
-        throw new Error(`${stack.name}: Fn::Sub with variables of its own is not understood`);
+      if (typeof argument !== 'string') throw new Error(`${stack.name}: Fn::Sub with a variable map is not supported`);
       return argument.replace(/\$\{([^!}][^}]*)\}/g, (_, name: string) =>
         String(resolve(name.includes('.') ? { 'Fn::GetAtt': name } : { Ref: name })),
       );
@@ -115,16 +114,14 @@ function secretArn(name: string): string {
   return `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${name}`;
 }
 
-/** The physical name that a resource has in this process, and what `Ref` and `Arn` say of it. */
+/** Names a resource in this process. @throws for a resource type that this process does not run. */
 export function identity(stack: string, logicalId: string, resource: Resource | undefined): Identity {
-  const kind = resource === undefined ? undefined : NAMES[resource.Type];
-  if (resource === undefined || kind === undefined) {
-    throw new Error(
-      `${stack}: ${logicalId} (${resource?.Type ?? 'not in the template'}) does not exist outside of AWS`,
-    );
+  const naming = resource === undefined ? undefined : NAMES[resource.Type];
+  if (resource === undefined || naming === undefined) {
+    throw new Error(`${stack}: ${logicalId} (${resource?.Type ?? 'not in the template'}) exists only on AWS`);
   }
-  const given = resource.Properties?.[kind.property];
+  const given = resource.Properties?.[naming.property];
   const separator = resource.Type === 'AWS::IoT::TopicRule' ? '_' : '-';
   const name = typeof given === 'string' ? given : `${stack}${separator}${logicalId}`;
-  return { name, ref: kind.ref?.(name) ?? name, arn: kind.arn(name) };
+  return { name, ref: naming.ref?.(name) ?? name, arn: naming.arn(name) };
 }

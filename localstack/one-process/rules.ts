@@ -1,10 +1,11 @@
 import * as z from 'zod';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { RuleAction, TopicRule } from '../iot-core/rules/topic-rule.ts';
 import type { Stack } from './assembly.ts';
 import { type EmulatedType, readProperties } from './properties.ts';
 import { type Identify, identity, resolver } from './resolve.ts';
 
-/** The topic rules that the templates declare. @throws for an action that the stand-in cannot run. */
+/** Reads the topic rules of the templates. @throws InvalidOptionError for options that the stand-in does not support. */
 export function declaredRules(stacks: readonly Stack[], identify: Identify = identity): TopicRule[] {
   return stacks.flatMap((stack) => {
     const resolve = resolver(stack, stacks, identify);
@@ -54,8 +55,12 @@ const TOPIC_RULE = {
 
 function toAction(rule: string, { Sqs, Kinesis, ...others }: z.output<typeof ACTION>): RuleAction {
   if (Sqs !== undefined) return { type: 'sqs', queueUrl: Sqs.QueueUrl, useBase64: Sqs.UseBase64 === true };
-  // AWS::IoT::TopicRule KinesisAction: without a partition key each message gets one of its own.
+  // Without a partition key, each message gets a new one (AWS::IoT::TopicRule KinesisAction).
   if (Kinesis !== undefined)
     return { type: 'kinesis', streamName: Kinesis.StreamName, partitionKey: Kinesis.PartitionKey ?? '${newuuid()}' };
-  throw new Error(`rule ${rule}: the action ${Object.keys(others).join(', ')} does not run outside of AWS`);
+  throw new InvalidOptionError(
+    `action of rule ${rule}`,
+    Object.keys(others).join(', '),
+    'Sqs or Kinesis, the actions that the stand-in supports',
+  );
 }

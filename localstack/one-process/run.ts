@@ -14,18 +14,18 @@ import { declaredRules } from './rules.ts';
 import { type RunningTask, startTask } from './task.ts';
 
 export interface RunOptions {
-  /** MQTT port on loopback. @default a free one */
+  /** MQTT port on 127.0.0.1. @default - a free port */
   readonly port?: number | undefined;
-  /** A Kinesis API that runs elsewhere. @default an embedded one */
+  /** Endpoint of a Kinesis API. @default - an embedded emulator */
   readonly kinesisEndpointUrl?: string | undefined;
-  /** Reads the text of a secret. @default AWS Secrets Manager does, as whoever runs this */
+  /** Reads the text of a secret by its ARN. @default - AWS Secrets Manager, with the user's credentials */
   readonly secret?: (arn: string) => Promise<string>;
-  /** How often each task is seen to; on AWS it is each minute. @default 5,000 */
+  /** How often the control reconciles each task. On AWS it does so every minute. @default 5,000 */
   readonly reconcileEveryMs?: number;
-  /** Stands between the tasks' functions and their queues, for tests that let sends fail. @default nothing does */
-  readonly aroundSqs?: (api: SqsApi) => SqsApi;
-  /** Stands before a task's function, for tests that let it crash. @default nothing does */
-  readonly aroundHandler?: (task: string, handler: Handler) => Handler;
+  /** Wraps the SQS API of the workers, for tests in which sends fail. */
+  readonly wrapSqsApi?: (api: SqsApi) => SqsApi;
+  /** Wraps a worker's handler, for tests in which it crashes. */
+  readonly wrapHandler?: (task: string, handler: Handler) => Handler;
   readonly onBatch?: (task: RunningTask, report: BatchReport) => void;
   readonly onError?: (error: Error) => void;
 }
@@ -33,21 +33,26 @@ export interface RunOptions {
 const RECONCILE_EVERY_MS = 5_000;
 const SETTLE_AT_MOST_MS = 60_000;
 
-/** The tasks of an assembly, running in this process. */
+/** The running tasks of an assembly. */
 export interface Run {
   readonly broker: Broker;
   readonly kinesis: LocalKinesis;
   readonly streams: readonly string[];
   readonly tasks: readonly RunningTask[];
-  /** Takes no more messages, and resolves when every message taken has been through its task once. */
+  /** Closes the broker, and resolves when each accepted message was processed once. */
   settle(): Promise<void>;
-  /** Settles, then stops everything. */
+  /** Settles, then stops all tasks. */
   close(): Promise<void>;
 }
 
-/** Runs the tasks of an assembly: the very rules and specs that would be deployed. @throws when there are none, or one cannot run here. */
+/**
+ * Runs the tasks of an assembly in this process, with the rules, queues, mappings and specs of its templates.
+ *
+ * @throws when the assembly has no task, or declares something that one process does not emulate
+ */
 export async function run(stacks: readonly Stack[], options: RunOptions = {}): Promise<Run> {
-  if (stacks.every(({ tasks }) => tasks.length === 0)) throw new Error('the assembly has no OutflowTask');
+  if (stacks.every(({ tasks }) => tasks.length === 0))
+    throw new Error('the assembly has no OutflowTask. Add one to a stack, and run `cdk synth` again');
   const kinesis =
     options.kinesisEndpointUrl === undefined ? await startKinesis() : connectKinesis(options.kinesisEndpointUrl);
   try {
@@ -69,7 +74,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
   const api = queueApi(queues, async (_, body) => {
     const message = controlMessage.parse(JSON.parse(body));
     const control = tasks.find(({ name }) => name === message.task)?.control;
-    // As on AWS, whoever sends does not wait for what comes of it.
+    // The sender does not wait for the result, as on AWS.
     control?.send(message).catch(onError);
   });
   const tasks: readonly RunningTask[] = stacks.flatMap((stack) => {
@@ -78,8 +83,8 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
         stack,
         stacks,
         queues,
-        api: options.aroundSqs?.(api) ?? api,
-        aroundHandler: options.aroundHandler,
+        api: options.wrapSqsApi?.(api) ?? api,
+        wrapHandler: options.wrapHandler,
         secret: options.secret,
         disabledRules,
         kinesis,
@@ -111,11 +116,11 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
   let settled: Promise<void> | undefined;
   const settle = () => {
     settled ??= broker.close().then(async () => {
-      // A mapping that is off takes nothing more, and what it left stays.
-      const on = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
-      // A stream waits for a record that fails, however long; what is not done by then stays in it.
+      // The messages of a disabled mapping stay in its queue or stream.
+      const enabled = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
+      // A stream mapping retries a failing record without limit, so the wait has one.
       await Promise.all(
-        on.map((mapping) => Promise.race([mapping.settle(), sleep(SETTLE_AT_MOST_MS, undefined, { ref: false })])),
+        enabled.map((mapping) => Promise.race([mapping.settle(), sleep(SETTLE_AT_MOST_MS, undefined, { ref: false })])),
       );
     });
     return settled;
@@ -138,7 +143,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
 
 function sendToQueue(queues: Queues, tasks: readonly RunningTask[], url: string, body: string): void {
   const queue = queues.get(url);
-  if (queue === undefined) throw new Error(`no queue ${url}`);
+  if (queue === undefined) throw new Error(`queue URL: got ${url}; expected a queue of the assembly`);
   queue.send({ body });
   for (const task of tasks) if (task.queue === queue) task.counters.incoming++;
 }

@@ -14,7 +14,7 @@ import type { Queues } from './queues.ts';
 import { REGION, resolver } from './resolve.ts';
 import type { StreamMapping } from './stream/mapping.ts';
 
-/** What a task has done so far; `retried`, `parked` and `failed` count tries, the others messages. */
+/** Counts of a task since its start. `retried`, `parked` and `failed` count attempts, the others count messages. */
 export interface Counters {
   incoming: number;
   filtered: number;
@@ -36,9 +36,9 @@ export interface RunningTask {
   readonly retryQueue: Queue | undefined;
   readonly deadLetterQueue: Queue | undefined;
   readonly mappings: readonly (Mapping | StreamMapping)[];
-  /** Name of the stream that buffers its messages, if one does. */
+  /** Name of the stream of a task with a StreamBuffer. */
   readonly stream: string | undefined;
-  /** Undefined for a task without a worker: there is nothing to pause but its rule. */
+  /** Undefined for a task without a worker. */
   readonly control: LocalControl | undefined;
 }
 
@@ -47,17 +47,17 @@ export interface TaskSetup {
   readonly stacks: readonly Stack[];
   readonly queues: Queues;
   readonly api: SqsApi;
-  readonly aroundHandler: ((task: string, handler: Handler) => Handler) | undefined;
+  readonly wrapHandler: ((task: string, handler: Handler) => Handler) | undefined;
   readonly secret: ((arn: string) => Promise<string>) | undefined;
-  /** Names of rules that are switched off; the task's control adds and takes away its own. */
+  /** Names of all disabled rules; the task's control adds and removes its own. */
   readonly disabledRules: Set<string>;
   readonly kinesis: LocalKinesis;
-  /** Hears after each batch. */
+  /** Called after each batch. */
   readonly onBatch: (task: RunningTask, report: BatchReport) => void;
   readonly onError: (error: Error) => void;
 }
 
-/** Starts a task's worker on its queues, with the spec and the environment that it would be deployed with. */
+/** Starts a task's worker and mappings, with the spec and the environment of its deployed function. */
 export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask {
   const { stack, stacks, queues, api } = setup;
   const resolve = resolver(stack, stacks);
@@ -82,9 +82,9 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
   const env: Record<string, string> = { ...properties.Environment.Variables, AWS_REGION: REGION };
   const deadLetterQueue = queues.get(env['DEAD_LETTER_QUEUE_URL']!);
   if (deadLetterQueue === undefined)
-    throw new Error(`${metadata.task}: its dead-letter queue is in none of the assembly's stacks`);
+    throw new Error(`${metadata.task}: no stack of the assembly declares its dead-letter queue`);
   const log = (entry: object) => setup.onError(new Error(`${metadata.task}: ${JSON.stringify(entry)}`));
-  const local = localControl({
+  const control = localControl({
     mappings: () => task.mappings,
     retryQueue: base.retryQueue,
     rules: metadata.rules.map((logicalId) => resolve({ Ref: logicalId }) as string),
@@ -93,26 +93,26 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     isEnabled: metadata.enabled ?? true,
     onError: setup.onError,
   });
-  const deployed = createHandler(sinkOf(metadata.sink), {
-    spec: withinEmulator(readSpec(stack, fn)),
+  const worker = createHandler(sinkOf(metadata.sink), {
+    spec: withEmulatorLimits(readSpec(stack, fn)),
     env,
     endpointUrl: setup.kinesis.endpointUrl,
     ...(setup.secret && { secret: setup.secret }),
     queues: workerQueues({ api, env, task: metadata.task, log, now: Date.now }),
-    stopped: local.stopped,
+    stopped: control.stopped,
     report(report) {
       count(base.counters, report);
       setup.onBatch(task, report);
     },
   });
-  const handler = setup.aroundHandler?.(metadata.task, deployed) ?? deployed;
+  const handler = setup.wrapHandler?.(metadata.task, worker) ?? worker;
   const onInvocation = ({ error }: { readonly error?: unknown }) => {
-    if (error !== undefined) setup.onError(new Error(`${metadata.task}: an invocation failed`, { cause: error }));
+    if (error !== undefined) setup.onError(new Error(`${metadata.task}: invocation failed`, { cause: error }));
   };
   const task: RunningTask = {
     ...base,
     deadLetterQueue,
-    control: local,
+    control,
     mappings: metadata.mappings.map((logicalId) => {
       const mapping = {
         name: `${stack.name}.${logicalId}`,
@@ -161,7 +161,8 @@ interface FunctionProperties {
   readonly Timeout?: number;
 }
 
-function withinEmulator(spec: unknown): unknown {
+/** Lowers the sink's request size to that of the embedded Kinesis. */
+function withEmulatorLimits(spec: unknown): unknown {
   const { sink, ...rest } = spec as { sink: { type: string; maxRequestBytes?: number } };
   if (sink.type !== 'kinesis') return spec;
   return {

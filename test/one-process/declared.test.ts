@@ -65,7 +65,7 @@ const STREAM_MAPPING = {
 };
 
 describe('a declared queue', () => {
-  it('takes its options from the template; what one process does not need may refer to AWS', () => {
+  it('takes its options from the template; options without effect may refer to resources on AWS', () => {
     const queue = queueOf({
       VisibilityTimeout: 363,
       MessageRetentionPeriod: 3_600,

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { putInOrder } from '../../localstack/one-process/kinesis.ts';
 
-describe('records put one by one', () => {
-  it('are stored in the order of their keys, however long each takes and whichever fails (E5)', async () => {
+describe('putInOrder', () => {
+  it('stores the records of a key in order, however long each call takes and whichever fails (E5)', async () => {
     const record = fc.record({ key: fc.constantFrom('a', 'b'), turns: fc.nat(5), fails: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(record, { maxLength: 20 }), async (records) => {

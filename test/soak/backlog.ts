@@ -5,8 +5,8 @@ import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kines
 import type { Outcome, Sink, SinkDefinition } from '../../lambdas/deliver/sink.ts';
 import { createHandler } from '../../lambdas/worker/handler.ts';
 import { workerQueues } from '../../lambdas/worker/queues.ts';
+import { type Clock, systemClock } from '../../localstack/one-process/clock.ts';
 import { queueApi } from '../../localstack/one-process/queue/api.ts';
-import { type Clock, systemClock } from '../../localstack/one-process/queue/clock.ts';
 import { type Mapping, type MappingOptions, startMapping } from '../../localstack/one-process/queue/mapping.ts';
 import { Queue, type QueueOptions } from '../../localstack/one-process/queue/queue.ts';
 import { envelope } from '../support/messages.ts';

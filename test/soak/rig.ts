@@ -46,8 +46,8 @@ export async function startRig(stacks: readonly Stack[], { proxy, before }: RigO
   const running = await run(stacks, {
     kinesisEndpointUrl: `http://${link.address}`,
     reconcileEveryMs: 1_000,
-    aroundSqs: (api) => refusing(api, (queueUrl) => rig.refuses(queueUrl)),
-    aroundHandler: (task, handler) => crashing(handler, () => rig.crash(task)),
+    wrapSqsApi: (api) => refusing(api, (queueUrl) => rig.refuses(queueUrl)),
+    wrapHandler: (task, handler) => crashing(handler, () => rig.crash(task)),
     onError: (error) => errors.push(error),
   });
   const rig: Rig = {

@@ -5,43 +5,44 @@ import type { Queue } from './queue.ts';
 import { SqsError } from './sqs-error.ts';
 
 /**
- * SQS's API over queues in memory, as far as workers call it.
+ * The part of the SQS API that workers call, on queues in memory.
  *
  * @param queues By URL.
- * @param elsewhere Takes messages for queues that are not among them.
+ * @param sendElsewhere Sends a message to a queue that is not among them.
  */
 export function queueApi(
   queues: Pick<ReadonlyMap<string, Queue>, 'get'>,
-  elsewhere: (queueUrl: string, body: string) => Promise<unknown>,
+  sendElsewhere: (queueUrl: string, body: string) => Promise<unknown>,
 ): SqsApi {
   const queueAt = (url: string | undefined): Queue => {
     const queue = queues.get(url ?? '');
-    if (queue === undefined) throw new SqsError('QueueDoesNotExist', `There is no queue ${url}`);
+    if (queue === undefined)
+      throw new SqsError('QueueDoesNotExist', `QueueUrl: got ${url}; expected a queue of this process`);
     return queue;
   };
   return {
     async send({ QueueUrl, MessageBody, ...rest }) {
       const queue = queues.get(QueueUrl!);
-      if (queue === undefined) await elsewhere(QueueUrl!, MessageBody!);
+      if (queue === undefined) await sendElsewhere(QueueUrl!, MessageBody!);
       else queue.send(toMessage({ ...rest, MessageBody, Id: '' }));
     },
     async sendBatch({ QueueUrl, Entries = [] }) {
       const queue = queueAt(QueueUrl);
-      return eachOf(Entries, (entry): SendMessageBatchResultEntry => {
+      return forEachEntry(Entries, (entry): SendMessageBatchResultEntry => {
         const { messageId } = queue.send(toMessage(entry));
         return { Id: entry.Id, MessageId: messageId, MD5OfMessageBody: undefined };
       });
     },
     async deleteBatch({ QueueUrl, Entries = [] }) {
       const queue = queueAt(QueueUrl);
-      return eachOf(Entries, ({ Id, ReceiptHandle }) => {
+      return forEachEntry(Entries, ({ Id, ReceiptHandle }) => {
         queue.delete(ReceiptHandle!);
         return { Id };
       });
     },
     async changeVisibilityBatch({ QueueUrl, Entries = [] }) {
       const queue = queueAt(QueueUrl);
-      return eachOf(Entries, ({ Id, ReceiptHandle, VisibilityTimeout }) => {
+      return forEachEntry(Entries, ({ Id, ReceiptHandle, VisibilityTimeout }) => {
         queue.changeVisibility(ReceiptHandle!, VisibilityTimeout!);
         return { Id };
       });
@@ -56,7 +57,7 @@ function toMessage({ MessageBody, MessageAttributes = {}, DelaySeconds }: SendMe
   return { body: MessageBody!, attributes: Object.fromEntries(attributes), delaySeconds: DelaySeconds };
 }
 
-function eachOf<Entry extends { Id: string | undefined }, Result>(
+function forEachEntry<Entry extends { Id: string | undefined }, Result>(
   entries: readonly Entry[],
   carryOut: (entry: Entry) => Result,
 ): { Successful: Result[]; Failed: { Id: string | undefined; Code: string; Message: string; SenderFault: boolean }[] } {

@@ -9,7 +9,7 @@ export interface MessageAttribute {
   readonly stringValue: string;
 }
 
-/** The attributes of a message by name. */
+/** The attributes of a message, by name. */
 export type MessageAttributes = Readonly<Record<string, MessageAttribute>>;
 
 const MAX_ATTRIBUTES = 10;
@@ -18,15 +18,18 @@ const DATA_TYPE = /^(String|Number)(\..+)?$/;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const NOT_ALLOWED = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 
-/** Refuses text with a character outside the set that SQS takes. */
+/** @throws SqsError when the text has a character that SQS does not accept (SQS API Reference, SendMessage). */
 export function checkCharacters(what: string, text: string): void {
   const found = NOT_ALLOWED.exec(text);
   if (found === null) return;
   const code = found[0].codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
-  throw new SqsError('InvalidMessageContents', `${what} holds U+${code} at ${found.index}, which SQS does not take`);
+  throw new SqsError(
+    'InvalidMessageContents',
+    `${what}: got U+${code} at index ${found.index}, which SQS does not accept`,
+  );
 }
 
-/** Refuses the attributes that SQS would refuse. */
+/** @throws SqsError for attributes that SQS refuses. */
 export function checkAttributes(attributes: MessageAttributes): void {
   const entries = Object.entries(attributes);
   checkWhole('The number of message attributes', entries.length, 0, MAX_ATTRIBUTES);

@@ -1,22 +1,18 @@
 import type { SQSRecord } from 'aws-lambda';
+import { EMPTY_EVENT_BYTES, MAX_EVENT_BYTES, recordBytes } from '../lambda/event-size.ts';
 
-/** The most an invocation may carry: the event as JSON, metadata and all. */
-export const MAX_EVENT_BYTES = 6_291_456;
-
-const EMPTY_EVENT_BYTES = '{"Records":[]}'.length;
-
-/** Records on their way into one event. */
+/** The records of one event. */
 export class Batch {
   readonly records: SQSRecord[] = [];
   /** Of the event as JSON. */
   bytes = EMPTY_EVENT_BYTES;
-  /** Nothing more goes in: it is to be handed over as soon as the function is free. */
+  /** A closed batch takes no more records, and waits for a free invocation. */
   isClosed = false;
 
-  /** Adds the record, or says no because the event would grow too big. Alone, a record always fits. */
+  /** Adds a record, unless the event would become too large. The first record always fits. */
   add(record: SQSRecord): boolean {
     const comma = this.records.length > 0 ? 1 : 0;
-    const bytes = this.bytes + comma + Buffer.byteLength(JSON.stringify(record));
+    const bytes = this.bytes + comma + recordBytes(record);
     if (bytes > MAX_EVENT_BYTES) return false;
     this.records.push(record);
     this.bytes = bytes;

@@ -1,16 +1,16 @@
-/** One entry of {@link Deadlines}; whoever keeps it can take its item out early. */
+/** An entry of {@link Deadlines}, by which its item can be removed early. */
 export interface Deadline<T> {
   readonly at: number;
   readonly item: T;
-  /** Breaks ties, so that what was added first is due first. */
+  /** Breaks ties: of two entries with the same time, the one added first is due first. */
   readonly order: number;
-  /** Where it is in the heap. */
+  /** Index in the heap. */
   slot: number;
 }
 
 /**
- * Items by the time they are due: a binary heap whose entries know their place, so that an item removed early leaves
- * nothing behind. Adding in order of time, the usual case here, costs one comparison.
+ * Items by the time they are due. It is a binary heap whose entries know their index, so that an item can be removed early.
+ * Adding in order of time costs one comparison.
  */
 export class Deadlines<T> {
   readonly #heap: Deadline<T>[] = [];

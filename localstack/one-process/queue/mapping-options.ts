@@ -1,50 +1,58 @@
-import type { Clock } from './clock.ts';
-import type { LambdaFunction } from './lambda-function.ts';
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { InvalidOptionError } from '../../../lambdas/core/errors.ts';
+import type { Clock } from '../clock.ts';
+import type { LambdaFunction } from '../lambda/function.ts';
+import { checkWholeNumber } from '../lambda/options.ts';
 import type { Queue } from './queue.ts';
-import { checkWhole, SqsError } from './sqs-error.ts';
 
-export interface MappingOptions extends Omit<LambdaFunction, 'accountId' | 'clock'> {
+/** A mapping's options, with the defaults of CreateEventSourceMapping (AWS Lambda API Reference). */
+// biome-ignore lint/suspicious/noConfusingVoidType: as in aws-lambda's SQSHandler
+export interface MappingOptions extends LambdaFunction<SQSEvent, SQSBatchResponse | void> {
   readonly queue: Queue;
-  /** Records an event holds at most, 1 to 10,000; above 10 it needs a window. Default: 10. */
+  /** Most records of an event, 1 to 10,000; more than 10 need a window. @default 10 */
   readonly batchSize?: number;
-  /** How long a batch waits for more, from its first record, 0 to 300. Default: it takes what is there. */
+  /** How long a batch waits for more records after its first one, 0 to 300. @default 0 */
   readonly windowSeconds?: number;
-  /** Invocations at a time, 2 to 1,000. Default: 5. */
+  /** Most concurrent invocations, 2 to 1,000. @default 5 */
   readonly maximumConcurrency?: number;
-  /** Default: true. */
+  /** @default true */
   readonly enabled?: boolean;
-  /** Default: the machine's clock. */
+  /** @default - the system clock */
   readonly clock?: Clock;
-  /** Hears how each invocation went. */
+  /** Called after each invocation. */
   readonly onInvocation?: (result: InvocationResult) => void;
 }
 
-/** How one invocation went. */
+/** The result of one invocation. */
 export interface InvocationResult {
   readonly requestId: string;
   readonly records: number;
   /** Of the event as JSON. */
   readonly bytes: number;
   readonly durationMs: number;
-  /** Messages left to come back when their visibility timeout ends. */
+  /** Messages that become visible again when their visibility timeout ends. */
   readonly failedMessageIds: readonly string[];
-  /** Why the whole batch failed: what the function threw, its timeout, or an answer Lambda cannot read. */
+  /** Why the whole batch failed: the function's error, its timeout, or an invalid batch response. */
   readonly error?: unknown;
 }
 
-/** Refuses what CreateEventSourceMapping refuses. */
+/** @throws InvalidOptionError for options that CreateEventSourceMapping refuses. */
 export function checkOptions(options: MappingOptions): void {
   const { queue, batchSize = 10, windowSeconds = 0, maximumConcurrency = 5, functionTimeoutSeconds } = options;
-  checkWhole('BatchSize', batchSize, 1, 10_000);
-  checkWhole('MaximumBatchingWindowInSeconds', windowSeconds, 0, 300);
-  checkWhole('MaximumConcurrency', maximumConcurrency, 2, 1000);
-  checkWhole('Timeout', functionTimeoutSeconds, 1, 900);
-  if (batchSize > 10 && windowSeconds === 0) {
-    const message = `BatchSize is ${batchSize}; above 10 MaximumBatchingWindowInSeconds must be 1 or more`;
-    throw new SqsError('InvalidParameterValue', message);
-  }
-  if (queue.visibilityTimeoutSeconds < functionTimeoutSeconds) {
-    const message = `VisibilityTimeout of ${queue.name} is ${queue.visibilityTimeoutSeconds}; expected at least the function's Timeout, ${functionTimeoutSeconds}`;
-    throw new SqsError('InvalidParameterValue', message);
-  }
+  checkWholeNumber('batchSize', batchSize, 1, 10_000);
+  checkWholeNumber('windowSeconds', windowSeconds, 0, 300);
+  checkWholeNumber('maximumConcurrency', maximumConcurrency, 2, 1000);
+  checkWholeNumber('functionTimeoutSeconds', functionTimeoutSeconds, 1, 900);
+  if (batchSize > 10 && windowSeconds === 0)
+    throw new InvalidOptionError(
+      'windowSeconds',
+      windowSeconds,
+      `1 to 300 with a batchSize of ${batchSize}, which is above 10`,
+    );
+  if (queue.visibilityTimeoutSeconds < functionTimeoutSeconds)
+    throw new InvalidOptionError(
+      `visibility timeout of ${queue.name}`,
+      queue.visibilityTimeoutSeconds,
+      `at least the function's timeout, ${functionTimeoutSeconds}`,
+    );
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { SQSRecord } from 'aws-lambda';
+import { type Clock, systemClock } from '../clock.ts';
+import { failedIds } from '../lambda/batch-response.ts';
+import { invoke } from '../lambda/function.ts';
 import { Batch } from './batch.ts';
-import { failedIds } from './batch-response.ts';
-import { systemClock } from './clock.ts';
-import { callFunction, type LambdaFunction } from './lambda-function.ts';
 import { checkOptions, type MappingOptions } from './mapping-options.ts';
 import type { Queue } from './queue.ts';
 import { toRecord } from './record.ts';
@@ -11,22 +11,26 @@ import { SqsError } from './sqs-error.ts';
 
 export type { InvocationResult, MappingOptions } from './mapping-options.ts';
 
-/** A queue that feeds a function. */
+/** An event source mapping from a queue to a function. */
 export interface Mapping {
   readonly state: 'Enabled' | 'Disabled';
   /**
-   * Takes no more messages, puts those waiting in an open batch back, and resolves when the invocations under way have
-   * ended. A function that disables its own mapping must not wait for that.
+   * Stops receiving, returns the messages of an open batch to the queue, and resolves when the running invocations have
+   * ended. A function that disables its own mapping must not wait for the promise.
    */
   disable(): Promise<void>;
   enable(): void;
-  /** Resolves when no message is visible, no invocation under way and no batch open; rejects if it is stopped first. */
+  /** Resolves when no message is visible, no batch is open and no invocation is running. @throws when it is stopped first. */
   settle(): Promise<void>;
-  /** Disables it for good. */
+  /** Disables the mapping permanently. */
   stop(): Promise<void>;
 }
 
-/** Starts Lambda's event source mapping from a queue to a function that runs in this process. */
+/**
+ * Starts an event source mapping from a queue to a function in this process (AWS Lambda, "Using Lambda with Amazon SQS").
+ *
+ * @throws InvalidOptionError for options that CreateEventSourceMapping refuses
+ */
 export function startMapping(options: MappingOptions): Mapping {
   const mapping = new QueueMapping(options);
   if (options.enabled ?? true) mapping.enable();
@@ -35,12 +39,12 @@ export function startMapping(options: MappingOptions): Mapping {
 
 class QueueMapping implements Mapping {
   readonly #queue: Queue;
-  readonly #function: LambdaFunction;
+  readonly #function: MappingOptions & { readonly accountId: string; readonly clock: Clock };
   readonly #batchSize: number;
   readonly #windowSeconds: number;
   readonly #maximumConcurrency: number;
   readonly #onInvocation: MappingOptions['onInvocation'];
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #running = new Set<Promise<void>>();
   readonly #settling: { resolve: () => void; reject: (reason: Error) => void }[] = [];
   #state: Mapping['state'] = 'Disabled';
   #isStopped = false;
@@ -76,9 +80,9 @@ class QueueMapping implements Mapping {
     this.#state = 'Disabled';
     this.#stopListening();
     const batch = this.#takeOpen();
-    for (const { receiptHandle } of batch?.records ?? []) putBack(this.#queue, receiptHandle);
+    for (const { receiptHandle } of batch?.records ?? []) returnToQueue(this.#queue, receiptHandle);
     this.#pollSoon();
-    await Promise.all(this.#underWay);
+    await Promise.all(this.#running);
   }
 
   settle(): Promise<void> {
@@ -93,7 +97,7 @@ class QueueMapping implements Mapping {
     for (const { reject } of this.#settling.splice(0)) reject(new Error('The mapping was stopped before it settled'));
   }
 
-  /** Polls in a turn of its own, so that a long backlog leaves room for sockets and timers between two batches. */
+  /** Polls in a later turn, so that sockets and timers get their turn between two batches. */
   #pollSoon(): void {
     if (this.#isPollDue) return;
     this.#isPollDue = true;
@@ -105,13 +109,13 @@ class QueueMapping implements Mapping {
   }
 
   #poll(): void {
-    while (this.#state === 'Enabled' && this.#underWay.size < this.#maximumConcurrency) {
+    while (this.#state === 'Enabled' && this.#running.size < this.#maximumConcurrency) {
       if (this.#open?.isClosed) {
         this.#invoke(this.#takeOpen());
         this.#pollSoon();
         return;
       }
-      // One at a time, so that no more than one is held back when an event has grown too big.
+      // One at a time, so that at most one message waits when the event is full.
       const [message] = this.#queue.receive(1);
       if (message) this.#collect(toRecord(message, this.#queue.arn, this.#function.region));
       else if (this.#open && this.#windowSeconds === 0) this.#open.isClosed = true;
@@ -151,33 +155,33 @@ class QueueMapping implements Mapping {
 
   #invoke(batch: Batch | undefined): void {
     if (batch === undefined) return;
-    // Not caught: it rejects only if onInvocation or the queue itself is broken, and that is to be heard.
+    // Not caught: it rejects only when onInvocation throws or the queue has a defect.
     const invocation = this.#run(batch).finally(() => {
-      this.#underWay.delete(invocation);
+      this.#running.delete(invocation);
       this.#pollSoon();
     });
-    this.#underWay.add(invocation);
+    this.#running.add(invocation);
   }
 
   async #run({ records, bytes }: Batch): Promise<void> {
     const { clock } = this.#function;
     const startedAt = clock.now();
     const requestId = randomUUID();
-    // The function may do to its event what it likes.
-    const lent = records.map(({ messageId, receiptHandle }) => ({ messageId, receiptHandle }));
-    const ids = new Set(lent.map(({ messageId }) => messageId));
+    // A copy, because the function may change its event.
+    const received = records.map(({ messageId, receiptHandle }) => ({ messageId, receiptHandle }));
+    const ids = new Set(received.map(({ messageId }) => messageId));
     let failed: ReadonlySet<string> = ids;
     let failure: { error?: unknown } = {};
     try {
-      failed = failedIds(await callFunction(this.#function, { Records: records }, requestId), ids);
+      failed = failedIds(await invoke(this.#function, { Records: records }, requestId), ids);
     } catch (error) {
       failure = { error };
     }
-    for (const { messageId, receiptHandle } of lent) if (!failed.has(messageId)) this.#queue.delete(receiptHandle);
+    for (const { messageId, receiptHandle } of received) if (!failed.has(messageId)) this.#queue.delete(receiptHandle);
     const durationMs = clock.now() - startedAt;
     this.#onInvocation?.({
       requestId,
-      records: lent.length,
+      records: received.length,
       bytes,
       durationMs,
       failedMessageIds: [...failed],
@@ -186,7 +190,7 @@ class QueueMapping implements Mapping {
   }
 
   #isSettled(): boolean {
-    return this.#underWay.size === 0 && this.#open === undefined && this.#queue.counts.visible === 0;
+    return this.#running.size === 0 && this.#open === undefined && this.#queue.counts.visible === 0;
   }
 
   #resolveSettled(): void {
@@ -194,11 +198,11 @@ class QueueMapping implements Mapping {
   }
 }
 
-function putBack(queue: Queue, receiptHandle: string): void {
+function returnToQueue(queue: Queue, receiptHandle: string): void {
   try {
     queue.changeVisibility(receiptHandle, 0);
   } catch (error) {
-    // Its visibility timeout ended while it waited in the batch: it is back already.
+    // The visibility timeout ended while the message was in the open batch, so it is visible again.
     if (!(error instanceof SqsError && error.name === 'MessageNotInflight')) throw error;
   }
 }

@@ -3,69 +3,70 @@ import { attributesBytes, checkAttributes, checkCharacters, type MessageAttribut
 import type { Deadline } from './deadlines.ts';
 import { SqsError } from './sqs-error.ts';
 
-/** The most that body, attribute names, types and values may add up to. */
+/** The largest message: body, attribute names, types and values (Amazon SQS, "Amazon SQS message quotas"). */
 export const MAX_MESSAGE_BYTES = 1_048_576;
 
-/** What a sender hands in. */
+/** A message to send. */
 export interface NewMessage {
   readonly body: string;
   readonly attributes?: MessageAttributes | undefined;
-  /** 0 to 900. Default: the queue's delay. */
+  /** 0 to 900. @default - the queue's delay */
   readonly delaySeconds?: number | undefined;
 }
 
-/** A message as anybody may see it. */
+/** The fields of a message that consumers can read. */
 export interface MessageView {
   readonly messageId: string;
   readonly body: string;
   readonly attributes: MessageAttributes | undefined;
-  /** Milliseconds since the epoch; a dead-letter queue keeps that of the first queue. */
+  /** Milliseconds since the epoch. It does not change when the message moves to a dead-letter queue. */
   readonly sentAt: number;
-  /** Receives so far, those before it came to a dead-letter queue included. */
+  /** Receives so far, including those before the message moved to a dead-letter queue. */
   readonly receiveCount: number;
   /** Milliseconds since the epoch; undefined before the first receive. */
   readonly firstReceivedAt: number | undefined;
-  /** The queue that gave it up, if this one is a dead-letter queue. */
+  /** The queue that the message was moved from, if this one is a dead-letter queue. */
   readonly deadLetterSourceArn: string | undefined;
 }
 
-/** A message lent to a consumer until its visibility timeout ends. */
+/** A received message, which is in flight until its visibility timeout ends. */
 export interface ReceivedMessage extends MessageView {
   readonly receiptHandle: string;
   readonly firstReceivedAt: number;
 }
 
-/** A message in {@link Queue.peek}. */
+/** A message of `Queue.peek`. */
 export interface PeekedMessage extends MessageView {
   readonly state: MessageState;
 }
 
 export type MessageState = 'visible' | 'inFlight' | 'delayed';
 
-/** A message as its queue keeps it. */
-export interface HeldMessage extends MessageView {
+/** A message in its queue. */
+export interface StoredMessage extends MessageView {
   state: MessageState | 'deleted';
   receiveCount: number;
-  /** Receives by the queue that holds it now: only these count towards its redrive. */
-  receivesHere: number;
+  /** Receives from the current queue, which count towards its redrive policy. */
+  receivesFromQueue: number;
   firstReceivedAt: number | undefined;
-  /** When it was received last; before the first receive, when it was sent. */
+  /** When it was last received; before the first receive, when it was sent. */
   receivedAt: number;
   /** Number of the latest receipt; 0 before the first. */
   receipt: number;
   deadLetterSourceArn: string | undefined;
-  /** When it becomes visible; undefined while it is. */
-  wake: Deadline<HeldMessage> | undefined;
+  /** When a hidden message becomes visible. */
+  visibleAgain: Deadline<StoredMessage> | undefined;
   /** When its retention ends. */
-  expiry: Deadline<HeldMessage> | undefined;
+  expiry: Deadline<StoredMessage> | undefined;
 }
 
-/** Makes a message of what was sent, or refuses it as SQS would. */
-export function newMessage({ body, attributes }: NewMessage, now: number): HeldMessage {
-  if (body === '') throw new SqsError('MissingParameter', 'The message has no body');
+/** Makes a stored message. @throws SqsError for a message that SQS refuses. */
+export function newMessage({ body, attributes }: NewMessage, now: number): StoredMessage {
+  if (body === '')
+    throw new SqsError('MissingParameter', 'MessageBody: got an empty string; expected at least one character');
   const bytes = Buffer.byteLength(body) + (attributes ? attributesBytes(attributes) : 0);
   if (bytes > MAX_MESSAGE_BYTES) {
-    throw new SqsError('InvalidParameterValue', `The message has ${bytes} bytes; ${MAX_MESSAGE_BYTES} is the most`);
+    throw new SqsError('InvalidParameterValue', `message: got ${bytes} bytes; expected at most ${MAX_MESSAGE_BYTES}`);
   }
   checkCharacters('The body', body);
   if (attributes) checkAttributes(attributes);
@@ -78,19 +79,23 @@ export function newMessage({ body, attributes }: NewMessage, now: number): HeldM
     sentAt: now,
     state: 'visible',
     receiveCount: 0,
-    receivesHere: 0,
+    receivesFromQueue: 0,
     firstReceivedAt: undefined,
-    // Not 0: a small integer that becomes a timestamp makes V8 convert every message held, ten times the time to drain.
+    // Not 0: V8 converts all messages when a small integer first becomes a timestamp, which takes ten times as long to drain.
     receivedAt: now,
     receipt: 0,
     deadLetterSourceArn: undefined,
-    wake: undefined,
+    visibleAgain: undefined,
     expiry: undefined,
   };
 }
 
-/** What a consumer gets of a message just received. */
-export function lentMessage(message: HeldMessage, receiptHandle: string, firstReceivedAt: number): ReceivedMessage {
+/** The consumer's view of a message that was just received. */
+export function receivedMessage(
+  message: StoredMessage,
+  receiptHandle: string,
+  firstReceivedAt: number,
+): ReceivedMessage {
   const { messageId, body, attributes, sentAt, receiveCount, deadLetterSourceArn } = message;
   return {
     messageId,
@@ -104,13 +109,13 @@ export function lentMessage(message: HeldMessage, receiptHandle: string, firstRe
   };
 }
 
-/** A message for inspection, as it is now. */
-export function peekedMessage(message: HeldMessage, state: MessageState): PeekedMessage {
-  const { receiptHandle: _, ...view } = lentMessage(message, '', 0);
+/** A view of a message that does not receive it. */
+export function peekedMessage(message: StoredMessage, state: MessageState): PeekedMessage {
+  const { receiptHandle: _, ...view } = receivedMessage(message, '', 0);
   return { ...view, state, firstReceivedAt: message.firstReceivedAt };
 }
 
-/** randomUUID's string is a tree of two dozen pieces, five hundred bytes; written out it is one of fifty. */
+/** V8 keeps the string of `randomUUID` as a rope of about 500 bytes. The copy takes about 50. */
 function newMessageId(): string {
   return Buffer.from(randomUUID(), 'latin1').toString('latin1');
 }

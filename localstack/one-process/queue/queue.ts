@@ -1,14 +1,14 @@
 import { Fifo } from '../../fifo.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { Deadlines } from './deadlines.ts';
 import {
-  type HeldMessage,
-  lentMessage,
   type NewMessage,
   newMessage,
   type PeekedMessage,
   peekedMessage,
   type ReceivedMessage,
+  receivedMessage,
+  type StoredMessage,
 } from './message.ts';
 import { Receipts } from './receipts.ts';
 import { checkWhole, SqsError } from './sqs-error.ts';
@@ -17,17 +17,17 @@ export interface QueueOptions {
   readonly name: string;
   readonly arn: string;
   readonly url: string;
-  /** How long a received message stays hidden, 0 to 43,200. Default: 30. */
+  /** How long a received message stays in flight, 0 to 43,200. @default 30 */
   readonly visibilityTimeoutSeconds?: number;
-  /** How long a new message stays hidden, 0 to 900. Default: messages are visible at once. */
+  /** How long a new message is delayed, 0 to 900. @default 0 */
   readonly delaySeconds?: number;
-  /** How long an undeleted message is kept, 60 to 1,209,600. Default: four days. */
+  /** How long the queue keeps a message, 60 to 1,209,600. @default 345,600, four days */
   readonly retentionSeconds?: number;
-  /** Where messages go that were received `maxReceiveCount` times (1 to 1,000). Default: they come back until deleted. */
+  /** Moves a message to a dead-letter queue after `maxReceiveCount` receives, 1 to 1,000. @default - no dead-letter queue */
   readonly redrive?: { readonly deadLetterQueue: Queue; readonly maxReceiveCount: number };
-  /** How many may be in flight; {@link MAX_IN_FLIGHT} is SQS's own and the default. */
+  /** The most messages in flight. @default 120,000, as in SQS */
   readonly maxInFlight?: number;
-  /** Default: the machine's clock. */
+  /** @default - the system clock */
   readonly clock?: Clock;
 }
 
@@ -37,14 +37,14 @@ export interface QueueCounts {
   readonly delayed: number;
 }
 
-/** With this many in flight a standard queue hands out nothing until some are deleted or visible again. */
+/** The most messages in flight in a standard queue (Amazon SQS, "Amazon SQS standard queue quotas"). */
 export const MAX_IN_FLIGHT = 120_000;
 const MAX_VISIBILITY_SECONDS = 43_200;
 const MAX_DELAY_SECONDS = 900;
 
 /**
- * A standard SQS queue in memory. Every operation first brings the queue up to the clock; a timer (one a queue) runs
- * only while somebody listens.
+ * A standard SQS queue in memory. Each operation first applies the timeouts that have ended. A timer runs only while there
+ * are listeners.
  */
 export class Queue {
   readonly name: string;
@@ -56,15 +56,15 @@ export class Queue {
   readonly redrive: QueueOptions['redrive'];
   readonly #maxInFlight: number;
   readonly #clock: Clock;
-  /** Holds visible messages in order, and deleted ones until they come to the front. */
-  readonly #visible = new Fifo<HeldMessage>();
+  /** Visible messages in order. Deleted ones stay until they reach the front. */
+  readonly #visible = new Fifo<StoredMessage>();
   #visibleCount = 0;
-  readonly #hidden = new Deadlines<HeldMessage>();
-  readonly #expiring = new Deadlines<HeldMessage>();
+  readonly #hidden = new Deadlines<StoredMessage>();
+  readonly #expiring = new Deadlines<StoredMessage>();
   readonly #receipts = new Receipts();
   readonly #listeners = new Set<() => void>();
   #inFlight = 0;
-  #hasNews = false;
+  #hasNewVisible = false;
   #timer: { at: number; cancel: () => void } | undefined;
 
   constructor(options: QueueOptions) {
@@ -84,20 +84,20 @@ export class Queue {
     if (this.redrive) checkWhole('maxReceiveCount', this.redrive.maxReceiveCount, 1, 1000);
   }
 
-  /** Adds a message, or throws the {@link SqsError} that SQS would answer with. */
+  /** Adds a message. @throws SqsError as SQS does. */
   send(message: NewMessage): { readonly messageId: string } {
     const delaySeconds = message.delaySeconds ?? this.delaySeconds;
     checkWhole('DelaySeconds', delaySeconds, 0, MAX_DELAY_SECONDS);
     return this.#operate((now) => {
-      const held = newMessage(message, now);
-      held.expiry = this.#expiring.add(now + this.retentionSeconds * 1000, held);
-      if (delaySeconds > 0) this.#hide(held, 'delayed', now + delaySeconds * 1000);
-      else this.#show(held);
-      return { messageId: held.messageId };
+      const stored = newMessage(message, now);
+      stored.expiry = this.#expiring.add(now + this.retentionSeconds * 1000, stored);
+      if (delaySeconds > 0) this.#hide(stored, 'delayed', now + delaySeconds * 1000);
+      else this.#show(stored);
+      return { messageId: stored.messageId };
     });
   }
 
-  /** Lends up to `max` messages; one received too often moves to the dead-letter queue instead. */
+  /** Receives at most `max` messages. One that reached `maxReceiveCount` moves to the dead-letter queue instead. */
   receive(max: number): ReceivedMessage[] {
     return this.#operate((now) => {
       const received: ReceivedMessage[] = [];
@@ -105,55 +105,63 @@ export class Queue {
         const message = this.#visible.shift();
         if (message === undefined) break;
         if (message.state === 'deleted') continue;
-        if (this.redrive && message.receivesHere >= this.redrive.maxReceiveCount) {
-          this.#forget(message);
-          this.redrive.deadLetterQueue.#adopt(message, this.arn);
+        if (this.redrive && message.receivesFromQueue >= this.redrive.maxReceiveCount) {
+          this.#remove(message);
+          this.redrive.deadLetterQueue.#addDeadLetter(message, this.arn);
         } else {
-          received.push(this.#lend(message, now));
+          received.push(this.#receive(message, now));
         }
       }
       return received;
     });
   }
 
-  /** Deletes a message by its latest handle. As with SQS, an older handle or a second delete is no error. */
+  /** Deletes a message by its latest handle. As in SQS, an older handle or a second delete has no effect. */
   delete(receiptHandle: string): void {
     this.#operate(() => {
       const message = this.#receipts.find(receiptHandle);
-      if (message) this.#forget(message);
+      if (message) this.#remove(message);
     });
   }
 
-  /** Hides a message in flight for `seconds` from now; 0 makes it visible at once. */
+  /** Sets the visibility timeout of a message in flight, counted from now. 0 returns it to the queue. */
   changeVisibility(receiptHandle: string, seconds: number): void {
     checkWhole('VisibilityTimeout', seconds, 0, MAX_VISIBILITY_SECONDS);
     this.#operate((now) => {
       const message = this.#receipts.find(receiptHandle);
       if (message?.state !== 'inFlight') {
-        throw new SqsError('MessageNotInflight', 'The message is gone, visible again or in flight with a newer handle');
+        throw new SqsError(
+          'MessageNotInflight',
+          'The message was deleted, is visible again, or is in flight with a newer handle',
+        );
       }
       const until = now + seconds * 1000;
       if (until - message.receivedAt > MAX_VISIBILITY_SECONDS * 1000) {
-        throw new SqsError('InvalidParameterValue', `More than ${MAX_VISIBILITY_SECONDS} s after it was received`);
+        throw new SqsError(
+          'InvalidParameterValue',
+          `VisibilityTimeout: got ${seconds}; expected an end within ${MAX_VISIBILITY_SECONDS} s of the receive`,
+        );
       }
-      this.#leave(message);
+      this.#endState(message);
       if (seconds > 0) this.#hide(message, 'inFlight', until);
       else this.#show(message);
     });
   }
 
   /**
-   * Calls `listener` when there is something to receive that was not there before. It is called from within the
-   * operation that made it so, and is to do its work later.
+   * Calls `listener` when messages become available. The call happens within the operation that made them available, so the
+   * listener must receive them in a later turn.
+   *
+   * @returns a function that removes the listener
    */
   onAvailable(listener: () => void): () => void {
-    // A wrapper, so that the same function may listen twice.
+    // A wrapper, so that the same function can be added twice.
     const entry = () => listener();
     this.#operate(() => this.#listeners.add(entry));
     return () => this.#operate(() => void this.#listeners.delete(entry));
   }
 
-  /** As SQS's ApproximateNumberOfMessages…, but exact. */
+  /** SQS's ApproximateNumberOfMessages attributes, as exact numbers. */
   get counts(): QueueCounts {
     return this.#operate(() => ({
       visible: this.#visibleCount,
@@ -162,12 +170,12 @@ export class Queue {
     }));
   }
 
-  /** Whole seconds since the oldest message held was sent; 0 if there is none. */
+  /** Whole seconds since the oldest message was sent; 0 for an empty queue. */
   oldestAgeSeconds(): number {
     return this.#operate((now) => Math.floor((now - (this.#expiring.next?.item.sentAt ?? now)) / 1000));
   }
 
-  /** Every message held, the next to be received first. Does not count as a receive. */
+  /** All messages, the next to be received first. Does not count as a receive. */
   peek(): readonly PeekedMessage[] {
     return this.#operate(() =>
       [...this.#visible, ...this.#hidden.inOrder()].flatMap((message) =>
@@ -176,62 +184,62 @@ export class Queue {
     );
   }
 
-  /** Brings the queue up to the clock, does the operation, then tells whoever listens. */
+  /** Applies the timeouts that have ended, runs the operation, then calls the listeners. */
   #operate<T>(operation: (now: number) => T): T {
     const now = this.#clock.now();
-    this.#catchUp(now);
+    this.#applyTimeouts(now);
     try {
       return operation(now);
     } finally {
       this.#setTimer(now);
-      this.#tell();
+      this.#notify();
     }
   }
 
-  #adopt(message: HeldMessage, sourceArn: string): void {
+  #addDeadLetter(message: StoredMessage, sourceArn: string): void {
     this.#operate(() => {
       message.deadLetterSourceArn = sourceArn;
-      message.receivesHere = 0;
-      // Retention goes on from the first send: SQS does not start it again in a dead-letter queue.
+      message.receivesFromQueue = 0;
+      // SQS counts retention from the first send, also in a dead-letter queue.
       message.expiry = this.#expiring.add(message.sentAt + this.retentionSeconds * 1000, message);
       this.#show(message);
     });
   }
 
-  #lend(message: HeldMessage, now: number): ReceivedMessage {
+  #receive(message: StoredMessage, now: number): ReceivedMessage {
     message.receiveCount++;
-    message.receivesHere++;
+    message.receivesFromQueue++;
     message.receivedAt = now;
     message.firstReceivedAt ??= now;
     const receiptHandle = this.#receipts.issue(message);
-    this.#leave(message);
+    this.#endState(message);
     this.#hide(message, 'inFlight', now + this.visibilityTimeoutSeconds * 1000);
-    return lentMessage(message, receiptHandle, message.firstReceivedAt);
+    return receivedMessage(message, receiptHandle, message.firstReceivedAt);
   }
 
-  #show(message: HeldMessage): void {
+  #show(message: StoredMessage): void {
     message.state = 'visible';
     this.#visible.push(message);
     this.#visibleCount++;
-    this.#hasNews = true;
+    this.#hasNewVisible = true;
   }
 
-  #hide(message: HeldMessage, state: 'inFlight' | 'delayed', until: number): void {
+  #hide(message: StoredMessage, state: 'inFlight' | 'delayed', until: number): void {
     message.state = state;
-    message.wake = this.#hidden.add(until, message);
+    message.visibleAgain = this.#hidden.add(until, message);
     if (state === 'inFlight') this.#inFlight++;
   }
 
-  /** Takes a message out of the visible or the hidden ones, to be put back or forgotten. */
-  #leave(message: HeldMessage): void {
+  /** Ends the message's current state, before it gets another one or is removed. */
+  #endState(message: StoredMessage): void {
     if (message.state === 'visible') this.#visibleCount--;
-    if (message.wake) this.#hidden.remove(message.wake);
-    message.wake = undefined;
-    if (message.state === 'inFlight' && this.#inFlight-- === this.#maxInFlight) this.#hasNews = true;
+    if (message.visibleAgain) this.#hidden.remove(message.visibleAgain);
+    message.visibleAgain = undefined;
+    if (message.state === 'inFlight' && this.#inFlight-- === this.#maxInFlight) this.#hasNewVisible = true;
   }
 
-  #forget(message: HeldMessage): void {
-    this.#leave(message);
+  #remove(message: StoredMessage): void {
+    this.#endState(message);
     message.state = 'deleted';
     while (this.#visible.peek()?.state === 'deleted') this.#visible.shift();
     this.#receipts.drop(message);
@@ -239,21 +247,21 @@ export class Queue {
     message.expiry = undefined;
   }
 
-  /** Drops what its retention has ended for and shows what has waited long enough. */
-  #catchUp(now: number): void {
+  /** Removes expired messages and makes hidden messages visible whose time has ended. */
+  #applyTimeouts(now: number): void {
     for (let first = this.#expiring.next; first && first.at <= now; first = this.#expiring.next) {
-      this.#forget(first.item);
+      this.#remove(first.item);
     }
     for (let first = this.#hidden.next; first && first.at <= now; first = this.#hidden.next) {
-      this.#leave(first.item);
+      this.#endState(first.item);
       this.#show(first.item);
     }
   }
 
-  #tell(): void {
-    const isNews = this.#hasNews && this.#visibleCount > 0 && this.#inFlight < this.#maxInFlight;
-    this.#hasNews = false;
-    if (isNews) for (const listener of [...this.#listeners]) listener();
+  #notify(): void {
+    const isAvailable = this.#hasNewVisible && this.#visibleCount > 0 && this.#inFlight < this.#maxInFlight;
+    this.#hasNewVisible = false;
+    if (isAvailable) for (const listener of [...this.#listeners]) listener();
   }
 
   #setTimer(now: number): void {
@@ -262,7 +270,7 @@ export class Queue {
       this.#timer?.cancel();
       this.#timer = undefined;
     } else if (at !== undefined && (this.#timer === undefined || at < this.#timer.at)) {
-      // Only ever moved forward: one that is early looks and is set again, cheaper than moving it with every delete.
+      // A timer that fires early is set again, which is cheaper than moving it with every delete.
       this.#timer?.cancel();
       const cancel = this.#clock.after(Math.max(1, at - now), () => {
         this.#timer = undefined;

@@ -1,36 +1,40 @@
 import { randomBytes } from 'node:crypto';
-import type { HeldMessage } from './message.ts';
+import type { StoredMessage } from './message.ts';
 import { SqsError } from './sqs-error.ts';
 
-/** Real receipt handles are about this long, and their length counts in the 6 MB of a Lambda event. */
+/** About the length of SQS's receipt handles, which counts towards the 6 MB of a Lambda event. */
 const HANDLE_LENGTH = 412;
 const DIGITS = 16;
 
-/** The receipts of one queue: each message's latest handle, no more, however often it was received. */
+/** The receipt handles of one queue. Only the latest handle of a message is valid. */
 export class Receipts {
   readonly #prefix = randomBytes(HANDLE_LENGTH)
     .toString('base64')
     .slice(0, HANDLE_LENGTH - DIGITS);
-  readonly #messages = new Map<number, HeldMessage>();
+  readonly #messages = new Map<number, StoredMessage>();
   #last = 0;
 
-  /** Gives the message a new handle; the one before it no longer counts. */
-  issue(message: HeldMessage): string {
+  /** Issues a new handle for a message and invalidates its previous one. */
+  issue(message: StoredMessage): string {
     this.drop(message);
     message.receipt = ++this.#last;
     this.#messages.set(message.receipt, message);
     return this.#prefix + String(message.receipt).padStart(DIGITS, '0');
   }
 
-  drop(message: HeldMessage): void {
+  /** Invalidates the message's handle. */
+  drop(message: StoredMessage): void {
     this.#messages.delete(message.receipt);
     message.receipt = 0;
   }
 
-  /** The message whose latest handle this is; undefined if it is gone or was received again since. */
-  find(handle: string): HeldMessage | undefined {
+  /** Finds a message by its latest handle; undefined when it was deleted or received again. */
+  find(handle: string): StoredMessage | undefined {
     if (handle.length !== HANDLE_LENGTH || handle.slice(0, -DIGITS) !== this.#prefix) {
-      throw new SqsError('ReceiptHandleIsInvalid', `Not a receipt handle of this queue: ${JSON.stringify(handle)}`);
+      throw new SqsError(
+        'ReceiptHandleIsInvalid',
+        `ReceiptHandle: got ${JSON.stringify(handle)}; expected a handle of this queue`,
+      );
     }
     return this.#messages.get(Number(handle.slice(-DIGITS)));
   }

@@ -1,10 +1,10 @@
 import type { SQSMessageAttributes, SQSRecord } from 'aws-lambda';
 import type { ReceivedMessage } from './message.ts';
 
-/** Who sent it, as a role's id: in one process it is always us. */
+/** The id of a role and its session. */
 const SENDER_ID = 'AROAONEPROCESSOUTFLOW:outflow';
 
-/** The message as Lambda puts it into its event. */
+/** Converts a message to a record of Lambda's event (AWS Lambda, "Using Lambda with Amazon SQS"). */
 export function toRecord(message: ReceivedMessage, queueArn: string, region: string): SQSRecord {
   return {
     messageId: message.messageId,

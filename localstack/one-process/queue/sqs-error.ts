@@ -6,7 +6,7 @@ export type SqsErrorCode =
   | 'QueueDoesNotExist'
   | 'ReceiptHandleIsInvalid';
 
-/** What SQS refuses. `name` is SQS's error code, as on the errors of the AWS SDK. */
+/** An error of the SQS API. `name` is SQS's error code, as on errors of the AWS SDK. */
 export class SqsError extends Error {
   override readonly name: SqsErrorCode;
 
@@ -16,11 +16,11 @@ export class SqsError extends Error {
   }
 }
 
-/** Refuses anything but a whole number from `min` to `max`. */
+/** @throws SqsError unless the value is a whole number from `min` to `max`. */
 export function checkWhole(parameter: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw new SqsError(
     'InvalidParameterValue',
-    `${parameter} is ${value}; expected a whole number from ${min} to ${max}`,
+    `${parameter}: got ${value}; expected a whole number from ${min} to ${max}`,
   );
 }

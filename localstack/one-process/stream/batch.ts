@@ -1,30 +1,28 @@
 import type { KinesisStreamRecord } from 'aws-lambda';
-import { MAX_EVENT_BYTES } from '../queue/batch.ts';
+import { EMPTY_EVENT_BYTES, MAX_EVENT_BYTES, recordBytes } from '../lambda/event-size.ts';
 
-const EMPTY_EVENT_BYTES = '{"Records":[]}'.length;
-
-/** A record that was read and is not checkpointed. */
-export interface HeldRecord {
+/** A record that was read and is not behind the checkpoint yet. */
+export interface BufferedRecord {
   readonly record: KinesisStreamRecord;
   /** As JSON. */
   readonly bytes: number;
 }
 
-/** Records that go to the function together, in their order. */
+/** Records of one event, in the order of the shard. */
 export interface Batch {
-  readonly records: readonly HeldRecord[];
-  /** How often its first record has failed, other than in a batch that was then halved. */
+  readonly records: readonly BufferedRecord[];
+  /** Failed invocations of the first record, except those after which its batch was bisected. */
   readonly failures: number;
-  /** It is not to be tried before; milliseconds since the epoch. */
+  /** When the batch may be invoked next; milliseconds since the epoch. */
   readonly dueAt: number;
 }
 
-export function hold(record: KinesisStreamRecord): HeldRecord {
-  return { record, bytes: Buffer.byteLength(JSON.stringify(record)) };
+export function bufferRecord(record: KinesisStreamRecord): BufferedRecord {
+  return { record, bytes: recordBytes(record) };
 }
 
-/** How many of the records, from the first, go into one event; the first always does. */
-export function fittingCount(records: readonly HeldRecord[], batchSize: number): number {
+/** How many records, from the first, fit into one event. The first record always fits. */
+export function fittingCount(records: readonly BufferedRecord[], batchSize: number): number {
   let bytes = EMPTY_EVENT_BYTES;
   let count = 0;
   while (count < Math.min(records.length, batchSize)) {
@@ -35,13 +33,13 @@ export function fittingCount(records: readonly HeldRecord[], batchSize: number):
   return count;
 }
 
-/** The size of the event that the records make, as JSON. */
-export function eventBytes(records: readonly HeldRecord[]): number {
+/** The size of the records' event as JSON. */
+export function eventBytes(records: readonly BufferedRecord[]): number {
   return records.reduce((sum, { bytes }) => sum + bytes, EMPTY_EVENT_BYTES) + records.length - 1;
 }
 
-/** Both halves of a batch of two records or more, the first of them first. */
-export function halves({ records, failures, dueAt }: Batch): [Batch, Batch] {
+/** Bisects a batch of at least two records. */
+export function bisect({ records, failures, dueAt }: Batch): [Batch, Batch] {
   const middle = records.length >> 1;
   return [
     { records: records.slice(0, middle), failures, dueAt },
@@ -49,6 +47,6 @@ export function halves({ records, failures, dueAt }: Batch): [Batch, Batch] {
   ];
 }
 
-export function sequenceNumbers(records: readonly HeldRecord[]): string[] {
+export function sequenceNumbers(records: readonly BufferedRecord[]): string[] {
   return records.map(({ record }) => record.kinesis.sequenceNumber);
 }

@@ -1,36 +1,36 @@
 import { randomUUID } from 'node:crypto';
 import type { KinesisStreamEvent } from 'aws-lambda';
-import { failedIds } from '../queue/batch-response.ts';
-import { callFunction } from '../queue/lambda-function.ts';
-import { eventBytes, type HeldRecord, sequenceNumbers } from './batch.ts';
+import { failedIds } from '../lambda/batch-response.ts';
+import { invoke } from '../lambda/function.ts';
+import { type BufferedRecord, eventBytes, sequenceNumbers } from './batch.ts';
 import type { StreamInvocationResult, StreamMappingSettings } from './mapping-options.ts';
 
-/** What became of the records handed to the function. */
-export interface Outcome {
-  /** How many of them, from the first, are done: the checkpoint passes these. */
+export interface InvocationOutcome {
+  /** How many records, from the first, are done. The checkpoint moves behind them. */
   readonly done: number;
-  /** Why all of them failed. */
+  /** Why all records failed. */
   readonly failure?: { readonly error: unknown };
   readonly result: StreamInvocationResult;
 }
 
 /**
- * Hands records to the function (AWS Lambda, "Configuring partial batch response with Kinesis Data Streams"): the
- * lowest sequence number that it reports is the checkpoint; what it throws and what Lambda can't read fails them all.
+ * Invokes the function with records. The lowest sequence number that it reports is the checkpoint; an error or an invalid
+ * response fails all records (AWS Lambda, "Configuring partial batch response with Kinesis Data Streams").
  */
-export async function invoke(
+export async function invokeWith(
   settings: StreamMappingSettings,
   shardId: string,
-  records: readonly HeldRecord[],
-): Promise<Outcome> {
-  const { clock } = settings;
+  records: readonly BufferedRecord[],
+): Promise<InvocationOutcome> {
+  const { clock, streamArn } = settings;
   const startedAt = clock.now();
   const requestId = randomUUID();
   const numbers = sequenceNumbers(records);
   let done = 0;
   let failure: { error: unknown } | undefined;
   try {
-    const failed = failedIds(await call(settings, eventOf(records), requestId), new Set(numbers));
+    const fn = { ...settings, accountId: streamArn.split(':')[4] ?? '' };
+    const failed = failedIds(await invoke(fn, eventOf(records), requestId), new Set(numbers));
     done = failed.size === 0 ? numbers.length : numbers.findIndex((number) => failed.has(number));
   } catch (error) {
     failure = { error };
@@ -47,14 +47,7 @@ export async function invoke(
   return failure ? { done, failure, result } : { done, result };
 }
 
-function call(settings: StreamMappingSettings, event: KinesisStreamEvent, requestId: string): Promise<unknown> {
-  const accountId = settings.streamArn.split(':')[4] ?? '';
-  // The caller knows events of a queue; this function has its event already.
-  const handler = (_: unknown, context: Parameters<typeof settings.handler>[1]) => settings.handler(event, context);
-  return callFunction({ ...settings, accountId, handler }, { Records: [] }, requestId);
-}
-
-/** The function may do to its event what it likes. */
-function eventOf(records: readonly HeldRecord[]): KinesisStreamEvent {
+/** A copy of the records, because the function may change its event. */
+function eventOf(records: readonly BufferedRecord[]): KinesisStreamEvent {
   return { Records: records.map(({ record }) => ({ ...record, kinesis: { ...record.kinesis } })) };
 }

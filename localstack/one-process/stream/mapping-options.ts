@@ -1,43 +1,40 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import type { Context, KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
-import { type Clock, systemClock } from '../queue/clock.ts';
+import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
+import { type Clock, systemClock } from '../clock.ts';
+import type { LambdaFunction } from '../lambda/function.ts';
+import { checkWholeNumber } from '../lambda/options.ts';
 
 /**
- * A mapping's options, named as CreateEventSourceMapping has them; their defaults are AWS's (AWS Lambda, "Lambda
- * parameters for Amazon Kinesis Data Streams event source mappings").
+ * A mapping's options, with the defaults of CreateEventSourceMapping (AWS Lambda, "Lambda parameters for Amazon Kinesis Data
+ * Streams event source mappings"). It reads shards from TRIM_HORIZON and retries without limit.
  */
-export interface StreamMappingOptions {
+// biome-ignore lint/suspicious/noConfusingVoidType: as in aws-lambda's KinesisStreamHandler
+export interface StreamMappingOptions extends LambdaFunction<KinesisStreamEvent, KinesisStreamBatchResponse | void> {
   readonly client: KinesisClient;
   readonly streamName: string;
   readonly streamArn: string;
-  // biome-ignore lint/suspicious/noConfusingVoidType: as in aws-lambda's KinesisStreamHandler
-  readonly handler: (event: KinesisStreamEvent, context: Context) => Promise<KinesisStreamBatchResponse | void>;
-  readonly functionName: string;
-  /** 1 to 900. */
-  readonly functionTimeoutSeconds: number;
-  readonly region: string;
-  /** Records an event holds at most, 1 to 10,000. @default 100 */
+  /** Most records of an event, 1 to 10,000. @default 100 */
   readonly batchSize?: number;
-  /** How long a batch waits for more, from its first record, 0 to 300. @default 0: it takes what is there */
+  /** How long a batch waits for more records after its first one, 0 to 300. @default 0 */
   readonly windowSeconds?: number;
-  /** Whether a batch whose invocation failed is tried again in two halves. @default false */
+  /** Whether a batch whose invocation failed is retried in two halves. @default false */
   readonly bisectBatchOnFunctionError?: boolean;
   /** @default true */
   readonly enabled?: boolean;
-  /** @default the machine's clock */
+  /** @default - the system clock */
   readonly clock?: Clock;
-  /** How long a shard with nothing to read is left alone. @default 200, the API's limit of five reads a second */
+  /** How long the mapping waits after a read without records. @default 200, the API's limit of five reads a second */
   readonly pollIntervalMs?: number;
-  /** Hears how each invocation went. */
+  /** Called after each invocation. */
   readonly onInvocation?: (result: StreamInvocationResult) => void;
-  /** Hears of records given up ({@link RecordsGivenUpError}), and once of an API that fails, until it works again. */
+  /** Called for the first failed API call of an outage. */
   readonly onError: (error: Error) => void;
 }
 
-/** The options with nothing left open. */
+/** The options with all defaults. */
 export type StreamMappingSettings = Required<StreamMappingOptions>;
 
-/** How one invocation went. */
+/** The result of one invocation. */
 export interface StreamInvocationResult {
   readonly requestId: string;
   readonly shardId: string;
@@ -45,41 +42,27 @@ export interface StreamInvocationResult {
   /** Of the event as JSON. */
   readonly bytes: number;
   readonly durationMs: number;
-  /** Records the checkpoint did not pass: all from the lowest that failed. */
+  /** Records after the checkpoint: the lowest failed one and all that follow. */
   readonly failedSequenceNumbers: readonly string[];
-  /** Why the whole batch failed: what the function threw, its timeout, or an answer Lambda cannot read. */
+  /** Why the whole batch failed: the function's error, its timeout, or an invalid batch response. */
   readonly error?: unknown;
 }
 
-/** Fills in the defaults. @throws RangeError what CreateEventSourceMapping refuses, and what is not offered here */
+/** Fills in the defaults. @throws InvalidOptionError for options that CreateEventSourceMapping refuses. */
 export function readOptions(options: StreamMappingOptions): StreamMappingSettings {
-  const {
-    batchSize = 100,
-    windowSeconds = 0,
-    bisectBatchOnFunctionError = false,
-    clock = systemClock,
-    enabled = true,
-    pollIntervalMs = 200,
-    onInvocation = () => {},
-  } = options;
-  checkWhole('batchSize', batchSize, 1, 10_000);
-  checkWhole('windowSeconds', windowSeconds, 0, 300);
-  checkWhole('functionTimeoutSeconds', options.functionTimeoutSeconds, 1, 900);
-  checkWhole('pollIntervalMs', pollIntervalMs, 1, 60_000);
-  return {
+  const settings = {
     ...options,
-    batchSize,
-    windowSeconds,
-    bisectBatchOnFunctionError,
-    enabled,
-    clock,
-    pollIntervalMs,
-    onInvocation,
+    batchSize: options.batchSize ?? 100,
+    windowSeconds: options.windowSeconds ?? 0,
+    bisectBatchOnFunctionError: options.bisectBatchOnFunctionError ?? false,
+    enabled: options.enabled ?? true,
+    clock: options.clock ?? systemClock,
+    pollIntervalMs: options.pollIntervalMs ?? 200,
+    onInvocation: options.onInvocation ?? (() => {}),
   };
-}
-
-function checkWhole(option: string, value: number, min: number, max: number, or = ''): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  const wanted = min === max ? String(min) : `a whole number from ${min} to ${max}${or}`;
-  throw new RangeError(`${option} is ${value}; expected ${wanted}`);
+  checkWholeNumber('batchSize', settings.batchSize, 1, 10_000);
+  checkWholeNumber('windowSeconds', settings.windowSeconds, 0, 300);
+  checkWholeNumber('functionTimeoutSeconds', settings.functionTimeoutSeconds, 1, 900);
+  checkWholeNumber('pollIntervalMs', settings.pollIntervalMs, 1, 60_000);
+  return settings;
 }

@@ -2,37 +2,41 @@ import { ListShardsCommand, type Shard as ShardDescription } from '@aws-sdk/clie
 import { readOptions, type StreamMappingOptions } from './mapping-options.ts';
 import { createOutage } from './outage.ts';
 import { createPause, retryPauseMs } from './pause.ts';
-import { createShard, type Period, type Shard } from './shard.ts';
+import { createShard, type EnabledPeriod, type Shard } from './shard.ts';
 
 export type { StreamInvocationResult, StreamMappingOptions } from './mapping-options.ts';
 
-/** A stream that feeds a function. */
+/** An event source mapping from a stream to a function. */
 export interface StreamMapping {
   readonly state: 'Enabled' | 'Disabled';
   /**
-   * Reads nothing more, and resolves when the invocations under way have ended. What was read and is not done is kept.
-   * A function that disables its own mapping must not wait for that.
+   * Stops reading, and resolves when the running invocations have ended. Records that were read and are not done stay in
+   * the mapping. A function that disables its own mapping must not wait for the promise.
    */
   disable(): Promise<void>;
-  /** Goes on where it was disabled, with the same record of each shard. */
+  /** Continues with the first record of each shard that is not done. */
   enable(): void;
   /**
-   * Resolves when every record that is in the stream now is done, and no invocation is under way. While it
-   * is disabled, or a record fails for ever, it waits; it rejects if it is stopped first.
+   * Resolves when all records that are in the stream now are done, and no invocation is running. It waits while the mapping
+   * is disabled or a record keeps failing.
+   *
+   * @throws when the mapping is stopped first
    */
   settle(): Promise<void>;
-  /** Disables it for good. */
+  /** Disables the mapping permanently. */
   stop(): Promise<void>;
 }
 
-/** How often the stream is asked for shards that were split or merged. */
+/** How often the mapping lists the shards, to find those that were split or merged. */
 const LIST_INTERVAL_MS = 1_000;
 
 /**
- * Starts Lambda's event source mapping from a Kinesis stream to a function that runs in this process: each shard's
- * records in order, one batch at a time, a shard's children after itself (AWS Lambda, "Using Lambda to process records
- * from Amazon Kinesis Data Streams"). Unlike Lambda it retries within 5 s, and keeps what it has read even beyond the
- * stream's retention. @throws RangeError if an option is none that Lambda takes
+ * Starts an event source mapping from a Kinesis stream to a function in this process. It reads each shard's records in
+ * order, one batch at a time, and child shards after their parents (AWS Lambda, "Using Lambda to process records from Amazon
+ * Kinesis Data Streams"). Unlike Lambda, it retries within 5 s and keeps records that it has read beyond the stream's
+ * retention.
+ *
+ * @throws InvalidOptionError for options that CreateEventSourceMapping refuses
  */
 export function startStreamMapping(options: StreamMappingOptions): StreamMapping {
   const settings = readOptions(options);
@@ -41,16 +45,16 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
   const outage = createOutage(settings.onError);
   const pause = createPause(clock);
   const shards = new Map<string, Shard>();
-  const settling: { tick: number; resolve: () => void; reject: (reason: Error) => void }[] = [];
-  let period: Period | undefined;
+  const settling: { settleCall: number; resolve: () => void; reject: (reason: Error) => void }[] = [];
+  let period: EnabledPeriod | undefined;
   let ended = Promise.resolve();
   let isStopped = false;
-  /** Counts the calls of settle(), so that what was seen before one of them does not count for it. */
-  let tick = 0;
-  let listedAtTick = -1;
+  /** Counts the calls of `settle`, so that a call does not rely on anything that was read before it. */
+  let settleCalls = 0;
+  let listedAtSettleCall = -1;
   let isListDue = false;
 
-  async function run(current: Period): Promise<void> {
+  async function run(current: EnabledPeriod): Promise<void> {
     const running = new Map<string, Promise<void>>();
     let failures = 0;
     while (!current.isOver) {
@@ -66,9 +70,9 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
     await Promise.all(running.values());
   }
 
-  /** Learns which shards there are; false if the API doesn't say. */
+  /** Lists the shards; false when the API call failed. */
   async function refresh(): Promise<boolean> {
-    const atTick = tick;
+    const settleCall = settleCalls;
     isListDue = false;
     try {
       const found = await listShards();
@@ -83,7 +87,7 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
       return false;
     }
     outage.worked(name);
-    listedAtTick = atTick;
+    listedAtSettleCall = settleCall;
     return true;
   }
 
@@ -91,35 +95,36 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
     const found: ShardDescription[] = [];
     let NextToken: string | undefined;
     do {
-      const answer = await client.send(
+      const response = await client.send(
         new ListShardsCommand(NextToken === undefined ? { StreamName: streamName } : { NextToken }),
       );
-      found.push(...(answer.Shards ?? []));
-      NextToken = answer.NextToken;
+      found.push(...(response.Shards ?? []));
+      NextToken = response.NextToken;
     } while (NextToken !== undefined);
     return found;
   }
 
-  /** A parent that is not listed any more is long past its retention. */
+  /** A parent shard that is no longer listed is past its retention. */
   function isDue(shard: Shard): boolean {
     return !shard.isDrained && shard.parentIds.every((id) => shards.get(id)?.isDrained ?? true);
   }
 
   function listSoon(): void {
     isListDue = true;
-    pause.cut();
+    pause.interrupt();
   }
 
   function resolveSettled(): void {
     for (let i = settling.length - 1; i >= 0; i--) {
-      const { tick: since, resolve } = settling[i]!;
-      if (listedAtTick < since || ![...shards.values()].every((shard) => shard.isSettled(since))) continue;
+      const { settleCall, resolve } = settling[i]!;
+      if (listedAtSettleCall < settleCall || ![...shards.values()].every((shard) => shard.isSettled(settleCall)))
+        continue;
       settling.splice(i, 1);
       resolve();
     }
   }
 
-  const setup = { settings, outage, tick: () => tick, onProgress: resolveSettled };
+  const setup = { settings, outage, settleCalls: () => settleCalls, onProgress: resolveSettled };
 
   const mapping: StreamMapping = {
     get state() {
@@ -136,15 +141,15 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
     disable() {
       if (period !== undefined) period.isOver = true;
       period = undefined;
-      pause.cut();
-      for (const shard of shards.values()) shard.wake();
+      pause.interrupt();
+      for (const shard of shards.values()) shard.interrupt();
       return ended;
     },
     settle() {
       if (isStopped) return Promise.reject(new Error(`The mapping of ${name} was stopped`));
-      tick++;
+      settleCalls++;
       return new Promise((resolve, reject) => {
-        settling.push({ tick, resolve, reject });
+        settling.push({ settleCall: settleCalls, resolve, reject });
         listSoon();
         for (const shard of shards.values()) shard.readSoon();
       });

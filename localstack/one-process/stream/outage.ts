@@ -1,10 +1,10 @@
-/** Calls of an API that fail, told once from the first that fails until all of them work again. */
+/** Reports failing API calls: the first failure, and none after it until all calls work again. */
 export interface Outage {
   failed(what: string, error: unknown): void;
   worked(what: string): void;
 }
 
-/** Answers that only ask for a slower pace: they are waited out, like any failure, but there is nothing to tell. */
+/** Throttling is retried like any failure, but not reported. */
 const THROTTLES = new Set([
   'ProvisionedThroughputExceededException',
   'LimitExceededException',
@@ -16,9 +16,9 @@ export function createOutage(onError: (error: Error) => void): Outage {
   return {
     failed(what, error) {
       if (error instanceof Error && THROTTLES.has(error.name)) return;
-      const isNews = failing.size === 0;
+      const isFirst = failing.size === 0;
       failing.add(what);
-      if (isNews) onError(new Error(`${what} cannot be read now, and is tried again`, { cause: error }));
+      if (isFirst) onError(new Error(`${what} cannot be read; retrying`, { cause: error }));
     },
     worked(what) {
       failing.delete(what);

@@ -1,13 +1,13 @@
-import type { Clock } from '../queue/clock.ts';
+import type { Clock } from '../clock.ts';
 
 const SHORTEST_RETRY_PAUSE_MS = 100;
 const LONGEST_RETRY_PAUSE_MS = 5_000;
 
-/** Waits, one at a time, that can be cut short. */
+/** A wait that can be interrupted, one at a time. */
 export interface Pause {
   wait(ms: number): Promise<void>;
-  /** Ends the wait under way, if there is one. */
-  cut(): void;
+  /** Ends the current wait, if there is one. */
+  interrupt(): void;
 }
 
 export function createPause(clock: Clock): Pause {
@@ -22,11 +22,11 @@ export function createPause(clock: Clock): Pause {
         };
       });
     },
-    cut: () => end(),
+    interrupt: () => end(),
   };
 }
 
-/** How long to wait after the given number of failures in a row: short enough for a desk, where AWS waits longer. */
+/** The pause after consecutive failures: 100 ms, doubled up to 5 s. AWS Lambda waits longer. */
 export function retryPauseMs(failures: number): number {
   return Math.min(LONGEST_RETRY_PAUSE_MS, SHORTEST_RETRY_PAUSE_MS * 2 ** (failures - 1));
 }

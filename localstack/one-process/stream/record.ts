@@ -1,7 +1,7 @@
 import type { _Record as ReadRecord } from '@aws-sdk/client-kinesis';
 import type { KinesisStreamRecord } from 'aws-lambda';
 
-/** What every record of a shard says of where it comes from. */
+/** The fields that all records of a shard share. */
 export interface RecordOrigin {
   readonly shardId: string;
   readonly streamArn: string;
@@ -9,7 +9,7 @@ export interface RecordOrigin {
   readonly functionName: string;
 }
 
-/** The record as Lambda puts it into its event (AWS Lambda, "Using Lambda to process records from Kinesis"). */
+/** Converts a record to the shape of Lambda's event (AWS Lambda, "Using Lambda to process records from Kinesis"). */
 export function toRecord(read: ReadRecord, origin: RecordOrigin): KinesisStreamRecord {
   const data = read.Data!;
   const account = origin.streamArn.split(':')[4];

@@ -4,23 +4,23 @@ import {
   GetShardIteratorCommand,
   type KinesisClient,
   type _Record as ReadRecord,
-  type ShardIteratorType,
 } from '@aws-sdk/client-kinesis';
 
 export interface ReadResult {
   readonly records: readonly ReadRecord[];
-  /** There may be more to read at once. */
+  /** The read reached its limit, so more records may be available. */
   readonly isMore: boolean;
-  /** Nothing was there to be read. */
+  /** The shard has no further records at present. */
   readonly isAtTip: boolean;
-  /** The shard is closed, and this was all. */
+  /** The shard is closed, and all its records were read. */
   readonly isEnd: boolean;
 }
 
-/** Reads one shard from its beginning to its end, each record once. */
+/** Reads each record of a shard once, from the oldest one to the end of the shard. */
 export interface ShardReader {
+  /** @throws the API's errors, except for an expired iterator, which the next read replaces. */
   read(limit: number): Promise<ReadResult>;
-  /** Tells that nothing more is written to the shard. */
+  /** Notes that the shard gets no more records. */
   close(): void;
 }
 
@@ -30,59 +30,48 @@ export interface ShardReaderOptions {
   readonly shardId: string;
 }
 
-/** The iterator will not do any more. */
-const STALE = new Set(['ExpiredIteratorException', 'InvalidArgumentException']);
+/** Errors after which the iterator is unusable. */
+const STALE_ITERATOR = new Set(['ExpiredIteratorException', 'InvalidArgumentException']);
 
-const NOT_READ: ReadResult = { records: [], isMore: true, isAtTip: false, isEnd: false };
+const NOTHING_READ: ReadResult = { records: [], isMore: true, isAtTip: false, isEnd: false };
 
-/** @throws what the API answers, except that an iterator has expired: then the next read takes a new one */
 export function createShardReader({ client, streamName, shardId }: ShardReaderOptions): ShardReader {
   let iterator: string | undefined;
   let lastSequenceNumber: string | undefined;
   let isClosed = false;
 
-  async function iteratorOf(type: ShardIteratorType, sequenceNumber?: string): Promise<string> {
-    const answer = await client.send(
+  async function newIterator(): Promise<string> {
+    const response = await client.send(
       new GetShardIteratorCommand({
         StreamName: streamName,
         ShardId: shardId,
-        ShardIteratorType: type,
-        StartingSequenceNumber: sequenceNumber,
+        ShardIteratorType: lastSequenceNumber === undefined ? 'TRIM_HORIZON' : 'AFTER_SEQUENCE_NUMBER',
+        StartingSequenceNumber: lastSequenceNumber,
       }),
     );
-    return answer.ShardIterator!;
+    return response.ShardIterator!;
   }
-
-  const resumed = () =>
-    lastSequenceNumber === undefined
-      ? iteratorOf('TRIM_HORIZON')
-      : iteratorOf('AFTER_SEQUENCE_NUMBER', lastSequenceNumber);
 
   return {
     async read(limit) {
-      iterator ??= await resumed();
-      let answer: GetRecordsCommandOutput;
+      iterator ??= await newIterator();
+      let response: GetRecordsCommandOutput;
       try {
-        answer = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }));
+        response = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }));
       } catch (error) {
         const { name } = error as Error;
-        if (STALE.has(name)) iterator = undefined;
-        if (name === 'ExpiredIteratorException') return NOT_READ;
+        if (STALE_ITERATOR.has(name)) iterator = undefined;
+        if (name === 'ExpiredIteratorException') return NOTHING_READ;
         throw error;
       }
-      const { Records = [], NextShardIterator, MillisBehindLatest = 0 } = answer;
+      const { Records = [], NextShardIterator, MillisBehindLatest = 0 } = response;
       lastSequenceNumber = Records.at(-1)?.SequenceNumber ?? lastSequenceNumber;
       const isAtTip = Records.length === 0 && MillisBehindLatest === 0;
       const isEnd = NextShardIterator === undefined;
-      // The emulator puts an iterator that found nothing behind the current time, and so behind a first record that is
-      // just being written. One kept where it is finds that record.
+      // At the tip, the emulator's next iterator starts at the current time, and so after a record that is being written.
+      // The current iterator still finds that record.
       if (!isAtTip || isClosed || isEnd) iterator = NextShardIterator;
-      return {
-        records: Records,
-        isMore: Records.length === limit,
-        isAtTip,
-        isEnd,
-      };
+      return { records: Records, isMore: Records.length === limit, isAtTip, isEnd };
     },
     close() {
       isClosed = true;

@@ -1,50 +1,50 @@
 import type { Shard as ShardDescription } from '@aws-sdk/client-kinesis';
-import { type Batch, fittingCount, type HeldRecord, halves, hold } from './batch.ts';
-import { invoke } from './invocation.ts';
+import { type Batch, type BufferedRecord, bisect, bufferRecord, fittingCount } from './batch.ts';
+import { invokeWith } from './invocation.ts';
 import type { StreamMappingSettings } from './mapping-options.ts';
 import type { Outage } from './outage.ts';
 import { createPause, retryPauseMs } from './pause.ts';
 import { toRecord } from './record.ts';
 import { createShardReader, type ReadResult } from './shard-reader.ts';
 
-/** A time in which the mapping is enabled. */
-export interface Period {
+/** A period in which the mapping is enabled. */
+export interface EnabledPeriod {
   isOver: boolean;
 }
 
-/** One shard and what was read of it: one batch at a time, in order. */
+/** Invokes the function with the records of one shard, in order, one batch at a time. */
 export interface Shard {
   readonly shardId: string;
   /** The shards that were split or merged into this one. */
   readonly parentIds: readonly string[];
-  /** The shard is closed, and every record of it is done. */
+  /** The shard is closed, and all its records are done. */
   readonly isDrained: boolean;
-  /** Feeds the function until the period is over or the shard drained. What is held then is kept for the next period. */
-  run(period: Period): Promise<void>;
-  /** Ends what `run` waits for; to be called when its period is over. */
-  wake(): void;
-  /** Reads without waiting for its next poll. */
+  /** Invokes the function until the period is over or the shard is drained. Records that were read stay for the next period. */
+  run(period: EnabledPeriod): Promise<void>;
+  /** Ends the waits of `run`; to be called when its period is over. */
+  interrupt(): void;
+  /** Reads now instead of at the next poll. */
   readSoon(): void;
-  /** Tells that nothing more is written to the shard. */
+  /** Notes that the shard gets no more records. */
   close(): void;
-  /** Whether all that was in the shard at that tick is done. */
-  isSettled(tick: number): boolean;
+  /** Whether all records are done that were in the shard when `settle` was called for the `settleCall`th time. */
+  isSettled(settleCall: number): boolean;
 }
 
 export interface ShardSetup {
   readonly settings: StreamMappingSettings;
   readonly outage: Outage;
-  /** The current tick of the mapping; see {@link Shard.isSettled}. */
-  readonly tick: () => number;
-  /** Hears of whatever may have settled the shard. */
+  /** How often the mapping's `settle` was called; see {@link Shard.isSettled}. */
+  readonly settleCalls: () => number;
+  /** Called whenever the shard may be settled. */
   readonly onProgress: () => void;
 }
 
-/** More is read in several reads: the emulator answers in one piece of text, however big. */
+/** Larger batches take several reads, because the emulator builds each response as one string. */
 const MOST_PER_READ = 250;
 
 export function createShard(description: ShardDescription, setup: ShardSetup): Shard {
-  const { settings, outage, tick, onProgress } = setup;
+  const { settings, outage, settleCalls, onProgress } = setup;
   const { clock, batchSize } = settings;
   const shardId = description.ShardId!;
   const name = `stream ${settings.streamName}, shard ${shardId}`;
@@ -52,21 +52,21 @@ export function createShard(description: ShardDescription, setup: ShardSetup): S
   const reader = createShardReader({ ...settings, shardId });
   const pause = createPause(clock);
 
-  /** Read and in no batch yet. */
-  let waiting: HeldRecord[] = [];
-  /** When the records waiting go, full batch or not. */
+  /** Records that are in no batch yet. */
+  let waiting: BufferedRecord[] = [];
+  /** When the waiting records become a batch, even if it is not full. */
   let windowEndsAt = Number.POSITIVE_INFINITY;
-  /** The one being tried, and its other halves. */
+  /** The current batch, and the batches that were bisected from it. */
   let batches: Batch[] = [];
   let isRead = false;
-  let emptyAtTick = -1;
+  let emptyAtSettleCall = -1;
   let failedReads = 0;
   let isResting = false;
   let isReadDue = false;
 
   const isDrained = () => isRead && waiting.length === 0 && batches.length === 0;
 
-  async function run(period: Period): Promise<void> {
+  async function run(period: EnabledPeriod): Promise<void> {
     while (!period.isOver && !isDrained()) {
       const [batch] = batches;
       if (batch !== undefined) await advance(batch);
@@ -75,48 +75,48 @@ export function createShard(description: ShardDescription, setup: ShardSetup): S
     }
   }
 
-  /** Tries the batch, or waits until that may be. */
+  /** Invokes the function with the batch, or waits until the batch is due. */
   async function advance(batch: Batch): Promise<void> {
     const waitMs = batch.dueAt - clock.now();
     if (waitMs > 0) return pause.wait(waitMs);
-    batches = [...(await tried(batch)), ...batches.slice(1)];
+    batches = [...(await remainderOf(batch)), ...batches.slice(1)];
     onProgress();
   }
 
-  /** What is left to do of a batch after an invocation. */
-  async function tried(batch: Batch): Promise<Batch[]> {
-    const { done, failure, result } = await invoke(settings, shardId, batch.records);
+  /** Invokes the function with the batch, and returns the batches to retry. */
+  async function remainderOf(batch: Batch): Promise<Batch[]> {
+    const { done, failure, result } = await invokeWith(settings, shardId, batch.records);
     const now = clock.now();
     settings.onInvocation(result);
     const records = batch.records.slice(done);
     if (records.length === 0) return [];
     if (failure && settings.bisectBatchOnFunctionError && records.length > 1) {
-      return halves({ ...batch, dueAt: now });
+      return bisect({ ...batch, dueAt: now });
     }
     const failures = done > 0 ? 1 : batch.failures + 1;
     return [{ records, failures, dueAt: now + retryPauseMs(failures) }];
   }
 
-  /** Reads once, and returns how long to wait until the next time. */
+  /** Reads once, and returns the milliseconds to wait before the next read. */
   async function read(): Promise<number> {
-    const atTick = tick();
+    const settleCall = settleCalls();
     isReadDue = false;
-    let answer: ReadResult;
+    let result: ReadResult;
     try {
-      answer = await reader.read(Math.min(MOST_PER_READ, batchSize - waiting.length));
+      result = await reader.read(Math.min(MOST_PER_READ, batchSize - waiting.length));
     } catch (error) {
       outage.failed(name, error);
       return retryPauseMs(++failedReads);
     }
     outage.worked(name);
     failedReads = 0;
-    if (answer.records.length > 0 && waiting.length === 0) openWindow();
-    for (const record of answer.records) waiting.push(hold(toRecord(record, origin)));
-    if (settings.windowSeconds === 0 && !answer.isMore && waiting.length > 0) windowEndsAt = clock.now();
-    if (answer.isAtTip) emptyAtTick = atTick;
-    isRead = answer.isEnd;
+    if (result.records.length > 0 && waiting.length === 0) openWindow();
+    for (const record of result.records) waiting.push(bufferRecord(toRecord(record, origin)));
+    if (settings.windowSeconds === 0 && !result.isMore && waiting.length > 0) windowEndsAt = clock.now();
+    if (result.isAtTip) emptyAtSettleCall = settleCall;
+    isRead = result.isEnd;
     onProgress();
-    return answer.isMore ? 0 : Math.min(settings.pollIntervalMs, windowEndsAt - clock.now());
+    return result.isMore ? 0 : Math.min(settings.pollIntervalMs, windowEndsAt - clock.now());
   }
 
   function openWindow(): void {
@@ -140,7 +140,7 @@ export function createShard(description: ShardDescription, setup: ShardSetup): S
     return { records, failures: 0, dueAt: clock.now() };
   }
 
-  async function rest(period: Period, ms: number): Promise<void> {
+  async function rest(period: EnabledPeriod, ms: number): Promise<void> {
     if (ms <= 0 || period.isOver || isReadDue || isDrained()) return;
     isResting = true;
     await pause.wait(ms);
@@ -154,12 +154,13 @@ export function createShard(description: ShardDescription, setup: ShardSetup): S
       return isDrained();
     },
     run,
-    wake: () => pause.cut(),
+    interrupt: () => pause.interrupt(),
     readSoon() {
       isReadDue = true;
-      if (isResting) pause.cut();
+      if (isResting) pause.interrupt();
     },
     close: () => reader.close(),
-    isSettled: (since) => waiting.length === 0 && batches.length === 0 && (isRead || emptyAtTick >= since),
+    isSettled: (settleCall) =>
+      waiting.length === 0 && batches.length === 0 && (isRead || emptyAtSettleCall >= settleCall),
   };
 }

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { type Deadline, Deadlines } from '../../../localstack/one-process/queue/deadlines.ts';
 import { runs } from '../../support/property-runs.ts';
 
-it('gives what is left in order of time, then of adding, whatever is removed in between', () => {
+it('returns the remaining items in order of time, then of adding, whatever is removed in between', () => {
   const step = fc.record({ at: fc.nat(20), remove: fc.option(fc.nat(), { freq: 2 }) });
   const property = fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
     const deadlines = new Deadlines<number>();

@@ -1,9 +1,9 @@
-import type { Clock } from '../../../localstack/one-process/queue/clock.ts';
+import type { Clock } from '../../../localstack/one-process/clock.ts';
 
-/** Turns of the event loop given to whatever a timer set off. */
+/** Turns of the event loop after each timer, for the work that it starts. */
 const TURNS = 10;
 
-/** A clock that stands still until it is told to advance. */
+/** A clock that only moves by `advance`. */
 export class FakeClock implements Clock {
   #now: number;
   readonly #timers = new Set<{ at: number; run: () => void }>();
@@ -12,7 +12,7 @@ export class FakeClock implements Clock {
     this.#now = now;
   }
 
-  /** Timers that wait to run. */
+  /** The number of pending timers. */
   get timers(): number {
     return this.#timers.size;
   }
@@ -27,15 +27,15 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  /** Runs the timers due within `ms`, in order, and lets what each sets off come to rest before the next. */
+  /** Runs the timers that are due within `ms`, in order, and waits after each for the work that it starts. */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;
-    await rest();
+    await runPendingWork();
     for (let next = this.#due(until); next; next = this.#due(until)) {
       this.#timers.delete(next);
       this.#now = next.at;
       next.run();
-      await rest();
+      await runPendingWork();
     }
     this.#now = until;
   }
@@ -47,6 +47,6 @@ export class FakeClock implements Clock {
   }
 }
 
-async function rest(): Promise<void> {
+async function runPendingWork(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

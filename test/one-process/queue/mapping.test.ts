@@ -1,7 +1,7 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { MAX_EVENT_BYTES } from '../../../localstack/one-process/queue/batch.ts';
+import { MAX_EVENT_BYTES } from '../../../localstack/one-process/lambda/event-size.ts';
 import {
   type InvocationResult,
   type MappingOptions,
@@ -9,12 +9,12 @@ import {
 } from '../../../localstack/one-process/queue/mapping.ts';
 import { runs } from '../../support/property-runs.ts';
 import { FakeClock } from './fake-clock.ts';
-import { newQueue, sendAll } from './queues.ts';
+import { newQueue, sendBodies } from './queues.ts';
 
 const VISIBILITY_SECONDS = 60;
 
-/** A mapping under a fake clock whose function succeeds unless told otherwise, and what it was given. */
-function mapped(options: Partial<MappingOptions> = {}, maxReceiveCount = 3) {
+/** A mapping with a fake clock, and the events that its function received. The function succeeds by default. */
+function startMapped(options: Partial<MappingOptions> = {}, maxReceiveCount = 3) {
   const clock = new FakeClock();
   const deadLetterQueue = newQueue({ name: 'dead', clock, retentionSeconds: 14 * 86_400 });
   const redrive = { deadLetterQueue, maxReceiveCount };
@@ -44,7 +44,7 @@ const never = () => new Promise<never>(() => {});
 
 describe('an event', () => {
   it('has the shape of Lambda’s', async () => {
-    const { clock, queue, events, mapping } = mapped();
+    const { clock, queue, events, mapping } = startMapped();
     const now = String(clock.now());
     const { messageId } = queue.send({
       body: '{"t":21}',
@@ -81,9 +81,9 @@ describe('an event', () => {
     ]);
   });
 
-  it('comes with a context whose time runs out', async () => {
+  it('comes with a context that counts down the remaining time', async () => {
     const left: number[] = [];
-    const { clock, queue, mapping } = mapped({
+    const { clock, queue, mapping } = startMapped({
       handler: async (_, context) => {
         expect(context.invokedFunctionArn).toBe('arn:aws:lambda:eu-central-1:123456789012:function:deliver');
         left.push(context.getRemainingTimeInMillis());
@@ -100,28 +100,28 @@ describe('an event', () => {
   });
 });
 
-describe('a batch goes', () => {
+describe('a batch is invoked', () => {
   it('when it is full', async () => {
-    const { queue, events, mapping, clock } = mapped({ batchSize: 20, windowSeconds: 300 });
-    sendAll(queue, numbers(45));
+    const { queue, events, mapping, clock } = startMapped({ batchSize: 20, windowSeconds: 300 });
+    sendBodies(queue, numbers(45));
     await clock.advance(0);
     expect(events.map((event) => event.Records.length)).toEqual([20, 20]);
     expect(queue.counts).toEqual({ visible: 0, inFlight: 5, delayed: 0 });
     await clock.advance(VISIBILITY_SECONDS * 1000 - 1);
-    sendAll(queue, numbers(15));
+    sendBodies(queue, numbers(15));
     await mapping.settle();
     expect(queue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
   });
 
-  it('at once with what is there when it has no window', async () => {
-    const { queue, events, mapping } = mapped();
-    sendAll(queue, numbers(23));
+  it('at once with the available messages when the mapping has no window', async () => {
+    const { queue, events, mapping } = startMapped();
+    sendBodies(queue, numbers(23));
     await mapping.settle();
     expect(events.map((event) => event.Records.length)).toEqual([10, 10, 3]);
   });
 
   it('when its window ends, counted from its first record', async () => {
-    const { queue, events, clock } = mapped({ batchSize: 100, windowSeconds: 5 });
+    const { queue, events, clock } = startMapped({ batchSize: 100, windowSeconds: 5 });
     await clock.advance(60_000);
     queue.send({ body: 'first' });
     await clock.advance(4_000);
@@ -140,8 +140,8 @@ describe('a batch goes', () => {
   it('before its event would exceed 6 MB, whatever the bodies', async () => {
     const body = fc.tuple(fc.constantFrom('x', '"', 'é', '\n', '🦀'), fc.integer({ min: 1, max: 262_144 }));
     const property = fc.asyncProperty(fc.array(body, { minLength: 10, maxLength: 60 }), async (parts) => {
-      const { queue, events, results, clock, mapping } = mapped({ batchSize: 10_000, windowSeconds: 5 });
-      sendAll(
+      const { queue, events, results, clock, mapping } = startMapped({ batchSize: 10_000, windowSeconds: 5 });
+      sendBodies(
         queue,
         parts.map(([unit, count]) => unit.repeat(count)),
       );
@@ -161,30 +161,30 @@ describe('a batch goes', () => {
   });
 });
 
-describe('after an answer', () => {
+describe('after a response', () => {
   it.each<[string, unknown]>([
     ['nothing', undefined],
     ['null', null],
     ['an empty object', {}],
     ['an empty list', { batchItemFailures: [] }],
     ['a null list', { batchItemFailures: null }],
-  ])('of %s all are deleted', async (_, answer) => {
-    const { queue, results, mapping } = mapped({ handler: async () => answer as SQSBatchResponse });
-    sendAll(queue, ['a', 'b']);
+  ])('of %s all messages are deleted', async (_, response) => {
+    const { queue, results, mapping } = startMapped({ handler: async () => response as SQSBatchResponse });
+    sendBodies(queue, ['a', 'b']);
     await mapping.settle();
     expect(queue.counts.inFlight).toBe(0);
     expect(results).toEqual([expect.objectContaining({ records: 2, failedMessageIds: [] })]);
   });
 
-  it('with failures only these stay in flight, and come back when their visibility ends', async () => {
-    const { queue, clock, events, mapping } = mapped({
+  it('with failures, only these stay in flight, and are redelivered after their visibility timeout', async () => {
+    const { queue, clock, events, mapping } = startMapped({
       handler: async ({ Records }) => ({
         batchItemFailures: Records.filter(
           ({ body, attributes }) => body === 'bad' && attributes.ApproximateReceiveCount === '1',
         ).map(({ messageId }) => ({ itemIdentifier: messageId })),
       }),
     });
-    sendAll(queue, ['good', 'bad', 'good']);
+    sendBodies(queue, ['good', 'bad', 'good']);
     await mapping.settle();
     expect(queue.peek()).toEqual([expect.objectContaining({ body: 'bad', state: 'inFlight' })]);
     await clock.advance(VISIBILITY_SECONDS * 1000 - 1);
@@ -206,20 +206,20 @@ describe('after an answer', () => {
       'one good and one bad identifier',
       ({ Records }) => ({ batchItemFailures: [{ itemIdentifier: Records[0]?.messageId }, {}] }),
     ],
-    ['a list that is none', () => ({ batchItemFailures: 'all' })],
+    ['batchItemFailures that is not a list', () => ({ batchItemFailures: 'all' })],
     ['a string', () => 'fine'],
-    ['what JSON cannot hold', () => loop],
-  ])('of %s the whole batch fails', async (_, answer) => {
-    const { queue, results, mapping } = mapped({ handler: async (event) => answer(event) as SQSBatchResponse });
-    const ids = sendAll(queue, ['a', 'b']);
+    ['a value that JSON cannot represent', () => loop],
+  ])('of %s the whole batch fails', async (_, response) => {
+    const { queue, results, mapping } = startMapped({ handler: async (event) => response(event) as SQSBatchResponse });
+    const ids = sendBodies(queue, ['a', 'b']);
     await mapping.settle();
     expect(queue.counts).toEqual({ visible: 0, inFlight: 2, delayed: 0 });
     expect(results).toEqual([expect.objectContaining({ failedMessageIds: ids, error: expect.any(Error) })]);
   });
 
-  it('is not needed to tell what failed if the function throws, at once or later, or emptied its event', async () => {
+  it('all messages fail when the function throws, at once or later, even if it emptied its event', async () => {
     const thrown = new Error('no route');
-    const { queue, results, mapping } = mapped({
+    const { queue, results, mapping } = startMapped({
       batchSize: 1,
       handler: (event) => {
         if (event.Records[0]?.body === 'at once') throw thrown;
@@ -227,7 +227,7 @@ describe('after an answer', () => {
         return Promise.reject(thrown);
       },
     });
-    const ids = sendAll(queue, ['at once', 'later']);
+    const ids = sendBodies(queue, ['at once', 'later']);
     await mapping.settle();
     expect(queue.counts.inFlight).toBe(2);
     expect(results.flatMap(({ failedMessageIds }) => failedMessageIds).sort()).toEqual([...ids].sort());
@@ -235,9 +235,11 @@ describe('after an answer', () => {
   });
 });
 
-it('gives up on a function that does not return in time, and goes on', async () => {
+it('ignores a function that does not return in time, and invokes it again', async () => {
   let calls = 0;
-  const { queue, clock, results, mapping } = mapped({ handler: () => (++calls === 1 ? never() : Promise.resolve()) });
+  const { queue, clock, results, mapping } = startMapped({
+    handler: () => (++calls === 1 ? never() : Promise.resolve()),
+  });
   queue.send({ body: 'x' });
   await clock.advance(9_999);
   expect(results).toEqual([]);
@@ -251,13 +253,13 @@ it('gives up on a function that does not return in time, and goes on', async () 
   expect(queue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
 });
 
-it('leaves to the dead-letter queue what failed maxReceiveCount times', async () => {
-  const { queue, deadLetterQueue, clock, events, mapping } = mapped({
+it('a message that failed maxReceiveCount times moves to the dead-letter queue', async () => {
+  const { queue, deadLetterQueue, clock, events, mapping } = startMapped({
     handler: async () => {
       throw new Error('never');
     },
   });
-  const ids = sendAll(queue, ['a', 'b']);
+  const ids = sendBodies(queue, ['a', 'b']);
   await clock.advance(3 * VISIBILITY_SECONDS * 1000);
   await mapping.settle();
   expect(events.map(({ Records }) => Records.map(({ attributes }) => attributes.ApproximateReceiveCount))).toEqual([
@@ -269,11 +271,11 @@ it('leaves to the dead-letter queue what failed maxReceiveCount times', async ()
   expect(deadLetterQueue.peek().map(({ messageId }) => messageId)).toEqual(ids);
 });
 
-it.each([undefined, 2, 7])('runs no more invocations at a time than it may: %s', async (maximumConcurrency) => {
+it.each([undefined, 2, 7])('does not exceed its maximum concurrency: %s', async (maximumConcurrency) => {
   let running = 0;
   let most = 0;
   const held: (() => void)[] = [];
-  const { queue, clock, mapping, events } = mapped({
+  const { queue, clock, mapping, events } = startMapped({
     ...(maximumConcurrency && { maximumConcurrency }),
     batchSize: 1,
     handler: async () => {
@@ -282,7 +284,7 @@ it.each([undefined, 2, 7])('runs no more invocations at a time than it may: %s',
       running--;
     },
   });
-  sendAll(queue, numbers(20));
+  sendBodies(queue, numbers(20));
   await clock.advance(0);
   const limit = maximumConcurrency ?? 5;
   expect([running, queue.counts]).toEqual([limit, { visible: 20 - limit, inFlight: limit, delayed: 0 }]);
@@ -295,8 +297,8 @@ it.each([undefined, 2, 7])('runs no more invocations at a time than it may: %s',
 });
 
 describe('a mapping', () => {
-  it('settles only when nothing is visible, under way or in an open batch; what is delayed it does not wait for', async () => {
-    const { queue, clock, mapping } = mapped({ batchSize: 100, windowSeconds: 5 });
+  it('settles when no message is visible, in an open batch or being processed; it does not wait for delayed messages', async () => {
+    const { queue, clock, mapping } = startMapped({ batchSize: 100, windowSeconds: 5 });
     queue.send({ body: 'later', delaySeconds: 900 });
     await mapping.settle();
     queue.send({ body: 'now' });
@@ -311,14 +313,14 @@ describe('a mapping', () => {
     expect(queue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 1 });
   });
 
-  it('when disabled waits for what is under way, puts back its open batch and takes nothing until enabled', async () => {
+  it('when disabled waits for running invocations, returns its open batch and receives nothing until enabled', async () => {
     let release = () => {};
-    const { queue, clock, mapping, events } = mapped({
+    const { queue, clock, mapping, events } = startMapped({
       batchSize: 2,
       windowSeconds: 300,
       handler: () => new Promise<void>((resolve) => (release = resolve)),
     });
-    sendAll(queue, ['a', 'b', 'c']);
+    sendBodies(queue, ['a', 'b', 'c']);
     await clock.advance(0);
     expect(queue.counts).toEqual({ visible: 0, inFlight: 3, delayed: 0 });
     let isDisabled = false;
@@ -349,7 +351,7 @@ describe('a mapping', () => {
   });
 
   it('may be disabled by its own function', async () => {
-    const { queue, mapping, clock } = mapped({
+    const { queue, mapping, clock } = startMapped({
       batchSize: 1,
       handler: async () => {
         stopped ??= mapping.disable();
@@ -357,15 +359,15 @@ describe('a mapping', () => {
       },
     });
     let stopped: Promise<void> | undefined;
-    sendAll(queue, numbers(20));
+    sendBodies(queue, numbers(20));
     await clock.advance(0);
     await stopped;
     expect(mapping.state).toBe('Disabled');
     expect(queue.counts.visible).toBeGreaterThanOrEqual(15);
   });
 
-  it('stops for good, and tells those who wait for it to settle', async () => {
-    const { queue, mapping, clock } = mapped({ batchSize: 100, windowSeconds: 5 });
+  it('stops permanently, and rejects pending settle calls', async () => {
+    const { queue, mapping, clock } = startMapped({ batchSize: 100, windowSeconds: 5 });
     queue.send({ body: 'x' });
     const settled = expect(mapping.settle()).rejects.toThrow('stopped');
     await clock.advance(0);
@@ -380,13 +382,13 @@ describe('a mapping', () => {
     ['a batch over 10,000', { batchSize: 10_001, windowSeconds: 1 }],
     ['a window over 300 s', { windowSeconds: 301 }],
     ['a concurrency below 2', { maximumConcurrency: 1 }],
-    ['a function that may run longer than messages stay hidden', { functionTimeoutSeconds: VISIBILITY_SECONDS + 1 }],
+    ['a function timeout above the visibility timeout', { functionTimeoutSeconds: VISIBILITY_SECONDS + 1 }],
   ])('refuses %s', (_, options) => {
-    expect(() => mapped(options)).toThrow(expect.objectContaining({ name: 'InvalidParameterValue' }));
+    expect(() => startMapped(options)).toThrow(expect.objectContaining({ name: 'InvalidOptionError' }));
   });
 });
 
-it('brings every message to its end: deleted, or dead after maxReceiveCount failures', async () => {
+it('deletes every message, or moves it to the dead-letter queue after maxReceiveCount failures', async () => {
   const message = fc.record({
     failures: fc.nat(5),
     delaySeconds: fc.constantFrom(0, 0, 1, 90),
@@ -406,7 +408,7 @@ it('brings every message to its end: deleted, or dead after maxReceiveCount fail
     fc.array(message, { maxLength: 40 }),
     options,
     async (messages, { batch, maximumConcurrency, tookMs }) => {
-      const { clock, queue, deadLetterQueue, mapping, events } = mapped({
+      const { clock, queue, deadLetterQueue, mapping, events } = startMapped({
         ...batch,
         maximumConcurrency,
         handler: async ({ Records }) => {

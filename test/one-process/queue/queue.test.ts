@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_IN_FLIGHT } from '../../../localstack/one-process/queue/queue.ts';
 import { runs } from '../../support/property-runs.ts';
 import { FakeClock } from './fake-clock.ts';
-import { newQueue, sendAll } from './queues.ts';
+import { newQueue, sendBodies } from './queues.ts';
 
 const BODY_LIMIT = 1_048_576;
 
@@ -16,7 +16,7 @@ function refusal(act: () => unknown): string {
   return 'none';
 }
 
-describe('what a queue refuses', () => {
+describe('a queue refuses', () => {
   const attributes = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, { dataType: 'String', stringValue: 'v' }]));
   const one = (dataType: string, stringValue: string, name = 'a') => ({ [name]: { dataType, stringValue } });
@@ -32,7 +32,11 @@ describe('what a queue refuses', () => {
     ['eleven attributes', { body: 'x', attributes: attributes(11) }, 'InvalidParameterValue'],
     ['a binary attribute', { body: 'x', attributes: one('Binary', 'v') }, 'InvalidParameterValue'],
     ['an unknown type', { body: 'x', attributes: one('Text', 'v') }, 'InvalidParameterValue'],
-    ['a number that is none', { body: 'x', attributes: one('Number', 'one') }, 'InvalidParameterValue'],
+    [
+      'an attribute of type Number that is not a number',
+      { body: 'x', attributes: one('Number', 'one') },
+      'InvalidParameterValue',
+    ],
     ['an empty value', { body: 'x', attributes: one('String', '') }, 'InvalidParameterValue'],
     ['a reserved name', { body: 'x', attributes: one('String', 'v', 'AWS.a') }, 'InvalidParameterValue'],
     ['a name that ends in a period', { body: 'x', attributes: one('String', 'v', 'a.') }, 'InvalidParameterValue'],
@@ -46,7 +50,7 @@ describe('what a queue refuses', () => {
     expect(queue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
   });
 
-  it('takes what is just within the limits', () => {
+  it('accepts messages at its limits', () => {
     const queue = newQueue();
     const sizeOfAttribute = 'a'.length + 'String'.length + 'v'.length;
     queue.send({ body: 'x'.repeat(BODY_LIMIT - sizeOfAttribute), attributes: one('String', 'v') });
@@ -54,10 +58,10 @@ describe('what a queue refuses', () => {
     expect(queue.counts).toEqual({ visible: 1, inFlight: 0, delayed: 1 });
   });
 
-  it('a handle of another queue, and a new visibility for what is not in flight', async () => {
+  it('a handle of another queue, and a visibility timeout for a message that is not in flight', async () => {
     const clock = new FakeClock();
     const queue = newQueue({ clock });
-    sendAll(queue, ['x']);
+    sendBodies(queue, ['x']);
     const [message] = queue.receive(1);
     expect(refusal(() => newQueue().delete(message!.receiptHandle))).toBe('ReceiptHandleIsInvalid');
     expect(refusal(() => queue.changeVisibility(message!.receiptHandle, 43_201))).toBe('InvalidParameterValue');
@@ -71,7 +75,7 @@ describe('what a queue refuses', () => {
 it('deletes by the latest handle only', async () => {
   const clock = new FakeClock();
   const queue = newQueue({ clock });
-  sendAll(queue, ['x']);
+  sendBodies(queue, ['x']);
   const [first] = queue.receive(1);
   await clock.advance(30_000);
   const [second] = queue.receive(1);
@@ -89,19 +93,19 @@ it('deletes by the latest handle only', async () => {
   expect(queue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
 });
 
-it('hands out a message once a call even if it is never hidden', () => {
+it('receives a message once per call even with a visibility timeout of 0', () => {
   const queue = newQueue({ visibilityTimeoutSeconds: 0 });
-  sendAll(queue, ['x']);
+  sendBodies(queue, ['x']);
   expect(queue.receive(10)).toHaveLength(1);
   expect(queue.receive(10)).toHaveLength(1);
 });
 
-it('moves to the dead-letter queue what was received too often, with its id, age and origin', async () => {
+it('moves a message that reached maxReceiveCount to the dead-letter queue, with its id, age and source', async () => {
   const clock = new FakeClock();
   const deadLetterQueue = newQueue({ name: 'dead', clock, retentionSeconds: 14 * 86_400 });
   const queue = newQueue({ clock, redrive: { deadLetterQueue, maxReceiveCount: 2 } });
   const sentAt = clock.now();
-  const [messageId] = sendAll(queue, ['x']);
+  const [messageId] = sendBodies(queue, ['x']);
   for (let i = 0; i < 2; i++) {
     expect(queue.receive(1)).toHaveLength(1);
     await clock.advance(30_000);
@@ -119,7 +123,7 @@ it('keeps a message for its retention, counted from the send even in a dead-lett
   const clock = new FakeClock();
   const deadLetterQueue = newQueue({ name: 'dead', clock, retentionSeconds: 120 });
   const queue = newQueue({ clock, retentionSeconds: 60, redrive: { deadLetterQueue, maxReceiveCount: 1 } });
-  sendAll(queue, ['dies', 'stays']);
+  sendBodies(queue, ['dies', 'stays']);
   const [dies] = queue.receive(1);
   await clock.advance(10_000);
   queue.changeVisibility(dies!.receiptHandle, 0);
@@ -136,7 +140,7 @@ it('keeps a message for its retention, counted from the send even in a dead-lett
   expect(deadLetterQueue.counts.visible).toBe(0);
 });
 
-it('keeps to the ceiling of messages in flight, and tells when there is room again', () => {
+it('has at most 120,000 messages in flight, and notifies listeners when one leaves', () => {
   const queue = newQueue({ clock: new FakeClock() });
   for (let i = 0; i <= MAX_IN_FLIGHT; i++) queue.send({ body: 'x' });
   const received = queue.receive(MAX_IN_FLIGHT + 1);
@@ -149,7 +153,7 @@ it('keeps to the ceiling of messages in flight, and tells when there is room aga
   expect(queue.receive(2)).toHaveLength(1);
 });
 
-it('tells when a message is sent, comes back or has waited, and runs no timer for nobody', async () => {
+it('notifies listeners when a message is sent, returned or no longer delayed, and has no timer without listeners', async () => {
   const clock = new FakeClock();
   const queue = newQueue({ clock, visibilityTimeoutSeconds: 30 });
   const seen: number[] = [];
@@ -172,13 +176,13 @@ it('tells when a message is sent, comes back or has waited, and runs no timer fo
   expect(clock.timers).toBe(0);
 });
 
-/** A message in the model: everything by looking at all of them. */
+/** A message in the model, which looks at all messages for every answer. */
 interface Modelled {
   id: string;
   sentAt: number;
   visibleAt: number;
   receives: number;
-  lent: boolean;
+  received: boolean;
   handles: string[];
 }
 
@@ -195,7 +199,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('advance' as const), ms: fc.constantFrom(1, 999, 4_000, 15_000, 30_000) }),
 );
 
-it('loses nothing: every message is where a naive model says, whatever is done', async () => {
+it('loses no message: after any operations each is in the state that a naive model gives', async () => {
   const property = fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
     const clock = new FakeClock();
     const deadLetterQueue = newQueue({ name: 'dead', clock, retentionSeconds: DEAD_RETENTION_MS / 1000 });
@@ -215,7 +219,7 @@ it('loses nothing: every message is where a naive model says, whatever is done',
       if (s.do === 'send') {
         const { messageId } = queue.send({ body: 'x', delaySeconds: s.delay });
         const visibleAt = clock.now() + s.delay * 1000;
-        held.push({ id: messageId, sentAt: clock.now(), visibleAt, receives: 0, lent: false, handles: [] });
+        held.push({ id: messageId, sentAt: clock.now(), visibleAt, receives: 0, received: false, handles: [] });
       } else if (s.do === 'receive') {
         const visible = held.filter(isVisible);
         const received = queue.receive(s.max);
@@ -223,11 +227,11 @@ it('loses nothing: every message is where a naive model says, whatever is done',
           const m = visible.find(({ id }) => id === messageId)!;
           expect(receiveCount).toBe(++m.receives);
           m.visibleAt = clock.now() + VISIBILITY_MS;
-          m.lent = true;
+          m.received = true;
           m.handles.push(receiptHandle);
           handles.push(receiptHandle);
         }
-        // The order is SQS's own affair, so which of the exhausted ones moved is the queue's to say.
+        // SQS promises no order, so the model takes from the queue which of the exhausted messages moved.
         const moved = new Set(deadLetterQueue.peek().map(({ messageId }) => messageId));
         for (const m of held.filter(({ id }) => moved.has(id)))
           expect([m.receives, isVisible(m)]).toEqual([MAX_RECEIVES, true]);
@@ -252,7 +256,7 @@ it('loses nothing: every message is where a naive model says, whatever is done',
         }
       }
 
-      const stateOf = (m: Modelled) => (isVisible(m) ? 'visible' : m.lent ? 'inFlight' : 'delayed');
+      const stateOf = (m: Modelled) => (isVisible(m) ? 'visible' : m.received ? 'inFlight' : 'delayed');
       const count = (state: string) => held.filter((m) => stateOf(m) === state).length;
       expect(queue.counts).toEqual({
         visible: count('visible'),

@@ -1,6 +1,6 @@
 import { Queue, type QueueOptions } from '../../../localstack/one-process/queue/queue.ts';
 
-/** A queue with a name of no interest. */
+/** A queue with default options. */
 export function newQueue(options: Partial<QueueOptions> = {}): Queue {
   const name = options.name ?? 'buffer';
   return new Queue({
@@ -11,7 +11,7 @@ export function newQueue(options: Partial<QueueOptions> = {}): Queue {
   });
 }
 
-/** Sends a message of each body and returns their ids. */
-export function sendAll(queue: Queue, bodies: Iterable<string>): string[] {
+/** Sends one message for each body, and returns the message ids. */
+export function sendBodies(queue: Queue, bodies: Iterable<string>): string[] {
   return Array.from(bodies, (body) => queue.send({ body }).messageId);
 }

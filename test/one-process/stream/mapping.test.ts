@@ -1,7 +1,7 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type LocalKinesis, startKinesis } from '../../../localstack/one-process/kinesis.ts';
-import { MAX_EVENT_BYTES } from '../../../localstack/one-process/queue/batch.ts';
+import { MAX_EVENT_BYTES } from '../../../localstack/one-process/lambda/event-size.ts';
 import {
   type StreamInvocationResult,
   type StreamMappingOptions,
@@ -19,8 +19,8 @@ afterAll(() => kinesis.close());
 
 type Options = Partial<StreamMappingOptions>;
 
-/** A stream of the emulator and what starts a mapping of it, whose function succeeds unless told otherwise. */
-async function mappable(shardCount = 1) {
+/** A stream of the emulator, and a function that starts a mapping of it. The mapped function succeeds by default. */
+async function testStream(shardCount = 1) {
   const stream = await newStream(kinesis, shardCount);
   const { client, ...faults } = faultyClient(kinesis.endpointUrl);
   const events: KinesisStreamEvent[] = [];
@@ -60,8 +60,8 @@ const failing = ({ Records }: KinesisStreamEvent, from: number): KinesisStreamBa
   batchItemFailures: Records.slice(from).map(({ kinesis }) => ({ itemIdentifier: kinesis.sequenceNumber })),
 });
 
-it('hands over events and a context of Lambda’s shape', async () => {
-  const { stream, start, events } = await mappable();
+it('invokes the function with events and a context of Lambda’s shape', async () => {
+  const { stream, start, events } = await testStream();
   const before = Date.now() / 1000;
   await stream.put(['{"t":21}'], () => 'device-7');
   const arns: string[] = [];
@@ -94,16 +94,16 @@ it('hands over events and a context of Lambda’s shape', async () => {
   expect(arns).toEqual(['arn:aws:lambda:eu-central-1:123456789012:function:deliver']);
 });
 
-describe('a batch goes', () => {
-  it('at once with what is there, when it has no window', async () => {
-    const { stream, start, events } = await mappable();
+describe('a batch is invoked', () => {
+  it('at once with the available records when the mapping has no window', async () => {
+    const { stream, start, events } = await testStream();
     await stream.put(numbers(25));
     await start({ batchSize: 10 }).settle();
     expect(events.map(textsOf)).toEqual([numbers(10), numbers(10, 10), numbers(5, 20)]);
   });
 
   it('when its window ends, counted from its first record, or it is full', async () => {
-    const { stream, start, events, faults } = await mappable();
+    const { stream, start, events, faults } = await testStream();
     const clock = new FakeClock();
     const mapping = start({ clock, batchSize: 3, windowSeconds: 5 });
     await mapping.settle();
@@ -132,7 +132,7 @@ describe('a batch goes', () => {
   });
 
   it('before its event would exceed 6 MB', async () => {
-    const { stream, start, events, results } = await mappable();
+    const { stream, start, events, results } = await testStream();
     const lengths = [900_000, 900_000, 900_000, 900_000, 900_000, 10, 1_000_000, 1_000_000, 1_000_000, 1_000_000];
     await stream.put(
       lengths.map((length) => 'x'.repeat(length)),
@@ -147,22 +147,22 @@ describe('a batch goes', () => {
   });
 });
 
-describe('after an answer', () => {
-  it('with failures, all from the lowest one on come again, the others not', async () => {
-    const { stream, start, events, results } = await mappable();
+describe('after a response', () => {
+  it('with failures, records are retried from the lowest failed one on', async () => {
+    const { stream, start, events, results } = await testStream();
     await stream.put(['a', 'b', 'c', 'd', 'e']);
-    const answers = [
+    const responses = [
       ({ Records }: KinesisStreamEvent) => ({
-        // In no order: the lowest counts.
+        // Not in order: the lowest one is the checkpoint.
         batchItemFailures: [4, 2, 3].map((i) => ({ itemIdentifier: Records[i]!.kinesis.sequenceNumber })),
       }),
       (event: KinesisStreamEvent) => {
-        const answer = failing(event, 0);
+        const response = failing(event, 0);
         event.Records.length = 0;
-        return answer;
+        return response;
       },
     ];
-    await start({ handler: async (event) => answers.shift()?.(event) }).settle();
+    await start({ handler: async (event) => responses.shift()?.(event) }).settle();
     expect(events.map(textsOf)).toEqual([
       ['a', 'b', 'c', 'd', 'e'],
       ['c', 'd', 'e'],
@@ -180,12 +180,12 @@ describe('after an answer', () => {
     ],
     ['that is a string', () => 'fine'],
     ['that is an error', () => Promise.reject(new Error('no route'))],
-    ['that never comes', () => new Promise(() => {})],
-  ])('%s the whole batch comes again', async (_, answer) => {
-    const { stream, start, events, results } = await mappable();
+    ['that never arrives', () => new Promise(() => {})],
+  ])('%s the whole batch is retried', async (_, response) => {
+    const { stream, start, events, results } = await testStream();
     await stream.put(['a', 'b']);
     const handler = async (event: KinesisStreamEvent) => {
-      if (events.length === 1) return (await answer(event)) as KinesisStreamBatchResponse;
+      if (events.length === 1) return (await response(event)) as KinesisStreamBatchResponse;
     };
     await start({ handler, functionTimeoutSeconds: 1 }).settle();
     expect(events.map(textsOf)).toEqual([
@@ -197,8 +197,8 @@ describe('after an answer', () => {
 });
 
 describe('a batch that keeps failing', () => {
-  it('is tried again after pauses that grow up to 5 s', async () => {
-    const { stream, start, events, faults } = await mappable();
+  it('is retried after pauses that grow to 5 s', async () => {
+    const { stream, start, events, faults } = await testStream();
     await stream.put(['a']);
     const clock = new FakeClock();
     const triedAt: number[] = [];
@@ -216,8 +216,8 @@ describe('a batch that keeps failing', () => {
     expect(faults.reads()).toBe(1);
   });
 
-  it('is halved until the poison record is alone, which is tried again until it succeeds', async () => {
-    const { stream, start, events, results, errors } = await mappable();
+  it('is bisected until the poison record is alone, which is retried until it succeeds', async () => {
+    const { stream, start, events, results, errors } = await testStream();
     await stream.put(numbers(16));
     let failures = 0;
     const handler = async (event: KinesisStreamEvent) => {
@@ -231,8 +231,8 @@ describe('a batch that keeps failing', () => {
     expect(errors).toEqual([]);
   });
 
-  it('is tried again whole when it may not be halved, and later ones wait', async () => {
-    const { stream, start, events } = await mappable();
+  it('is retried whole without bisecting, and later batches wait', async () => {
+    const { stream, start, events } = await testStream();
     await stream.put(numbers(6));
     const handler = async () => {
       if (events.length === 1) throw new Error('poison');
@@ -243,8 +243,8 @@ describe('a batch that keeps failing', () => {
 });
 
 describe('a mapping', () => {
-  it('settles only when all that was in the stream then has been through, not on what it saw before', async () => {
-    const { stream, start, events, faults } = await mappable();
+  it('settles when all records in the stream at the call are done, whatever it read before', async () => {
+    const { stream, start, events, faults } = await testStream();
     const clock = new FakeClock();
     const mapping = start({ clock });
     await mapping.settle();
@@ -255,7 +255,7 @@ describe('a mapping', () => {
     const settled = mapping.settle().then(() => {
       isSettled = true;
     });
-    await until(() => faults.faultsLeft() === 0 && faults.lists() > lists);
+    await until(() => faults.pendingFaults() === 0 && faults.lists() > lists);
     await clock.advance(99);
     expect([isSettled, events]).toEqual([false, []]);
     await clock.advance(1);
@@ -263,8 +263,8 @@ describe('a mapping', () => {
     expect(events.map(textsOf)).toEqual([['a']]);
   });
 
-  it('when disabled waits for what is under way, and goes on there when enabled', async () => {
-    const { stream, start, events } = await mappable();
+  it('when disabled waits for running invocations, and continues from there when enabled', async () => {
+    const { stream, start, events } = await testStream();
     await stream.put(numbers(8));
     let release = () => {};
     const mapping = start({
@@ -291,8 +291,8 @@ describe('a mapping', () => {
     expect([mapping.state, events.flatMap(textsOf)]).toEqual(['Enabled', numbers(10)]);
   });
 
-  it('repeats only what failed when it is disabled and enabled amid a retry', async () => {
-    const { stream, start, events } = await mappable();
+  it('repeats only failed records when it is disabled and enabled during a retry', async () => {
+    const { stream, start, events } = await testStream();
     await stream.put(numbers(4));
     const clock = new FakeClock();
     const mapping = start({ clock, handler: async (event) => (events.length === 1 ? failing(event, 3) : undefined) });
@@ -306,8 +306,8 @@ describe('a mapping', () => {
     expect(events.map(textsOf)).toEqual([numbers(4), ['3']]);
   });
 
-  it('never has two batches of a shard under way, however it is disabled and enabled', async () => {
-    const { stream, start, events } = await mappable();
+  it('never invokes two batches of a shard at once, however it is disabled and enabled', async () => {
+    const { stream, start, events } = await testStream();
     await stream.put(numbers(2));
     const held: (() => void)[] = [];
     const mapping = start({ batchSize: 1, handler: () => new Promise<void>((resolve) => held.push(resolve)) });
@@ -327,7 +327,7 @@ describe('a mapping', () => {
   });
 
   it('may be disabled by its own function', async () => {
-    const { stream, start, events } = await mappable();
+    const { stream, start, events } = await testStream();
     await stream.put(numbers(5));
     let disabled: Promise<void> | undefined;
     const mapping = start({
@@ -342,8 +342,8 @@ describe('a mapping', () => {
     expect([mapping.state, events.map(textsOf)]).toEqual(['Disabled', [['0']]]);
   });
 
-  it('stops for good, and tells those who wait for it to settle', async () => {
-    const { stream, start, events } = await mappable();
+  it('stops permanently, and rejects pending settle calls', async () => {
+    const { stream, start, events } = await testStream();
     await stream.put(['a']);
     const clock = new FakeClock();
     const mapping = start({ clock, handler: () => Promise.reject(new Error('away')) });
@@ -357,19 +357,19 @@ describe('a mapping', () => {
   });
 
   it.each<[string, Options]>([
-    ['batchSize is 10001', { batchSize: 10_001 }],
-    ['windowSeconds is 301', { windowSeconds: 301 }],
-    ['functionTimeoutSeconds is 901', { functionTimeoutSeconds: 901 }],
+    ['batchSize: got 10001', { batchSize: 10_001 }],
+    ['windowSeconds: got 301', { windowSeconds: 301 }],
+    ['functionTimeoutSeconds: got 901', { functionTimeoutSeconds: 901 }],
   ])('refuses an option: %s', async (message, options) => {
-    const { stream, start } = await mappable();
+    const { stream, start } = await testStream();
     onTestFinished(() => stream.delete());
     expect(() => start(options)).toThrow(message);
   });
 });
 
 describe('shards', () => {
-  it('are read side by side: one that fails holds up no other', async () => {
-    const { stream, start, events, results } = await mappable(2);
+  it('are processed independently: a failing shard does not delay another', async () => {
+    const { stream, start, events, results } = await testStream(2);
     await stream.put(numbers(20));
     const stuck = shardIdOf(0);
     const mapping = start({
@@ -383,8 +383,8 @@ describe('shards', () => {
     await mapping.stop();
   });
 
-  it('that were split or merged come before those they became, so that each key keeps its order', async () => {
-    const { stream, start, events } = await mappable();
+  it('are completed before their child shards, so that each key keeps its order', async () => {
+    const { stream, start, events } = await testStream();
     const key = (text: string) => `key ${Number(text) % 7}`;
     await stream.put(numbers(20), key);
     let release = () => {};
@@ -420,19 +420,19 @@ describe('shards', () => {
 });
 
 describe('an API that fails', () => {
-  it('is asked again, and told of once until it works', async () => {
-    const { stream, start, events, errors, faults } = await mappable();
+  it('is retried, and reported once until it works', async () => {
+    const { stream, start, events, errors, faults } = await testStream();
     faults.fail('ListShards', ['TimeoutError', 'InternalFailure']);
     faults.fail('GetShardIterator', ['TimeoutError']);
     faults.fail('GetRecords', ['TimeoutError', 'InternalFailure', 'TimeoutError']);
     await stream.put(['a']);
     const mapping = start();
     await mapping.settle();
-    expect([events.map(textsOf), faults.faultsLeft()]).toEqual([[['a']], 0]);
-    // Once for the list, which then worked, and once for the shard, which then didn't.
+    expect([events.map(textsOf), faults.pendingFaults()]).toEqual([[['a']], 0]);
+    // Once for the list, which then works, and once for the shard, whose reads still fail.
     expect(errors.map(({ message }) => message)).toEqual([
-      `stream ${stream.name} cannot be read now, and is tried again`,
-      `stream ${stream.name}, shard shardId-000000000000 cannot be read now, and is tried again`,
+      `stream ${stream.name} cannot be read; retrying`,
+      `stream ${stream.name}, shard shardId-000000000000 cannot be read; retrying`,
     ]);
     expect(errors[0]!.cause).toEqual(expect.objectContaining({ name: 'TimeoutError' }));
 
@@ -442,8 +442,8 @@ describe('an API that fails', () => {
     expect([events.flatMap(textsOf), errors.length]).toEqual([['a', 'b'], 3]);
   });
 
-  it('is not, when it only asks for a slower pace or its iterator has expired', async () => {
-    const { stream, start, events, errors, faults } = await mappable();
+  it('is not reported when it throttles or an iterator has expired', async () => {
+    const { stream, start, events, errors, faults } = await testStream();
     const mapping = start({ batchSize: 2 });
     await stream.put(numbers(3));
     await mapping.settle();
@@ -451,6 +451,6 @@ describe('an API that fails', () => {
     faults.fail('GetShardIterator', ['ProvisionedThroughputExceededException']);
     await stream.put(numbers(3, 3));
     await mapping.settle();
-    expect([events.flatMap(textsOf), errors, faults.faultsLeft()]).toEqual([numbers(6), [], 0]);
+    expect([events.flatMap(textsOf), errors, faults.pendingFaults()]).toEqual([numbers(6), [], 0]);
   });
 });

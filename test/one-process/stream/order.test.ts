@@ -7,12 +7,12 @@ import { runs } from '../../support/property-runs.ts';
 import { quickClock } from './quick-clock.ts';
 import { newStream, textsOf } from './streams.ts';
 
-type Fate = 'throws' | 'answers nonsense' | 'is disabled' | { readonly failsFrom: number } | 'succeeds';
+type Behaviour = 'throws' | 'responds invalidly' | 'is disabled' | { readonly failsFrom: number } | 'succeeds';
 
-/** How a function fares, call by call; after these it succeeds. */
-const fates = fc.array(
+/** The behaviour of a function in its first invocations; then it succeeds. */
+const behaviours = fc.array(
   fc.oneof(
-    fc.constantFrom<Fate>('throws', 'answers nonsense', 'is disabled', 'succeeds'),
+    fc.constantFrom<Behaviour>('throws', 'responds invalidly', 'is disabled', 'succeeds'),
     fc.record({ failsFrom: fc.nat(12) }),
   ),
   { maxLength: 12 },
@@ -24,61 +24,67 @@ const options = fc.record({
   bisectBatchOnFunctionError: fc.boolean(),
 });
 
-it('brings every record of a shard to its end once, in order, however the function fares', async () => {
+it('completes each record of a shard once, in order, whatever the function does', async () => {
   const kinesis = await startKinesis();
   onTestFinished(() => kinesis.close());
-  const property = fc.asyncProperty(fates, options, fc.integer({ min: 1, max: 25 }), async (fates, options, count) => {
-    const stream = await newStream(kinesis, 2);
-    const done: { shard: string; text: string }[] = [];
-    const ahead = [...fates];
-    const mapping = startStreamMapping({
-      ...options,
-      client: kinesis.client,
-      streamName: stream.name,
-      streamArn: stream.arn,
-      functionName: 'deliver',
-      functionTimeoutSeconds: 900,
-      region: 'eu-central-1',
-      clock: quickClock(),
-      handler: async (event) => {
-        const fate = ahead.shift() ?? 'succeeds';
-        if (fate === 'is disabled') again = mapping.disable().then(() => mapping.enable());
-        const { first, answer } = await fare(fate, event);
-        const shard = event.Records[0]!.eventID.split(':')[0]!;
-        for (const text of textsOf(event).slice(0, first)) done.push({ shard, text });
-        return answer;
-      },
-      onError(error) {
-        throw error;
-      },
-    });
-    let again = Promise.resolve();
-    const texts = Array.from({ length: count }, (_, i) => String(i));
-    // The second half comes when the mapping may be at the tip.
-    await stream.put(texts.slice(0, count >> 1));
-    await stream.put(texts.slice(count >> 1));
-    await mapping.settle();
-    await again;
-    await mapping.stop();
-    await stream.delete();
+  const property = fc.asyncProperty(
+    behaviours,
+    options,
+    fc.integer({ min: 1, max: 25 }),
+    async (behaviours, options, count) => {
+      const stream = await newStream(kinesis, 2);
+      const done: { shard: string; text: string }[] = [];
+      const upcoming = [...behaviours];
+      const mapping = startStreamMapping({
+        ...options,
+        client: kinesis.client,
+        streamName: stream.name,
+        streamArn: stream.arn,
+        functionName: 'deliver',
+        functionTimeoutSeconds: 900,
+        region: 'eu-central-1',
+        clock: quickClock(),
+        handler: async (event) => {
+          const behaviour = upcoming.shift() ?? 'succeeds';
+          if (behaviour === 'is disabled') enabled = mapping.disable().then(() => mapping.enable());
+          const { first, response } = await respond(behaviour, event);
+          const shard = event.Records[0]!.eventID.split(':')[0]!;
+          for (const text of textsOf(event).slice(0, first)) done.push({ shard, text });
+          return response;
+        },
+        onError(error) {
+          throw error;
+        },
+      });
+      let enabled = Promise.resolve();
+      const texts = Array.from({ length: count }, (_, i) => String(i));
+      // The second half is put when the mapping may be at the tip of the shard.
+      await stream.put(texts.slice(0, count >> 1));
+      await stream.put(texts.slice(count >> 1));
+      await mapping.settle();
+      await enabled;
+      await mapping.stop();
+      await stream.delete();
 
-    expect(done.map(({ text }) => text).toSorted()).toEqual(texts.toSorted());
-    for (const shard of new Set(done.map(({ shard }) => shard))) {
-      const ofShard = done.filter((one) => one.shard === shard).map(({ text }) => Number(text));
-      expect(ofShard).toEqual(ofShard.toSorted((a, b) => a - b));
-    }
-  });
+      expect(done.map(({ text }) => text).toSorted()).toEqual(texts.toSorted());
+      for (const shard of new Set(done.map(({ shard }) => shard))) {
+        const ofShard = done.filter((one) => one.shard === shard).map(({ text }) => Number(text));
+        expect(ofShard).toEqual(ofShard.toSorted((a, b) => a - b));
+      }
+    },
+  );
   await fc.assert(property, { numRuns: runs(25) });
-});
+}, 120_000);
 
-/** How many records, from the first, the function is done with, and what it says of them; it may also throw. */
-async function fare(
-  fate: Fate,
+/** Behaves as given: returns how many records, from the first, are done, and the response; or throws. */
+async function respond(
+  behaviour: Behaviour,
   { Records }: KinesisStreamEvent,
-): Promise<{ first: number; answer?: KinesisStreamBatchResponse }> {
-  if (fate === 'throws') throw new Error('away');
-  if (fate === 'answers nonsense') return { first: 0, answer: { batchItemFailures: [{ itemIdentifier: '' }] } };
-  if (typeof fate === 'string' || fate.failsFrom >= Records.length) return { first: Records.length };
-  const { sequenceNumber } = Records[fate.failsFrom]!.kinesis;
-  return { first: fate.failsFrom, answer: { batchItemFailures: [{ itemIdentifier: sequenceNumber }] } };
+): Promise<{ first: number; response?: KinesisStreamBatchResponse }> {
+  if (behaviour === 'throws') throw new Error('away');
+  if (behaviour === 'responds invalidly')
+    return { first: 0, response: { batchItemFailures: [{ itemIdentifier: '' }] } };
+  if (typeof behaviour === 'string' || behaviour.failsFrom >= Records.length) return { first: Records.length };
+  const { sequenceNumber } = Records[behaviour.failsFrom]!.kinesis;
+  return { first: behaviour.failsFrom, response: { batchItemFailures: [{ itemIdentifier: sequenceNumber }] } };
 }

@@ -1,8 +1,8 @@
-import type { Clock } from '../../../localstack/one-process/queue/clock.ts';
+import type { Clock } from '../../../localstack/one-process/clock.ts';
 
 const SPEED = 50;
 
-/** The machine's clock, made to run faster: pauses are as long as ever in proportion, and tests need not wait them out. */
+/** The system clock at 50 times its speed, so that tests do not wait for pauses. */
 export function quickClock(): Clock {
   const startedAt = Date.now();
   return {

@@ -15,9 +15,9 @@ import { connectKinesis, type LocalKinesis } from '../../../localstack/one-proce
 export interface TestStream {
   readonly name: string;
   readonly arn: string;
-  /** Puts one record of each text, one after the other. */
+  /** Puts one record for each text, one after the other. */
   put(texts: Iterable<string>, partitionKey?: (text: string) => string): Promise<void>;
-  /** Splits the open shard of this number in the middle, or merges both; shards are counted from the first there was. */
+  /** Splits an open shard in the middle. Shards are numbered in the order of their creation. */
   split(shard: number): Promise<void>;
   merge(shard: number, adjacent: number): Promise<void>;
   delete(): Promise<void>;
@@ -71,7 +71,7 @@ export async function newStream({ client }: Pick<LocalKinesis, 'client'>, shardC
     },
     async delete() {
       await client.send(new DeleteStreamCommand({ StreamName: name }));
-      // The emulator counts its shards until the stream is gone.
+      // The emulator counts the shards of a stream until it is deleted.
       await vi.waitFor(
         () =>
           expect(client.send(new DescribeStreamSummaryCommand({ StreamName: name }))).rejects.toThrow(
@@ -88,7 +88,7 @@ export const shardIdOf = (shard: number) => `shardId-${String(shard).padStart(12
 export const textsOf = (event: KinesisStreamEvent) =>
   event.Records.map(({ kinesis }) => Buffer.from(kinesis.data, 'base64').toString());
 
-/** The same API, whose calls of a kind fail as told, or are only counted. */
+/** A client for the same API that counts its calls, and fails those that a test chooses. */
 export function faultyClient(endpointUrl: string) {
   const faults: { command: string; error: Error }[] = [];
   const calls: Record<string, number> = {};
@@ -106,13 +106,13 @@ export function faultyClient(endpointUrl: string) {
   );
   return {
     client,
-    /** Answers so far. */
+    /** Responses so far. */
     reads: () => calls['GetRecordsCommand'] ?? 0,
     lists: () => calls['ListShardsCommand'] ?? 0,
-    /** The next calls of the command fail, one with each of these error names. */
+    /** Fails the next calls of a command, one with each of these error names. */
     fail(command: string, names: readonly string[]) {
       for (const name of names) faults.push({ command, error: Object.assign(new Error(name), { name }) });
     },
-    faultsLeft: () => faults.length,
+    pendingFaults: () => faults.length,
   };
 }
