@@ -5,7 +5,7 @@ import { described, InvalidOptionError } from './errors.ts';
  * Parses options with a schema. The error lists every mistake, one a line.
  *
  * @param name Prefix of the option names in errors, such as the task's path.
- * @param insteadOf Tells what to use in place of an option that does not exist; undefined where it knows nothing.
+ * @param insteadOf Names what to use instead of an option that does not exist; undefined when there is nothing.
  * @throws InvalidOptionError
  */
 export function parseOptions<Schema extends z.ZodType>(
@@ -42,7 +42,7 @@ function mistakesOf(
     }));
   }
   if (issue.code === 'invalid_union') {
-    // An alternative whose mistakes all lie within its own options is the one that the user meant.
+    // The user meant the alternative whose mistakes all lie within its options.
     const meant = issue.errors.filter((issues) => issues.every(isWithin));
     if (meant.length === 1) return meant[0]!.flatMap((inner) => mistakesOf(inner, [...path, ...inner.path], insteadOf));
     // An alternative that already accepts the value's type explains the mistake; the others only add noise.
@@ -64,5 +64,6 @@ function expectedBy({ message }: z.core.$ZodIssue): string {
     .replace(/^<=/, 'at most ')
     .replace(/^>/, 'more than ')
     .replace(/^</, 'less than ')
+    .replace(/\b1 (character|item)s\b/, '1 $1')
     .replaceAll('"|"', '", "');
 }

@@ -20,7 +20,7 @@ export const template = z.string().check((context) => {
     parseTemplate(context.value);
   } catch (error) {
     if (!(error instanceof InvalidTemplateError)) throw error;
-    context.issues.push({ code: 'custom', message: error.message, input: context.value });
+    context.issues.push({ code: 'custom', message: `a template (${error.message})`, input: context.value });
   }
 });
 
@@ -45,7 +45,7 @@ const pattern = (z.unknown() as z.ZodType<EventPattern>)
       compilePattern(value);
     } catch (error) {
       if (!(error instanceof InvalidPatternError)) throw error;
-      context.issues.push({ code: 'custom', message: error.message, input: value });
+      context.issues.push({ code: 'custom', message: `an event pattern (${error.message})`, input: value });
     }
   })
   .meta({ type: 'object', propertyNames: { type: 'string' }, additionalProperties: {} });

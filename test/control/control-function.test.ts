@@ -6,7 +6,7 @@ import { controlFunction } from '../../lambdas/control/control-function.ts';
 const NOW = 1_795_251_600_000;
 const STATE = JSON.stringify({ v: 1 });
 
-/** Clients of which each call is written down, and answered or refused by its name and input. */
+/** Makes clients that record their calls. `answer` answers or refuses each call by its name and input. */
 function clientsThat(answer: (call: string, input: Record<string, unknown>) => object) {
   const calls: string[] = [];
   const client = {
@@ -29,7 +29,7 @@ function record(messageId: string, message: object | string, sentAt = NOW): SQSR
   return { messageId, receiptHandle: messageId, body, attributes: { SentTimestamp: String(sentAt) } } as SQSRecord;
 }
 
-/** A stack of two tasks, of which A cannot be read. */
+/** Passes records to the control function of a stack with two tasks. The configuration of task A cannot be read. */
 async function carriedOut(...Records: SQSRecord[]) {
   const { calls, clients } = clientsThat((call, { Name }) => {
     if (Name === 'PA') refused('ParameterNotFound');
@@ -41,8 +41,8 @@ async function carriedOut(...Records: SQSRecord[]) {
   return { failed: batchItemFailures.map(({ itemIdentifier }) => itemIdentifier), calls };
 }
 
-describe('what a stack’s control is asked for', () => {
-  it('waits for what failed before it only if it is of the same task, and comes again within seconds', async () => {
+describe('the control function', () => {
+  it('holds back requests behind a failed one of the same task only, and gets them redelivered within seconds', async () => {
     const { failed, calls } = await carriedOut(
       record('1', { kind: 'enable', task: 'A' }),
       record('2', { kind: 'pause', task: 'B' }),
@@ -54,23 +54,23 @@ describe('what a stack’s control is asked for', () => {
     expect(calls.filter((call) => call.endsWith('PA'))).toHaveLength(1);
   });
 
-  it('waits for no look that failed, nor for looks that are outdated, nor for what cannot be read', async () => {
-    const look = { kind: 'reconcile', task: 'B' };
+  it('drops failed and outdated reconciliations, and messages that cannot be parsed', async () => {
+    const reconciliation = { kind: 'reconcile', task: 'B' };
     expect(await carriedOut(record('1', { kind: 'reconcile', task: 'A' }))).toMatchObject({ failed: [] });
-    expect(await carriedOut(record('1', look, NOW - 60_001))).toEqual({ failed: [], calls: [] });
-    expect((await carriedOut(record('1', look, NOW - 60_000))).calls).toContain('GetParameter SB');
-    expect((await carriedOut(record('1', '{'), record('2', look))).failed).toEqual([]);
+    expect(await carriedOut(record('1', reconciliation, NOW - 60_001))).toEqual({ failed: [], calls: [] });
+    expect((await carriedOut(record('1', reconciliation, NOW - 60_000))).calls).toContain('GetParameter SB');
+    expect((await carriedOut(record('1', '{'), record('2', reconciliation))).failed).toEqual([]);
   });
 });
 
-describe('mappings on AWS', () => {
+describe('event source mappings on AWS', () => {
   const task = { mappings: ['m'], state: 's', rules: [], worker: 'w' };
   const setMappings = (refusal: string) => {
     const { clients } = clientsThat(() => refused(refusal));
     return awsPorts(task, clients, async () => {}).setMappings(true);
   };
 
-  it('are left to the next look while they are still changing', async () => {
+  it('are left to the next reconciliation while they are changing', async () => {
     await expect(setMappings('ResourceInUseException')).resolves.toBeUndefined();
     await expect(setMappings('TooManyRequestsException')).rejects.toThrow('TooManyRequestsException');
   });

@@ -19,7 +19,7 @@ const halt = (why: 'stopped' | 'blocked', at: number): ControlMessage => ({
   at,
 });
 
-/** A task that does as it is told; its parameter, like the real one, keeps 4 KB of text. */
+/** A task in memory. Its parameter, like one of AWS Systems Manager, holds 4 KB of text. */
 function taskAt(start: number) {
   const world = { now: start, text: JSON.stringify(INITIAL_STATE), on: true, rules: true, sink: true };
   const ports: TaskPorts = {
@@ -38,50 +38,50 @@ function taskAt(start: number) {
     testConnectivity: async () => (world.sink ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' }),
     tryOne: async () => undefined,
   };
-  return { world, ports, tell: (message: ControlMessage) => reconcile(message, ports, () => world.now) };
+  return { world, ports, send: (message: ControlMessage) => reconcile(message, ports, () => world.now) };
 }
 
-/** Ports of which one call fails: before it is done, or after. */
-function failing(ports: TaskPorts, failsAt: number, doneAnyway: boolean): TaskPorts {
+/** Makes one call of the ports fail, before or after its effect. */
+function failing(ports: TaskPorts, failsAt: number, takesEffect: boolean): TaskPorts {
   let calls = 0;
   return new Proxy(ports, {
     get: (target, name: keyof TaskPorts) =>
       async function call(...values: never[]) {
         const fails = calls++ === failsAt;
         const answer =
-          fails && !doneAnyway ? undefined : await (target[name] as (...values: never[]) => unknown)(...values);
+          fails && !takesEffect ? undefined : await (target[name] as (...values: never[]) => unknown)(...values);
         if (fails) throw new Error(`${name} fails`);
         return answer;
       },
   });
 }
 
-describe('control (D19–D23, F33)', () => {
-  it('takes a probe that throws for a cause like others, and keeps what fits of any', async () => {
+describe('reconciliation (D19–D23, F33)', () => {
+  it('takes the error of a probe as the cause, and truncates long causes', async () => {
     const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 3_000 });
     await fc.assert(
-      fc.asyncProperty(text, text, fc.nat(70), async (said, thrown, pauses) => {
+      fc.asyncProperty(text, text, fc.nat(70), async (reported, thrown, pauses) => {
         const { world, ports } = taskAt(1_795_251_600_000);
-        const tell = (message: ControlMessage) => reconcile(message, ports, () => world.now++);
+        const send = (message: ControlMessage) => reconcile(message, ports, () => world.now++);
         for (let n = 0; n < pauses; n++) {
-          await tell({ kind: 'pause', task: 't', stopIntake: false });
-          await tell({ kind: 'enable', task: 't' });
+          await send({ kind: 'pause', task: 't', stopIntake: false });
+          await send({ kind: 'enable', task: 't' });
         }
-        await tell({ ...halt('stopped', world.now), cause: said } as ControlMessage);
+        await send({ ...halt('stopped', world.now), cause: reported } as ControlMessage);
         ports.tryOne = async () => {
           throw new Error(thrown);
         };
-        const { status, cause } = await tell({ kind: 'reconcile', task: 't' });
+        const { status, cause } = await send({ kind: 'reconcile', task: 't' });
         expect(status).toBe('Start Failed');
         expect(cause).toMatch(/^the probe failed: /);
-        // What its operator asks for is done all the same.
-        expect((await tell({ kind: 'pause', task: 't', stopIntake: false })).status).toBe('Paused');
+        // The operator's request is carried out nevertheless.
+        expect((await send({ kind: 'pause', task: 't', stopIntake: false })).status).toBe('Paused');
       }),
       { numRuns: runs(30) },
     );
   });
 
-  it('has the task as its state says by the next look, wherever it failed before (D21)', async () => {
+  it('brings the task into line with its state, at whichever call the previous run failed (D21)', async () => {
     const steps = fc.array(
       fc.record({
         does: fc.constantFrom<ControlMessage>(
@@ -91,18 +91,18 @@ describe('control (D19–D23, F33)', () => {
           { kind: 'reconcile', task: 't' },
           halt('blocked', 1_000),
         ),
-        /** The call that fails, counted from the message's first. */
+        /** Index of the call that fails, from the first call of the message. */
         failsAt: fc.integer({ min: 0, max: 8 }),
-        doneAnyway: fc.boolean(),
+        takesEffect: fc.boolean(),
       }),
       { maxLength: 20 },
     );
     await fc.assert(
       fc.asyncProperty(steps, async (all) => {
         const { world, ports } = taskAt(0);
-        for (const { does, failsAt, doneAnyway } of all) {
+        for (const { does, failsAt, takesEffect } of all) {
           world.now += 1_000;
-          await reconcile(does, failing(ports, failsAt, doneAnyway), () => world.now).catch(() => {});
+          await reconcile(does, failing(ports, failsAt, takesEffect), () => world.now).catch(() => {});
           const { intakeStopped, ...state } = await reconcile({ kind: 'reconcile', task: 't' }, ports, () => world.now);
           expect(world).toMatchObject({ on: state.desired === 'Running' && !state.halt, rules: !intakeStopped });
         }
@@ -110,7 +110,7 @@ describe('control (D19–D23, F33)', () => {
     );
   });
 
-  it('runs exactly the tasks that are wanted and can, and remembers every moment that one did not', async () => {
+  it('runs a task when it is desired and its circuit is closed, and records all time in which it does not run', async () => {
     const step = fc.record({
       does: fc.constantFrom(
         'enable',
@@ -127,66 +127,66 @@ describe('control (D19–D23, F33)', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 200 }), async (steps) => {
         const start = 1_795_251_600_000;
-        const { world, tell } = taskAt(start);
+        const { world, send } = taskAt(start);
         let state: TaskState = INITIAL_STATE;
         let stoppedMs = 0;
         for (const { does, afterMs } of steps) {
           if (!world.on) stoppedMs += afterMs;
           world.now += afterMs;
           if (does === 'sink fails' || does === 'sink works') world.sink = does === 'sink works';
-          else if (does === 'stopped' || does === 'blocked') state = await tell(halt(does, world.now));
-          else if (does === 'stop intake') state = await tell({ kind: 'pause', task: 't', stopIntake: true });
-          else if (does === 'pause') state = await tell({ kind: 'pause', task: 't', stopIntake: false });
-          else state = await tell({ kind: does as 'enable' | 'reconcile', task: 't' });
+          else if (does === 'stopped' || does === 'blocked') state = await send(halt(does, world.now));
+          else if (does === 'stop intake') state = await send({ kind: 'pause', task: 't', stopIntake: true });
+          else if (does === 'pause') state = await send({ kind: 'pause', task: 't', stopIntake: false });
+          else state = await send({ kind: does as 'enable' | 'reconcile', task: 't' });
           expect(world.on).toBe(state.desired === 'Running' && state.halt === undefined);
           expect(world.rules).toBe(!state.intakeStopped);
         }
-        // Old spans may have been joined, which only makes messages younger.
+        // Old spans may be merged, which makes messages younger.
         expect(stoppedMsWithin(state, start, world.now)).toBeGreaterThanOrEqual(stoppedMs);
         if (state.stops.length < 60) expect(stoppedMsWithin(state, start, world.now)).toBe(stoppedMs);
       }),
     );
   });
 
-  it('starts as it is deployed, and goes by what was written since; what it collects before it runs does not age', async () => {
+  it('starts a task as it is deployed; a written state overrides this, and messages do not age before the first start', async () => {
     const start = 1_795_251_600_000;
     const { world, ports } = taskAt(start);
     world.text = UNWRITTEN_STATE;
     world.on = false;
     const deployed = { ...ports, readState: async () => readState(world.text, false) };
-    const tell = (kind: 'reconcile' | 'enable') => reconcile({ kind, task: 't' }, deployed, () => world.now);
-    expect(await tell('reconcile')).toMatchObject({ desired: 'Paused', status: 'Paused' });
+    const send = (kind: 'reconcile' | 'enable') => reconcile({ kind, task: 't' }, deployed, () => world.now);
+    expect(await send('reconcile')).toMatchObject({ desired: 'Paused', status: 'Paused' });
     world.now += 60_000;
-    const enabled = await tell('enable');
+    const enabled = await send('enable');
     expect(enabled).toMatchObject({ desired: 'Running', status: 'Running' });
     expect(stoppedMsWithin(enabled, start - 30_000, world.now)).toBe(90_000);
     expect(readState(world.text, false)).toEqual(enabled);
   });
 
-  it('says what an operator has to know: status, cause, since when', async () => {
-    const { world, tell } = taskAt(1000);
-    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Running', since: 1000 });
+  it('reports the status, its cause and since when it lasts', async () => {
+    const { world, send } = taskAt(1000);
+    expect(await send({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Running', since: 1000 });
     world.now = 2000;
     world.sink = false;
-    expect(await tell(halt('stopped', 1900))).toMatchObject({
+    expect(await send(halt('stopped', 1900))).toMatchObject({
       status: 'Start Failed',
       cause: 'stopped at 1900',
       since: 2000,
     });
     world.now = 3000;
-    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({
+    expect(await send({ kind: 'reconcile', task: 't' })).toMatchObject({
       status: 'Start Failed',
       cause: 'refused',
       since: 2000,
     });
     world.sink = true;
-    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Running', since: 3000 });
+    expect(await send({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Running', since: 3000 });
     world.now = 4000;
-    expect(await tell(halt('blocked', 3500))).toMatchObject({ status: 'Ready', cause: 'blocked at 3500' });
-    expect(await tell({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Ready', since: 4000 });
+    expect(await send(halt('blocked', 3500))).toMatchObject({ status: 'Ready', cause: 'blocked at 3500' });
+    expect(await send({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Ready', since: 4000 });
     world.now = 5000;
-    expect(await tell({ kind: 'enable', task: 't' })).toMatchObject({ status: 'Running', since: 5000 });
-    // A report that was under way while somebody put things right.
-    expect(await tell(halt('blocked', 4500))).toMatchObject({ status: 'Running' });
+    expect(await send({ kind: 'enable', task: 't' })).toMatchObject({ status: 'Running', since: 5000 });
+    // The worker sent this report before the operator enabled the task.
+    expect(await send(halt('blocked', 4500))).toMatchObject({ status: 'Running' });
   });
 });

@@ -34,19 +34,19 @@ async function forwarded(event: ReturnType<typeof log>, takes: (body: string) =>
     () => undefined,
     (error: Error) => error.message,
   );
-  return { ended, logged, told: bodies.map((body) => decodeEnvelope(body, { messageId: 'm', sentAt: 0 })) };
+  return { ended, logged, sent: bodies.map((body) => decodeEnvelope(body, { messageId: 'm', sentAt: 0 })) };
 }
 
-describe('the log of what AWS IoT Core sends to clients (B16)', () => {
-  it('becomes a message for each client and topic that a hook wants, under the entry’s own id', async () => {
+describe('log entries of messages that AWS IoT Core sent to clients (B16)', () => {
+  it('become a message for each client and matching topic, with the id of the entry', async () => {
     const topics = ['a/x', 'c/x', 'b/1'].map((topicName) => ({ ...recorded, topicName }));
-    const { ended, logged, told } = await forwarded(log(...topics));
+    const { ended, logged, sent } = await forwarded(log(...topics));
     expect({ ended, logged }).toEqual({ ended: undefined, logged: [] });
-    expect(told.map(({ id, topic }) => [id, topic])).toEqual([
+    expect(sent.map(({ id, topic }) => [id, topic])).toEqual([
       ['id-0', 'a/x'],
       ['id-2', 'b/1'],
     ]);
-    expect(told[0]).toEqual({
+    expect(sent[0]).toEqual({
       v: 1,
       kind: 'mqtt.message.delivered',
       id: 'id-0',
@@ -60,26 +60,26 @@ describe('the log of what AWS IoT Core sends to clients (B16)', () => {
     });
   });
 
-  it('tells of nothing else, and says how much that was', async () => {
+  it('of other events are counted and logged', async () => {
     const failure = { ...recorded, status: 'Failure' };
-    const { ended, logged, told } = await forwarded(
+    const { ended, logged, sent } = await forwarded(
       log('plain', failure, { ...recorded, eventType: 'Connect' }, recorded),
     );
-    expect(told.map(({ id }) => id)).toEqual(['id-3']);
+    expect(sent.map(({ id }) => id)).toEqual(['id-3']);
     expect({ ended, logged }).toMatchObject({ ended: undefined, logged: [{ count: 3 }] });
-    expect(await forwarded(zipped({ messageType: 'CONTROL_MESSAGE', logEvents: [] }))).toMatchObject({ told: [] });
+    expect(await forwarded(zipped({ messageType: 'CONTROL_MESSAGE', logEvents: [] }))).toMatchObject({ sent: [] });
   });
 
-  it('comes again from AWS Lambda when the queue does not take all of it', async () => {
+  it('fail the invocation when the queue does not store all messages', async () => {
     const entries = Array.from({ length: 12 }, () => recorded);
-    const { ended, told } = await forwarded(log(...entries), (body) => !body.includes('"id-7"'));
-    expect(told).toHaveLength(11);
+    const { ended, sent } = await forwarded(log(...entries), (body) => !body.includes('"id-7"'));
+    expect(sent).toHaveLength(11);
     expect(ended).toBe('1 of 12 messages were not stored in the queue');
     expect((await forwarded({ awslogs: { data: 'AAAA' } })).ended).toBeDefined();
   });
 
-  it('is unpacked no further than it can be (S12)', async () => {
-    // Members of a gzip file are unpacked one after the other.
+  it('are decompressed to a bounded size only (S12)', async () => {
+    // The members of a gzip file are decompressed one after the other.
     const mebibyte = gzipSync(Buffer.alloc(1024 * 1024, ' '));
     const members = [
       gzipSync('{"messageType":"DATA_MESSAGE","logEvents":[],"more":"'),

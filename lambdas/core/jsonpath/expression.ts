@@ -28,7 +28,11 @@ export const expression = z.string().check((context) => {
     else parseTemplate(context.value);
   } catch (error) {
     if (!(error instanceof InvalidTemplateError)) throw error;
-    context.issues.push({ code: 'custom', message: error.message, input: context.value });
+    context.issues.push({
+      code: 'custom',
+      message: `a template or a JSONPath (${error.message})`,
+      input: context.value,
+    });
   }
 });
 

@@ -133,7 +133,7 @@ describe('RocketMQ options', () => {
     [/endpoints: .* expected .*no IPv6/, { nameServers: undefined, endpoints: '10.0.0.5:8081;[::1]:8081' }],
     [/batchSize: got 1; expected inflightWindow/, { ...BY_PROXY, batchSize: 1 }],
     [/deliverAt: .*none beside messageGroup/, { ...BY_PROXY, messageGroup: 'g', deliverAt: '${t}' }],
-    [/tag: .*no JSONPath/, { tag: '$.a[' }],
+    [/tag: .*not a JSONPath/, { tag: '$.a[' }],
     [/properties/, { properties: { UNIQ_KEY: 'x' } }],
     [/delayLevel/, { delayLevel: 19 }],
     [/deliverAt/, { delayLevel: 1, deliverAt: '${t}' }],
