@@ -1,4 +1,4 @@
-import type { Message } from '../../lambdas/deliver/rocketmq/remoting/message.ts';
+import type { Message } from '../../lambdas/deliver/rocketmq/message.ts';
 
 /** The half of the RocketMQ benchmark that is measured; bundled as deployed code is. Its arguments are those of `Job`, as JSON. */
 export type Job = ColdJob | RatesJob;
@@ -72,7 +72,8 @@ async function open({ protocol, server, inFlight, batch }: ProducerOptions) {
 }
 
 async function send(producer: Awaited<ReturnType<typeof open>>, topic: string, all: readonly Message[]): Promise<void> {
-  const outcomes = await producer.send(topic, all);
+  const requests = all.map((message) => ({ topic, isTopicRendered: false, isTypeRendered: false, message }));
+  const outcomes = await producer.deliver(requests, { remainingMs: () => 600_000 });
   const lost = outcomes.find(({ status }) => status !== 'delivered');
   if (lost !== undefined) throw new Error(`${topic}: ${'error' in lost ? lost.error.message : lost.status}`);
 }

@@ -75,8 +75,8 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
 
     async function deliverBatch(indices: readonly number[]): Promise<void> {
       let owed = indices.filter((index) => !held.has(keys[index]));
+      if (owed.length === 0) return;
       for (const waitMs of [...resendAfterMs, undefined]) {
-        if (owed.length === 0) break;
         const answer = await limited(() => call(owed));
         if (answer === undefined) break;
         if (answer === SPLIT) {
@@ -86,8 +86,8 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
         }
         for (const [n, index] of owed.entries()) outcomes[index] = answer[n]!;
         owed = owed.filter((index) => outcomes[index]!.status === 'retry');
-        if (waitMs === undefined || remainingMs() < minTimeMs + waitMs) break;
-        if (owed.length > 0) await sleep(waitMs * (1 - Math.random() / 2));
+        if (owed.length === 0 || waitMs === undefined || remainingMs() < minTimeMs + waitMs) break;
+        await sleep(waitMs * (1 - Math.random() / 2));
       }
       for (const index of indices) if (keys[index] !== undefined && isOwed(index)) held.add(keys[index]);
     }

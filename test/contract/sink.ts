@@ -1,73 +1,210 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { RetryLater } from '../../lambdas/core/errors.ts';
-import type { Outcome, Sink } from '../../lambdas/deliver/sink.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { RetryLater, StopTask } from '../../lambdas/core/errors.ts';
+import type { DeliverContext, Outcome, Sink } from '../../lambdas/deliver/sink.ts';
 import { runs } from '../support/property-runs.ts';
 
-/** What the suite needs of a sink: how to make requests, and how to read back what was delivered. */
+/** What the suite needs of a sink: how to open it, how to make requests, and how to read back what was delivered. */
 export interface SinkUnderTest<Request> {
   readonly name: string;
+  /** Opens the sink with room for two requests in a batch, so that a delivery takes many. */
   readonly open: () => Sink<Request> | Promise<Sink<Request>>;
-  readonly request: (text: string) => Request;
-  /** Texts of all that was delivered so far, in any order. */
-  readonly readBack: () => Promise<readonly string[]>;
-  /** A sink whose server is not there. */
+  /** Opens the sink for a server that does not exist. */
   readonly openUnreachable: () => Sink<Request>;
+  /** @param key Requests of one key have an order. */
+  readonly request: (text: string, key?: string) => Request;
+  /** A request that the server can never take. */
+  readonly refused: (key: string) => Request;
+  /** A request to a target that the task itself names, and that does not exist; all of them have one order key. */
+  readonly misdirected: () => Request;
+  /** The name of that target. */
+  readonly missingTarget: string;
+  /** All that was delivered so far: texts of one key in the order in which they were stored. */
+  readonly readBack: () => Promise<readonly string[]>;
+  /** Takes the server away, and brings it back. */
+  readonly outage: { begin(): Promise<void>; end(): Promise<void> };
 }
 
 export const minute = { remainingMs: () => 60_000 };
 /** Time for one call of any sink, and too little to send anything twice. */
 export const hurry = { remainingMs: () => 17_050 };
 const noTime = { remainingMs: () => 0 };
+const BATCH = 2;
+const PATIENCE = { timeout: 60_000, interval: 200 };
+const ORDERS = [undefined, 'relaxed', 'strict'] as const;
 
 /** The contract of every sink: one outcome per request, in order, and "delivered" means delivered. */
-export function sinkContract<Request>({
-  name,
-  open,
-  request,
-  readBack,
-  openUnreachable,
-}: SinkUnderTest<Request>): void {
+export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
+  const { name, open, openUnreachable, request, refused, misdirected, missingTarget, readBack, outage } = sink;
+  const statusesOf = (outcomes: readonly Outcome[]) => outcomes.map(({ status }) => status);
+  let made = 0;
+  /** Texts that no other test has. */
+  const texts = (count: number) => Array.from({ length: count }, () => `text ${made++}`);
+
+  /** Delivers with a sink of its own. @returns the outcomes, and what has arrived since. */
+  async function deliver(requests: readonly Request[], context: DeliverContext) {
+    const before = new Set(await readBack());
+    const opened = await open();
+    const outcomes = await opened.deliver(requests, context);
+    await opened.close();
+    const arrived = (await readBack()).filter((text) => !before.has(text));
+    return { outcomes, statuses: statusesOf(outcomes), arrived };
+  }
+
   describe(`${name}: the contract of a sink`, () => {
     it('delivers what it says it delivered', async () => {
-      const sink = await open();
+      const opened = await open();
+      const before = await readBack();
       const sent: string[] = [];
       await fc.assert(
         fc.asyncProperty(fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { maxLength: 30 }), async (texts) => {
-          const unique = texts.map((text, i) => `${sent.length + i}:${text}`);
-          const outcomes = await sink.deliver(unique.map(request), minute);
-          expect(outcomes.map(({ status }) => status)).toEqual(unique.map(() => 'delivered'));
+          const unique = texts.map((text) => `${made++}:${text}`);
+          const outcomes = await opened.deliver(
+            unique.map((text) => request(text)),
+            minute,
+          );
+          expect(statusesOf(outcomes)).toEqual(unique.map(() => 'delivered'));
           sent.push(...unique);
         }),
         { numRuns: runs(10) },
       );
-      expect([...(await readBack())].sort()).toEqual([...sent].sort());
-      await sink.close();
+      expect([...(await readBack())].sort()).toEqual([...before, ...sent].sort());
+      await opened.close();
+    });
+
+    it.each(['relaxed', 'strict'] as const)('keeps the order of each key: %s', async (order) => {
+      const opened = await open();
+      const keyOf = new Map<string, string>();
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 20 }), async (keys) => {
+          const unique = texts(keys.length);
+          for (const [i, key] of keys.entries()) keyOf.set(unique[i]!, key);
+          const requests = keys.map((key, i) => request(unique[i]!, key));
+          const outcomes = await opened.deliver(requests, { ...minute, order });
+          expect(statusesOf(outcomes)).toEqual(keys.map(() => 'delivered'));
+        }),
+        { numRuns: 5 },
+      );
+      const stored = (await readBack()).filter((text) => keyOf.has(text));
+      for (const key of ['a', 'b', 'c']) {
+        const ofKey = (all: Iterable<string>) => [...all].filter((text) => keyOf.get(text) === key);
+        expect(ofKey(stored)).toEqual(ofKey(keyOf.keys()));
+      }
+      await opened.close();
+    });
+
+    it.each(ORDERS)('delivers all but the one that can never be delivered: order %s', async (order) => {
+      const good = texts(6);
+      const requests = good.map((text) => request(text, 'k'));
+      const { outcomes, arrived } = await deliver(requests.toSpliced(3, 0, refused('k')), { ...minute, order });
+      expect(outcomes.map(({ status }) => status === 'never')).toEqual([0, 1, 2, 3, 4, 5, 6].map((i) => i === 3));
+      expect(arrived).toEqual(order === undefined ? expect.arrayContaining(good) : good);
+      expect(arrived).toHaveLength(good.length);
+    });
+
+    it.each(ORDERS)('answers stop for a missing target that the task names: order %s', async (order) => {
+      const good = texts(8);
+      const requests = good.map((text) => request(text, 'k')).toSpliced(2, 0, misdirected(), misdirected());
+      const { statuses, arrived } = await deliver(requests, { ...minute, order });
+      const [first, second] = statuses.splice(2, 2);
+      expect(first).toBe('stop');
+      expect(order === 'strict' ? ['stop', 'unsent'] : ['stop']).toContain(second);
+      // Relaxed order sends nothing behind the batch that is owed; what strict order holds back has the same key.
+      const delivered = good.filter((_, i) => statuses[i] === 'delivered');
+      if (order === 'relaxed') {
+        expect(delivered.length).toBeLessThanOrEqual(2 + BATCH);
+        expect(delivered).toEqual(good.slice(0, delivered.length));
+        expect(statuses.slice(delivered.length)).toEqual(good.slice(delivered.length).map(() => 'unsent'));
+      } else expect(delivered).toEqual(good);
+      expect(arrived.toSorted()).toEqual(delivered.toSorted());
     });
 
     it('starts nothing that it has no time for, and says so (F16)', async () => {
-      const sink = await open();
-      const before = await readBack();
-      const outcomes = await sink.deliver(['a', 'b'].map(request), noTime);
-      expect(outcomes.map(({ status }) => status)).toEqual(['unsent', 'unsent']);
-      expect(await readBack()).toEqual(before);
-      await sink.close();
+      const { statuses, arrived } = await deliver([request('a'), request('b', 'k')], noTime);
+      expect(statuses).toEqual(['unsent', 'unsent']);
+      expect(arrived).toEqual([]);
     });
 
-    it('finds out whether its target can be used, and why not', async () => {
-      const sink = await open();
-      expect(await sink.testConnectivity()).toMatch(/\w/);
-      await sink.close();
-      const away = openUnreachable();
-      await expect(away.testConnectivity()).rejects.toBeInstanceOf(RetryLater);
-      await away.close();
+    it.each(ORDERS)('starts nothing more once the time is over: order %s', async (order) => {
+      const unique = texts(20);
+      const requests = unique.map((text, i) => request(text, `k${i % 2}`));
+      let looks = 6;
+      const remainingMs = () => (looks-- > 0 ? 60_000 : 0);
+      const { statuses, arrived } = await deliver(requests, { remainingMs, order });
+      expect(new Set(statuses)).toEqual(new Set(['delivered', 'unsent']));
+      expect(arrived.toSorted()).toEqual(unique.filter((_, i) => statuses[i] === 'delivered').toSorted());
+      if (order === undefined) return;
+      for (const key of [0, 1]) {
+        const ofKey = statuses.filter((_, i) => i % 2 === key);
+        expect(ofKey).toEqual(ofKey.toSorted());
+      }
+    });
+
+    it('answers retry while its server is away, and delivers in order once it is back', async () => {
+      const opened = await open();
+      const unique = texts(8);
+      const requests = unique.map((text, i) => request(text, `k${i % 2}`));
+      await outage.begin();
+      const owed = statusesOf(await opened.deliver(requests, { ...hurry, order: 'strict' }));
+      expect(owed).toContain('retry');
+      expect(owed.filter((status) => status !== 'retry')).toEqual(
+        owed.filter((status) => status !== 'retry').map(() => 'unsent'),
+      );
+      await outage.end();
+      // Its clients may take a moment to find the server again.
+      let left = requests;
+      await vi.waitUntil(async () => {
+        const outcomes = await opened.deliver(left, { ...minute, order: 'strict' });
+        left = left.filter((_, i) => outcomes[i]!.status !== 'delivered');
+        return left.length === 0;
+      }, PATIENCE);
+      const stored = [...new Set(await readBack())].filter((text) => unique.includes(text));
+      for (const key of [0, 1]) {
+        const ofKey = (all: readonly string[]) => all.filter((text) => unique.indexOf(text) % 2 === key);
+        expect(ofKey(stored)).toEqual(ofKey(unique));
+      }
+      await opened.close();
     });
 
     it('answers one retry per request when its server is away', async () => {
-      const sink = openUnreachable();
-      const outcomes: readonly Outcome[] = await sink.deliver(['a', 'b', 'c'].map(request), hurry);
-      expect(outcomes.map(({ status }) => status)).toEqual(['retry', 'retry', 'retry']);
-      await sink.close();
+      const opened = openUnreachable();
+      const outcomes = await opened.deliver(
+        ['a', 'b', 'c'].map((text) => request(text, text)),
+        hurry,
+      );
+      expect(statusesOf(outcomes)).toEqual(['retry', 'retry', 'retry']);
+      await opened.close();
+    });
+
+    it('has an outcome for each request when it is closed under way', async () => {
+      const opened = await open();
+      const unique = texts(200);
+      const delivering = opened.deliver(
+        unique.map((text) => request(text)),
+        hurry,
+      );
+      await turn();
+      await opened.close();
+      const statuses = statusesOf(await delivering);
+      const found = new Set(await readBack());
+      expect(statuses).toHaveLength(unique.length);
+      for (const [i, status] of statuses.entries()) {
+        expect(['delivered', 'retry', 'unsent']).toContain(status);
+        if (status === 'delivered') expect(found).toContain(unique[i]);
+      }
+    });
+
+    it('finds out whether its target can be used, and why not, and leaves nothing there', async () => {
+      const opened = await open();
+      const before = await readBack();
+      expect(await opened.testConnectivity()).toMatch(/\w/);
+      await expect(opened.testConnectivity([missingTarget])).rejects.toBeInstanceOf(StopTask);
+      expect(await readBack()).toEqual(before);
+      await opened.close();
+      const away = openUnreachable();
+      await expect(away.testConnectivity()).rejects.toBeInstanceOf(RetryLater);
+      await away.close();
     });
   });
 }

@@ -1,14 +1,12 @@
 import type { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, type NeverRetry } from '../../lambdas/core/errors.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kinesis/render.ts';
-import { kinesisSink, openKinesis, type PutRecords } from '../../lambdas/deliver/kinesis/sink.ts';
-import { type LocalKinesis, startKinesis } from '../../localstack/one-process/kinesis.ts';
-import { hurry, minute, sinkContract } from '../contract/sink.ts';
-import { readRecords } from '../support/kinesis.ts';
+import { kinesisSink, type PutRecords } from '../../lambdas/deliver/kinesis/sink.ts';
+import { hurry, minute } from '../contract/sink.ts';
 
 const options = (over: object = {}) => {
   const parsed = parseOptions(kinesisOptions, {
@@ -23,59 +21,6 @@ const request = (text: string, over: Partial<KinesisRequest> = {}): KinesisReque
   const data = Buffer.from(text);
   return { stream: 'telemetry', isStreamRendered: false, partitionKey: 'k', data, bytes: data.length + 1, ...over };
 };
-
-let server: LocalKinesis;
-beforeAll(async () => {
-  server = await startKinesis();
-  await server.createStream('telemetry');
-});
-afterAll(() => server.close());
-
-const readBack = async (stream = 'telemetry') => (await readRecords(server, stream)).map(({ data }) => data.toString());
-
-sinkContract({
-  name: 'Kinesis',
-  request,
-  readBack: () => readBack(),
-  open: () => openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl }),
-  openUnreachable: () => openKinesis(options(), { env: {}, endpointUrl: 'http://127.0.0.1:1' }),
-});
-
-describe('Kinesis sink, on a server', () => {
-  it('a stream that does not exist stops the task; one that a template named is the message’s fault', async () => {
-    const sink = openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl });
-    const missing = (over: object) => request('a', { stream: 'missing', ...over });
-    const requests = [missing({}), missing({ isStreamRendered: true }), request('b')];
-    const outcomes = await sink.deliver(requests, minute);
-    expect(outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status))).toEqual([
-      'stop',
-      'INVALID_TARGET',
-      'delivered',
-    ]);
-    await sink.close();
-  });
-
-  it('is connected where each stream is there', async () => {
-    await server.createStream('second');
-    const sink = openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl });
-    const found = await sink.testConnectivity(['telemetry', 'second', 's-${site}']);
-    expect(found).toMatch(/^stream telemetry is ACTIVE.*; stream second is ACTIVE.*; .*named by s-\$\{site\}$/);
-    await expect(sink.testConnectivity(['telemetry', 'gone'])).rejects.toMatchObject({ name: 'StopTask' });
-    await sink.close();
-  });
-
-  it('a record that the server refuses does not take its call along', async () => {
-    await server.createStream('refusing');
-    const sink = openKinesis(options(), { env: {}, endpointUrl: server.endpointUrl });
-    const requests = Array.from({ length: 9 }, (_, i) =>
-      request(`${i}`, { stream: 'refusing', partitionKey: i === 4 ? '' : 'k' }),
-    );
-    const outcomes = await sink.deliver(requests, minute);
-    expect(outcomes.map(({ status }) => status === 'never')).toEqual(requests.map((_, i) => i === 4));
-    expect((await readBack('refusing')).sort()).toEqual(['0', '1', '2', '3', '5', '6', '7', '8']);
-    await sink.close();
-  });
-});
 
 // No emulator throttles records at random, so a script does.
 describe('Kinesis sink, by a scripted client', () => {

@@ -14,9 +14,8 @@ import type { Resolved } from '../../lambdas/core/deploy-time.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
 import { type GrpcProducerOptions, openGrpcProducer } from '../../lambdas/deliver/rocketmq/grpc/producer.ts';
-import type { SinkProducer } from '../../lambdas/deliver/rocketmq/producer.ts';
-import type { Message } from '../../lambdas/deliver/rocketmq/remoting/message.ts';
-import type { RocketMqRequest } from '../../lambdas/deliver/rocketmq/render.ts';
+import type { Message, RocketMqRequest } from '../../lambdas/deliver/rocketmq/message.ts';
+import type { Producer } from '../../lambdas/deliver/rocketmq/producer.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqSink } from '../../lib/index.ts';
@@ -28,12 +27,13 @@ import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rock
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
 import { minute, sinkContract } from '../contract/sink.ts';
 import { envelope, sqsEvent } from '../support/messages.ts';
+import { sendWith } from '../support/rocketmq-send.ts';
 import { isMissing } from '../support/setup-parts.ts';
 
 const START_TIMEOUT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };
 const TIMEOUT_MS = 15_000;
-const MINE = ['Contract', 'Any', 'Other', 'Groups', 'Timed', 'Restart'];
+const MINE = ['Contract', 'Ordered', 'Any', 'Other', 'Groups', 'Timed', 'Restart'];
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: [...MINE, 'Missing'] };
 /** Below the client's own limit, and above what a record in an envelope may be. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -66,7 +66,7 @@ function logsOfClient(): string[] {
 describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: START_TIMEOUT_MS }, () => {
   let mq: RocketMq;
   let ca: string;
-  let producer: SinkProducer;
+  let producer: Producer;
   const open = (over: Partial<GrpcProducerOptions> = {}) =>
     openGrpcProducer({
       endpoints: [mq.endpoints!],
@@ -84,7 +84,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
   };
 
   beforeAll(async () => {
-    const types: Record<string, 'FIFO' | 'DELAY'> = { Groups: 'FIFO', Timed: 'DELAY' };
+    const types: Record<string, 'FIFO' | 'DELAY'> = { Groups: 'FIFO', Ordered: 'FIFO', Timed: 'DELAY' };
     const topics = [...MINE, 'Others'].map((name) => ({ name, ...(types[name] && { type: types[name] }) }));
     const brokerSettings = { maxMessageSize: MAX_MESSAGE_BYTES };
     mq = await startRocketMq({ home, version: 5, topics, acl: USER, tls: true, brokerSettings });
@@ -96,13 +96,18 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     await mq?.close();
   });
 
-  sinkContract({
+  sinkContract<RocketMqRequest>({
     name: 'RocketMQ 5 by its proxy',
-    request,
-    readBack: async () =>
-      (await mq.consume('Contract', { count: await mq.count('Contract') })).map(({ body }) => `${body}`),
-    open: () => sink(),
+    open: () => sink({ inflightWindow: 2 }),
     openUnreachable: () => openRocketMq(options({ endpoints: '127.0.0.1:1', syncTimeoutMs: 1_000 }), { env: {} }),
+    request: (body, group = 'k') => request('', { topic: 'Ordered', message: text(body, { group }) }),
+    refused: (group) =>
+      request('', { topic: 'Ordered', message: { body: Buffer.alloc(MAX_MESSAGE_BYTES + 1), group } }),
+    misdirected: () => request('misdirected', { topic: 'Missing' }),
+    missingTarget: 'Missing',
+    readBack: async () =>
+      (await mq.consume('Ordered', { count: await mq.count('Ordered') })).map(({ body }) => `${body}`),
+    outage: { begin: () => mq.stopBroker(), end: () => mq.startBroker() },
   });
 
   it('delivers what it says it delivered: bytes, keys, tags and properties, under ids of their own', async () => {
@@ -123,7 +128,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     let sent = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(message, { maxLength: 20 }), async (messages) => {
-        (await producer.send('Any', messages)).forEach((outcome, i) => {
+        (await sendWith(producer, 'Any', messages)).forEach((outcome, i) => {
           if (outcome.status !== 'delivered') throw new Error(JSON.stringify(outcome));
           const { body, keys, tag, properties } = messages[i]!;
           sent++;
@@ -146,7 +151,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
 
   it('keeps the order of each of 40 groups, each in one queue', async () => {
     const sent = Array.from({ length: 400 }, (_, i) => text(`${i}`, { group: `g${i % 40}` }));
-    expect(new Set(verdicts(await producer.send('Groups', sent)))).toEqual(new Set(['delivered']));
+    expect(new Set(verdicts(await sendWith(producer, 'Groups', sent)))).toEqual(new Set(['delivered']));
     const stored = await mq.consume('Groups', { count: 400 });
     expect(stored.length).toBe(400);
     for (let g = 0; g < 40; g++) {
@@ -160,7 +165,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
   it('holds back what is to come at a time', async () => {
     const deliverAtMs = Date.now() + 2_000;
     const messages = [text('time', { deliverAtMs }), text('past', { deliverAtMs: 1 })];
-    expect(verdicts(await producer.send('Timed', messages))).toEqual(['delivered', 'delivered']);
+    expect(verdicts(await sendWith(producer, 'Timed', messages))).toEqual(['delivered', 'delivered']);
     const stored = await mq.consume('Timed', { count: 2 });
     const of = (body: string) => stored.find((one) => `${one.body}` === body)!;
     expect(of('time').storeTimestamp).toBeGreaterThanOrEqual(deliverAtMs);
@@ -170,7 +175,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
   it('says whose fault it is, and sends the others', async () => {
     const day = 86_400_000;
     const failing = async (topic: string, message: Message, over: object = {}) =>
-      verdicts(await producer.send(topic, [message, text('fine', { group: message.group! })], over))[0];
+      verdicts(await sendWith(producer, topic, [message, text('fine', { group: message.group! })], over))[0];
     expect(await failing('Missing', text('a'))).toBe('stop');
     expect(await failing('Missing', text('a'), { isTopicRendered: true })).toBe('INVALID_TARGET');
     expect(await failing('Any', text('a', { group: 'g' }))).toBe('stop');
@@ -180,7 +185,10 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     expect(await failing('Others', text('a'), { isTopicRendered: true })).toBe('INVALID_TARGET');
     expect(await failing('Timed', text('a', { deliverAtMs: Date.now() + 100 * day }))).toBe('REJECTED');
     const large = { body: Buffer.alloc(MAX_MESSAGE_BYTES + 1) };
-    expect(verdicts(await producer.send('Other', [large, text('small')]))).toEqual(['MESSAGE_TOO_LARGE', 'delivered']);
+    expect(verdicts(await sendWith(producer, 'Other', [large, text('small')]))).toEqual([
+      'MESSAGE_TOO_LARGE',
+      'delivered',
+    ]);
   });
 
   it('strict order without groups: one message of a topic after the other (E5)', async () => {
@@ -221,7 +229,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
   it('stops for strangers, and for a certificate that it cannot trust', async () => {
     const statusOf = async (over: Partial<GrpcProducerOptions>) => {
       const other = open(over);
-      const outcomes = await other.send('Any', [text('a')]);
+      const outcomes = await sendWith(other, 'Any', [text('a')]);
       const test = await other.testConnectivity('Any').then(
         () => 'passes',
         ({ name }: Error) => name,
@@ -255,7 +263,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
 
   it('takes the next proxy when one is away', async () => {
     const two = open({ endpoints: ['127.0.0.1:1', mq.endpoints!] });
-    await vi.waitUntil(async () => verdicts(await two.send('Any', [text('a')]))[0] === 'delivered', PATIENCE);
+    await vi.waitUntil(async () => verdicts(await sendWith(two, 'Any', [text('a')]))[0] === 'delivered', PATIENCE);
     two.close();
   });
 
@@ -351,7 +359,8 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     const traffic = (async () => {
       while (!isOver) {
         const bodies = Array.from({ length: 20 }, () => `${n++}`);
-        const outcomes = await producer.send(
+        const outcomes = await sendWith(
+          producer,
           'Restart',
           bodies.map((body) => text(body)),
         );

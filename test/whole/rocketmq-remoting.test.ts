@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import {
-  type Message,
-  openProducer,
-  type Producer,
-  type ProducerOptions,
-  type SendOutcome,
-} from '../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import type { Message } from '../../lambdas/deliver/rocketmq/message.ts';
+import type { Producer } from '../../lambdas/deliver/rocketmq/producer.ts';
+import type { ProducerOptions } from '../../lambdas/deliver/rocketmq/remoting/options.ts';
+import { openProducer } from '../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import type { Sent } from '../../lambdas/deliver/rocketmq/remoting/stored.ts';
+import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { sendWith } from '../support/rocketmq-send.ts';
 
 const START_TIMEOUT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };
@@ -17,7 +17,7 @@ const PATIENCE = { timeout: 60_000, interval: 100 };
 const MAX_MESSAGE_BYTES = 65_536;
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: ['Mine'] };
 
-const verdicts = (outcomes: readonly SendOutcome[]) =>
+const verdicts = (outcomes: readonly (Sent | Outcome)[]) =>
   outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
 const text = (body: string, over: Partial<Message> = {}): Message => ({ body: Buffer.from(body), ...over });
 
@@ -26,7 +26,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
   { timeout: START_TIMEOUT_MS },
   (version) => {
     let mq: RocketMq;
-    let producer: Producer;
+    let producer: Producer<Sent>;
     const open = (over: Partial<ProducerOptions> = {}) =>
       openProducer({ nameServers: ['127.0.0.1:1', mq.nameServer], timeoutMs: 10_000, ...over });
 
@@ -64,7 +64,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       const wanted = new Map<string, object>();
       await fc.assert(
         fc.asyncProperty(fc.array(message, { maxLength: 20 }), async (messages) => {
-          (await producer.send('Any', messages)).forEach((outcome, i) => {
+          (await sendWith(producer, 'Any', messages)).forEach((outcome, i) => {
             if (outcome.status !== 'delivered' || !('messageId' in outcome)) throw new Error(outcome.status);
             const { body, keys, tag, properties } = messages[i]!;
             wanted.set(outcome.messageId, {
@@ -87,7 +87,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
 
     it('keeps the order of each group, in one queue', async () => {
       const sent = Array.from({ length: 300 }, (_, i) => text(`${i}`, { group: `g${i % 7}` }));
-      expect(new Set(verdicts(await producer.send('Groups', sent)))).toEqual(new Set(['delivered']));
+      expect(new Set(verdicts(await sendWith(producer, 'Groups', sent)))).toEqual(new Set(['delivered']));
       const stored = await mq.consume('Groups', { count: 300 });
       for (let g = 0; g < 7; g++) {
         const own = stored.filter(({ properties }) => properties['__SHARDINGKEY'] === `g${g}`);
@@ -104,7 +104,8 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
         MAX_MESSAGE_BYTES + 1,
         ...Array(100).fill(900),
       ];
-      const outcomes = await producer.send(
+      const outcomes = await sendWith(
+        producer,
         'Large',
         sizes.map((size, i) => ({ body: Buffer.alloc(size, i) })),
       );
@@ -117,7 +118,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
 
     it('delays what it is asked to', async () => {
       const deliverAtMs = Date.now() + 2_000;
-      const outcomes = await producer.send('Delayed', [
+      const outcomes = await sendWith(producer, 'Delayed', [
         text('now'),
         text('level', { delayLevel: 1 }),
         text('time', { deliverAtMs }),
@@ -132,12 +133,14 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
 
     it('lets the broker create topics, unless it is told not to', async () => {
       const strict = open({ autoCreateTopics: false });
-      expect(verdicts(await strict.send('Fresh', [text('a')]))).toEqual(['stop']);
-      expect(verdicts(await strict.send('Fresh', [text('a')], { isTopicRendered: true }))).toEqual(['INVALID_TARGET']);
+      expect(verdicts(await sendWith(strict, 'Fresh', [text('a')]))).toEqual(['stop']);
+      expect(verdicts(await sendWith(strict, 'Fresh', [text('a')], { isTopicRendered: true }))).toEqual([
+        'INVALID_TARGET',
+      ]);
       await expect(strict.testConnectivity('Fresh')).rejects.toMatchObject({ name: 'StopTask' });
       await expect(producer.testConnectivity('Fresh')).resolves.toMatchObject({ away: [] });
       await expect(mq.count('Fresh')).rejects.toThrow();
-      expect(verdicts(await producer.send('Fresh', [text('a'), text('b')]))).toEqual(['delivered', 'delivered']);
+      expect(verdicts(await sendWith(producer, 'Fresh', [text('a'), text('b')]))).toEqual(['delivered', 'delivered']);
       // The broker has the topic before its name server hears of it.
       await expect.poll(() => mq.count('Fresh').catch(() => 'not there yet'), { timeout: 60_000 }).toBe(2);
       expect((await mq.consume('Fresh', { count: 2 })).length).toBe(2);
@@ -162,7 +165,8 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
         while (!isOver) {
           const bodies = Array.from({ length: 20 }, () => `${n++}`);
           (
-            await producer.send(
+            await sendWith(
+              producer,
               'Restart',
               bodies.map((body) => text(body)),
             )
@@ -212,7 +216,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
         timeoutMs: 10_000,
         ...over,
       });
-      const outcomes = await producer.send(topic, messages, { isTopicRendered });
+      const outcomes = await sendWith(producer, topic, messages, { isTopicRendered });
       const test = await producer.testConnectivity(topic).then(
         () => 'passes',
         ({ name }: Error) => name,

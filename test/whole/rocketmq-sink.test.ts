@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Resolved } from '../../lambdas/core/deploy-time.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
-import type { RocketMqRequest } from '../../lambdas/deliver/rocketmq/render.ts';
+import type { RocketMqRequest } from '../../lambdas/deliver/rocketmq/message.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqMapping, RocketMqSink } from '../../lib/index.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
@@ -18,6 +18,7 @@ import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/
 import { minute, sinkContract } from '../contract/sink.ts';
 
 const START_TIMEOUT_MS = 180_000;
+const MAX_MESSAGE_BYTES = 65_536;
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret' };
 
 const options = (over: object) =>
@@ -42,21 +43,24 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
   (version) => {
     let mq: RocketMq;
     const open = (over: object = {}) => openRocketMq(options({ nameServers: mq.nameServer, ...over }), { env: {} });
-    const texts = async (topic: string, count: number) =>
-      (await mq.consume(topic, { count })).map(({ body }) => `${body}`);
 
     beforeAll(async () => {
       const topics = ['Contract', 'Other', 'Ordered'].map((name) => ({ name, queues: 4 }));
-      mq = await startRocketMq({ home, version, topics });
+      mq = await startRocketMq({ home, version, topics, brokerSettings: { maxMessageSize: MAX_MESSAGE_BYTES } });
     }, START_TIMEOUT_MS);
     afterAll(() => mq?.close());
 
-    sinkContract({
+    sinkContract<RocketMqRequest>({
       name: `RocketMQ ${version}`,
-      request,
-      readBack: async () => texts('Contract', await mq.count('Contract')),
-      open,
+      open: () => open({ batchSize: 2, produce: 'async' }),
       openUnreachable: () => openRocketMq(options({ nameServers: '127.0.0.1:1', syncTimeoutMs: 1_000 }), { env: {} }),
+      request: (text, group = 'k') => request('', { message: { body: Buffer.from(text), group } }),
+      refused: (group) => request('', { message: { body: Buffer.alloc(MAX_MESSAGE_BYTES + 1), group } }),
+      misdirected: () => request('misdirected', { topic: 'Missing' }),
+      missingTarget: 'Missing',
+      readBack: async () =>
+        (await mq.consume('Contract', { count: await mq.count('Contract') })).map(({ body }) => `${body}`),
+      outage: { begin: () => mq.stopBroker(), end: () => mq.startBroker() },
     });
 
     it('a topic that does not exist stops the task; one that a template named is the message’s fault', async () => {

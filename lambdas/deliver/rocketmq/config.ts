@@ -6,8 +6,8 @@ import { objectOf } from '../../core/object-schema.ts';
 import { meets, type TextConstraint } from '../../core/text-constraint.ts';
 import { parseAddress } from '../net/address.ts';
 import { parseProxyAddress } from './proxy-address.ts';
-import { checkUserProperty } from './remoting/properties.ts';
 import { DELAY_LEVEL, DELIVER_AT, GROUP_BY_PROXIES, MAX_DELAY_LEVEL, TAG, topicRule } from './rules.ts';
+import { checkUserProperty } from './user-property.ts';
 
 /** Environment variables of a worker: where its secrets are, never what is in them. */
 export const CREDENTIALS_SECRET_ARN = 'CREDENTIALS_SECRET_ARN';

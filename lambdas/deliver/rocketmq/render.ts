@@ -9,9 +9,9 @@ import { valueText } from '../../core/template/value-text.ts';
 import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { RocketMqOptions } from './config.ts';
-import type { Message } from './remoting/message.ts';
-import { checkUserProperty } from './remoting/properties.ts';
+import type { Message } from './message.ts';
 import { DELAY_LEVEL, DELIVER_AT, TAG, topicRule } from './rules.ts';
+import { checkUserProperty } from './user-property.ts';
 
 export interface RocketMqRequest {
   /** Without its namespace. */

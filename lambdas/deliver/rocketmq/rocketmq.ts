@@ -1,6 +1,7 @@
 import type { SinkDefinition } from '../sink.ts';
 import { ROCKETMQ_ROUTED, rocketMqOptions } from './config.ts';
-import { compileRocketMq, type RocketMqRequest } from './render.ts';
+import type { RocketMqRequest } from './message.ts';
+import { compileRocketMq } from './render.ts';
 import { openRocketMq } from './sink.ts';
 
 export const rocketmq: SinkDefinition<typeof rocketMqOptions, RocketMqRequest> = {

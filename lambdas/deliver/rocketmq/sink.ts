@@ -1,9 +1,10 @@
 import type { Resolved } from '../../core/deploy-time.ts';
 import { InvalidOptionError, StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
+import { rotatingAuthorities } from '../net/ca-rotation.ts';
 import { type ReadSecret, secretReader } from '../net/secrets.ts';
 import { isTlsFailure } from '../net/tls.ts';
-import type { DeliverContext, Outcome, Sink, SinkEnvironment } from '../sink.ts';
+import type { Sink, SinkEnvironment } from '../sink.ts';
 import {
   BATCH_SIZE,
   CA_SECRET_ARN,
@@ -13,33 +14,36 @@ import {
 } from './config.ts';
 import { parseCredentials } from './credentials.ts';
 import { isTlsFailure as isTlsFailureByProxy } from './grpc/classify.ts';
-import type { SinkProducer } from './producer.ts';
-import { type Connectivity, openProducer, type ProducerOptions } from './remoting/producer.ts';
-import type { RocketMqRequest } from './render.ts';
+import type { RocketMqRequest } from './message.ts';
+import type { Connectivity, Producer } from './producer.ts';
+import type { ProducerOptions } from './remoting/options.ts';
+import { openProducer } from './remoting/producer.ts';
 import { topicRule } from './rules.ts';
-import { openTrusting } from './trust.ts';
 
-/** Delivers to RocketMQ: by name servers in batches of a topic, by proxies message by message. One producer serves all topics for as long as the sandbox lives. */
+/**
+ * Delivers to RocketMQ: through name servers in batches, through proxies message by message. One producer serves all topics
+ * for as long as the sandbox lives.
+ */
 export function openRocketMq(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Sink<RocketMqRequest> {
-  return rocketMqSink(options, () => connect(options, environment));
+  const readSecret = secretReader(environment);
+  const { [CA_SECRET_ARN]: authorities, [CREDENTIALS_SECRET_ARN]: credentials } = environment.env;
+  const open = (ca: string | undefined) => rocketMqSink(options, () => connect(ca, options, credentials, readSecret));
+  if (authorities === undefined) return open(options.ca);
+  return rotatingAuthorities({
+    readAuthorities: () => readSecret(authorities),
+    open,
+    isTlsFailure: options.endpoints === undefined ? isTlsFailure : isTlsFailureByProxy,
+  });
 }
 
 export function rocketMqSink(
   options: Resolved<RocketMqOptions>,
-  connect: () => Promise<SinkProducer>,
+  connect: () => Promise<Producer>,
 ): Sink<RocketMqRequest> {
-  const isByProxies = options.endpoints !== undefined;
-  const batchSize = options.batchSize ?? BATCH_SIZE;
-  const inFlight = options.inflightWindow ?? IN_FLIGHT_BY_PROXIES;
   const { isMet: isTopic, expected: expectedTopic } = topicRule(options.namespace);
-  let connecting: Promise<SinkProducer> | undefined;
+  let connecting: Promise<Producer> | undefined;
 
-  // Only a name that the deployment knew comes so far: others are judged at synth, or when they are rendered.
-  function unusableTopic(topic: string): StopTask | undefined {
-    return isTopic(topic) ? undefined : new StopTask(`topic: got ${show(topic)}; expected ${expectedTopic}`);
-  }
-
-  function producer(): Promise<SinkProducer> {
+  function producer(): Promise<Producer> {
     if (connecting === undefined) {
       const started = connect();
       connecting = started;
@@ -51,96 +55,51 @@ export function rocketMqSink(
   }
 
   return {
-    async deliver(requests, { remainingMs, order }: DeliverContext) {
-      const outcomes: Outcome[] = new Array(requests.length);
-      const { send } = await producer();
-      // What is a batch here may become several requests, by its bytes and for delayed messages.
-      const isOrdered = order !== undefined;
-      const sendAll = async (indices: readonly number[]) => {
-        await Promise.all(
-          byTopic(requests, indices).map(async ([topic, own]) => {
-            const unusable = unusableTopic(topic);
-            if (unusable !== undefined) {
-              for (const i of own) outcomes[i] = { status: 'stop', error: unusable };
-              return;
-            }
-            const messages = own.map((i) => requests[i]!.message);
-            // With routes, some may have it from a template and some from the task itself, which then stops the task for all.
-            const isTopicRendered = own.every((i) => requests[i]!.isTopicRendered);
-            const isTypeRendered = own.every((i) => requests[i]!.isTypeRendered);
-            const sent = await send(topic, messages, { remainingMs, isTopicRendered, isTypeRendered, isOrdered });
-            own.forEach((i, n) => {
-              outcomes[i] = sent[n]!;
-            });
-          }),
-        );
-      };
-      /** One batch after the other, and none after one of which something is left over. */
-      const sendInTurn = async (indices: readonly number[], size: number) => {
-        for (let at = 0; at < indices.length; at += size) {
-          const batch = indices.slice(at, at + size);
-          await sendAll(batch);
-          if (!batch.every((i) => mayFollow(outcomes[i]!))) return;
-        }
-      };
-
-      const all = [...requests.keys()];
-      if (order === undefined) await sendAll(all);
-      else if (order === 'relaxed') await sendInTurn(all, isByProxies ? inFlight : batchSize);
-      else {
-        // The producer keeps the order within a group by itself; without one, the topic is what has an order.
-        const isGrouped = (i: number) => requests[i]!.message.group !== undefined;
-        const ungrouped = byTopic(
-          requests,
-          all.filter((i) => !isGrouped(i)),
-        );
-        const size = isByProxies ? 1 : batchSize;
-        await Promise.all([sendAll(all.filter(isGrouped)), ...ungrouped.map(([, own]) => sendInTurn(own, size))]);
-      }
-      for (const i of all) outcomes[i] ??= { status: 'unsent' };
-      return outcomes;
+    async deliver(requests, context) {
+      const { deliver } = await producer();
+      return deliver(withTopicsOfTask(requests), context);
     },
     async testConnectivity(topics = [options.topic]) {
       const { testConnectivity } = await producer();
       const found: string[] = [];
       for (const topic of topics) {
-        const unusable = isRendered(topic) ? undefined : unusableTopic(topic);
-        if (unusable !== undefined) throw unusable;
-        found.push(
-          isRendered(topic)
-            ? described(await testConnectivity(), `topics named by ${topic}`)
-            : described(await testConnectivity(topic), topic),
-        );
+        if (isRendered(topic)) {
+          found.push(described(await testConnectivity(), `topics named by ${topic}`));
+          continue;
+        }
+        // Other names were judged at synth, or when they were rendered; this one was unknown until deployment.
+        if (!isTopic(topic)) throw new StopTask(`topic: got ${show(topic)}; expected ${expectedTopic}`);
+        found.push(described(await testConnectivity(topic), topic));
       }
       return found.join('; ');
     },
     async close() {
-      // What never came about needs no closing, and whoever asked for it has been told.
+      // A failure to connect was reported to the caller that needed the connection.
       const opened = await connecting?.catch(() => undefined);
       opened?.close();
     },
   };
 }
 
-function connect(options: Resolved<RocketMqOptions>, environment: SinkEnvironment): Promise<SinkProducer> {
-  const readSecret = secretReader(environment);
-  const authority = environment.env[CA_SECRET_ARN];
-  const open = (ca: string | undefined) => openWith(ca, options, environment.env[CREDENTIALS_SECRET_ARN], readSecret);
-  if (authority === undefined) return open(options.ca);
-  return openTrusting({
-    readAuthority: () => readSecret(authority),
-    open,
-    isTlsFailure: options.endpoints === undefined ? isTlsFailure : isTlsFailureByProxy,
+/** With routes, a template and the task itself may name the same topic. Then a wrong topic is the task's fault for every message. */
+function withTopicsOfTask(requests: readonly RocketMqRequest[]): readonly RocketMqRequest[] {
+  const named = new Set(requests.filter((request) => !request.isTopicRendered).map(({ topic }) => topic));
+  const typed = new Set(requests.filter((request) => !request.isTypeRendered).map(({ topic }) => topic));
+  return requests.map((request) => {
+    const isTopicRendered = request.isTopicRendered && !named.has(request.topic);
+    const isTypeRendered = request.isTypeRendered && !typed.has(request.topic);
+    const isSame = isTopicRendered === request.isTopicRendered && isTypeRendered === request.isTypeRendered;
+    return isSame ? request : { ...request, isTopicRendered, isTypeRendered };
   });
 }
 
-/** @param secret Where credentials are. */
-async function openWith(
+/** @param secret ARN of the credentials' secret. */
+async function connect(
   ca: string | undefined,
   options: Resolved<RocketMqOptions>,
   secret: string | undefined,
   readSecret: ReadSecret,
-): Promise<SinkProducer> {
+): Promise<Producer> {
   const { nameServers, endpoints, namespace, syncTimeoutMs: timeoutMs, maxMessageBytes } = options;
   const both = {
     tls: options.tls && (ca === undefined ? {} : { ca }),
@@ -151,7 +110,7 @@ async function openWith(
   };
   try {
     if (endpoints === undefined) return openRemoting(both, nameServers!, options);
-    // Loaded when it is needed: it takes longer than all the rest of a worker.
+    // Loaded on demand: its import takes longer than the rest of a worker's.
     const { openGrpcProducer } = await import('./grpc/producer.ts');
     return openGrpcProducer({
       ...both,
@@ -159,7 +118,7 @@ async function openWith(
       maxInFlight: options.inflightWindow ?? IN_FLIGHT_BY_PROXIES,
     });
   } catch (cause) {
-    // An address that only the deployment knew.
+    // An address that was unknown until deployment.
     if (cause instanceof InvalidOptionError) throw new StopTask(cause.message, { cause });
     throw cause;
   }
@@ -169,7 +128,7 @@ function openRemoting(
   both: Omit<ProducerOptions, 'nameServers'>,
   nameServers: string,
   { produce, inflightWindow = 16, batchSize = BATCH_SIZE, ...options }: Resolved<RocketMqOptions>,
-): SinkProducer {
+): Producer {
   return openProducer({
     ...both,
     nameServers: nameServers.split(';'),
@@ -178,21 +137,6 @@ function openRemoting(
     maxBatchMessages: batchSize,
     autoCreateTopics: options.autoCreateTopics ?? true,
   });
-}
-
-function byTopic(requests: readonly RocketMqRequest[], indices: readonly number[]): [topic: string, own: number[]][] {
-  const topics = new Map<string, number[]>();
-  for (const i of indices) {
-    const { topic } = requests[i]!;
-    const own = topics.get(topic);
-    if (own === undefined) topics.set(topic, [i]);
-    else own.push(i);
-  }
-  return [...topics];
-}
-
-function mayFollow({ status }: Outcome): boolean {
-  return status === 'delivered' || status === 'never';
 }
 
 function described({ brokers, away }: Connectivity, topic: string): string {

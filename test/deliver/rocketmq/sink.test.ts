@@ -3,19 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Resolved } from '../../../lambdas/core/deploy-time.ts';
 import { InvalidOptionError, type NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
 import { parseOptions } from '../../../lambdas/core/options.ts';
-import { secretReader } from '../../../lambdas/deliver/net/secrets.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
 import { parseCredentials } from '../../../lambdas/deliver/rocketmq/credentials.ts';
-import type {
-  Message,
-  Producer,
-  SendOptions,
-  SendOutcome,
-} from '../../../lambdas/deliver/rocketmq/remoting/producer.ts';
-import { compileRocketMq, type RocketMqRequest } from '../../../lambdas/deliver/rocketmq/render.ts';
+import type { RocketMqRequest } from '../../../lambdas/deliver/rocketmq/message.ts';
+import type { Producer } from '../../../lambdas/deliver/rocketmq/producer.ts';
+import { compileRocketMq } from '../../../lambdas/deliver/rocketmq/render.ts';
 import { openRocketMq, rocketMqSink } from '../../../lambdas/deliver/rocketmq/sink.ts';
-import type { DeliverContext } from '../../../lambdas/deliver/sink.ts';
-import { hurry, minute } from '../../contract/sink.ts';
+import { minute } from '../../contract/sink.ts';
 
 const options = (over: object = {}) => {
   const given = { type: 'rocketmq', nameServers: '127.0.0.1:1', topic: 'T', ...over };
@@ -73,6 +67,11 @@ describe('RocketMQ rendering', () => {
   it('has the message’s id for its key, unless it is told otherwise (A30)', () => {
     expect(message({}).keys).toEqual(['id-1']);
     expect(message({ key: '' })).not.toHaveProperty('keys');
+  });
+
+  it('leaves a topic that only the deployment knew to the sink', () => {
+    const late = { ...options({ topic: { $env: 'TOPIC' } }), topic: 'a b' };
+    expect(compileRocketMq(late, 'fail')(scope, event)).toMatchObject({ topic: 'a b', isTopicRendered: false });
   });
 
   it('does without what a JSONPath does not find, but not without a body (D13–D16)', () => {
@@ -150,159 +149,69 @@ describe('RocketMQ options', () => {
   });
 });
 
-// Failures of single messages among others, in an order of our own: no server gives them on demand.
-describe('RocketMQ sink, by a scripted producer', () => {
-  const scripted = (fails: (text: string) => boolean, over: object = {}) => {
-    const sends: (Pick<SendOptions, 'isTopicRendered' | 'isOrdered'> & { topic: string; texts: string[] })[] = [];
-    const producer: Producer = {
-      async send(topic, messages, { isTopicRendered, isOrdered } = {}) {
-        const texts = messages.map(({ body }) => `${Buffer.from(body)}`);
-        sends.push({ topic, texts, isTopicRendered, isOrdered });
-        const error = new RetryLater('slow down');
-        return texts.map((text) => (fails(text) ? { status: 'retry', error } : stored(text)));
-      },
-      testConnectivity: async () => ({ brokers: [{ name: 'a', address: 'b:1', latencyMs: 0.5 }], away: [] }),
-      close() {},
-    };
-    return { sends, sink: rocketMqSink(options(over), async () => producer) };
-  };
-  const stored = (id: string): SendOutcome => ({
-    status: 'delivered',
-    receipt: id,
-    messageId: id,
-    broker: 'a',
-    queueId: 0,
-    offset: 0,
+describe('RocketMQ sink', () => {
+  const producer = (over: Partial<Producer> = {}): Producer => ({
+    deliver: async (requests) => requests.map(() => ({ status: 'delivered' })),
+    testConnectivity: async () => ({ brokers: [{ name: 'a', address: 'b:1', latencyMs: 0.5 }], away: [] }),
+    close() {},
+    ...over,
   });
-  const request = (text: string, topic = 'T', group?: string): RocketMqRequest => ({
+  const request = (topic: string, over: Partial<RocketMqRequest> = {}): RocketMqRequest => ({
     topic,
     isTopicRendered: true,
-    isTypeRendered: false,
-    message: { body: Buffer.from(text), ...(group !== undefined && { group }) } satisfies Message,
+    isTypeRendered: true,
+    message: { body: Buffer.from('x') },
+    ...over,
   });
 
-  it('maps every outcome to its request, for any topics and failures', async () => {
-    const batch = fc.array(fc.record({ topic: fc.constantFrom('a', 'b', 'c'), fails: fc.boolean() }), {
-      maxLength: 30,
-    });
-    await fc.assert(
-      fc.asyncProperty(batch, async (given) => {
-        const failing = new Set(given.flatMap(({ fails }, i) => (fails ? [`${i}`] : [])));
-        const { sink, sends } = scripted((text) => failing.has(text), { topic: '${topic}' });
-        const outcomes = await sink.deliver(
-          given.map(({ topic }, i) => request(`${i}`, topic)),
-          minute,
-        );
-        expect(outcomes.map(({ status }) => status)).toEqual(given.map(({ fails }) => (fails ? 'retry' : 'delivered')));
-        expect(sends.map(({ topic }) => topic)).toEqual([...new Set(given.map(({ topic }) => topic))]);
-        expect(sends.every(({ isTopicRendered }) => isTopicRendered)).toBe(true);
+  it('blames the task for a topic that it names itself, even where a template named the topic, too', async () => {
+    const sent: RocketMqRequest[] = [];
+    const sink = rocketMqSink(options(), async () =>
+      producer({
+        async deliver(requests) {
+          sent.push(...requests);
+          return [];
+        },
       }),
     );
-  });
-
-  const statuses = async (context: DeliverContext, requests: RocketMqRequest[]) => {
-    const { sink, sends } = scripted((text) => text === '2', { batchSize: 2 });
-    const outcomes = await sink.deliver(requests, context);
-    return { statuses: outcomes.map(({ status }) => status), sends: sends.map(({ texts }) => texts) };
-  };
-
-  it('relaxed order: sends nothing after a batch of which something is left over', async () => {
-    const requests = ['0', '1', '2', '3', '4', '5'].map((text) => request(text));
-    expect(await statuses({ ...hurry, order: 'relaxed' }, requests)).toEqual({
-      statuses: ['delivered', 'delivered', 'retry', 'delivered', 'unsent', 'unsent'],
-      sends: [
-        ['0', '1'],
-        ['2', '3'],
-      ],
-    });
-  });
-
-  it('strict order: a topic’s failure holds up that topic only, and groups are the producer’s', async () => {
-    const requests = [
-      request('2', 'a'),
-      request('3', 'a'),
-      request('4', 'a'),
-      request('5', 'b'),
-      request('6', 'a', 'g'),
-    ];
-    const { statuses: found } = await statuses({ ...hurry, order: 'strict' }, requests);
-    expect(found).toEqual(['retry', 'delivered', 'unsent', 'delivered', 'delivered']);
-  });
-
-  it('tells the producer whether a send that it splits has an order', async () => {
-    const isOrdered = async (order: DeliverContext['order']) => {
-      const { sink, sends } = scripted(() => false);
-      await sink.deliver([request('0')], { ...hurry, order });
-      return sends[0]!.isOrdered;
-    };
-    expect([await isOrdered(undefined), await isOrdered('relaxed'), await isOrdered('strict')]).toEqual([
-      false,
-      true,
-      true,
-    ]);
-  });
-
-  it('by proxies: as many as may be under way when relaxed, one at a time of a topic when strict', async () => {
-    const sendsOf = async (order: 'relaxed' | 'strict') => {
-      const { sink, sends } = scripted((text) => text === '3', { ...BY_PROXY, topic: '${t}', inflightWindow: 2 });
-      const requests = ['0', '1', '2', '3', '4', '5'].map((text) => request(text, text === '1' ? 'b' : 'a'));
-      await sink.deliver(requests, { ...hurry, order });
-      return sends.map(({ texts }) => texts.join(' ')).sort();
-    };
-    expect(await sendsOf('relaxed')).toEqual(['0', '1', '2 3']);
-    expect(await sendsOf('strict')).toEqual(['0', '1', '2', '3']);
+    const given = [request('A'), request('B'), request('A', { isTopicRendered: false, isTypeRendered: false })];
+    await sink.deliver(given, minute);
+    const isRendered = (is: boolean) => ({ isTopicRendered: is, isTypeRendered: is });
+    expect(sent).toMatchObject([isRendered(false), isRendered(true), isRendered(false)]);
   });
 
   it('asks for each topic that messages may go to, and for none that they name', async () => {
     const asked: (string | undefined)[] = [];
-    const sink = rocketMqSink(options(), async () => ({
-      send: async () => [],
-      testConnectivity: async (topic) => {
-        asked.push(topic);
-        return { brokers: [{ name: 'a', address: 'b:1', latencyMs: 0.5 }], away: [] };
-      },
-      close() {},
-    }));
+    const sink = rocketMqSink(options(), async () =>
+      producer({
+        testConnectivity: async (topic) => {
+          asked.push(topic);
+          return { brokers: [{ name: 'a', address: 'b:1', latencyMs: 0.5 }], away: [] };
+        },
+      }),
+    );
     expect(await sink.testConnectivity(['A', '$.data.topic'])).toBe(
       'A: a (b:1) answers in 1 ms; topics named by $.data.topic: a (b:1) answers in 1 ms',
     );
     await sink.testConnectivity();
     expect(asked).toEqual(['A', undefined, 'T']);
-  });
-
-  it('a topic that only the deployment knew, and that is none, stops the task', async () => {
-    const { sink, sends } = scripted(() => false, { topic: { $env: 'TOPIC' } });
-    const [wrong, right] = await sink.deliver([request('x', 'a b'), request('y')], minute);
-    expect(wrong).toMatchObject({ status: 'stop', error: { message: expect.stringContaining("topic: got 'a b'") } });
-    expect(right).toMatchObject({ status: 'delivered' });
-    expect(sends.map(({ topic }) => topic)).toEqual(['T']);
     await expect(sink.testConnectivity(['T', 'a b'])).rejects.toThrow(StopTask);
-    const late = { ...options(), topic: 'a b' };
-    expect(compileRocketMq(late, 'fail')({ id: 1 }, { id: 'i' })).toMatchObject({ topic: 'a b' });
+    expect(asked).toEqual(['A', undefined, 'T', 'T']);
   });
 
   it('connects anew after it could not', async () => {
     let tries = 0;
     const sink = rocketMqSink(options(), async () => {
       if (++tries === 1) throw new RetryLater('no secret yet');
-      return { send: async () => [stored('x')], testConnectivity: async () => ({ brokers: [], away: [] }), close() {} };
+      return producer();
     });
-    await expect(sink.deliver([request('x')], minute)).rejects.toThrow('no secret yet');
-    expect(await sink.deliver([request('x')], minute)).toEqual([expect.objectContaining({ status: 'delivered' })]);
+    await expect(sink.deliver([request('T')], minute)).rejects.toThrow('no secret yet');
+    expect(await sink.deliver([request('T')], minute)).toEqual([{ status: 'delivered' }]);
     expect(tries).toBe(2);
   });
 });
 
-describe('RocketMQ secrets', () => {
-  const failing = (name: string) =>
-    secretReader({ secret: async () => Promise.reject(Object.assign(new Error('no'), { name })) })('arn');
-
-  it('stop the task where waiting is no use, and say which secret it is', async () => {
-    await expect(failing('AccessDeniedException')).rejects.toThrow(StopTask);
-    await expect(failing('TimeoutError')).rejects.toThrow(RetryLater);
-    await expect(failing('TimeoutError')).rejects.toThrow('read secret arn: TimeoutError: no');
-  });
-
+describe('RocketMQ credentials', () => {
   it('are JSON of two texts or three; nothing of them is in the error', () => {
     expect(parseCredentials('{"accessKey":"a","secretKey":"s","user":"x"}', 'arn')).toEqual({
       accessKey: 'a',

@@ -1,8 +1,8 @@
 import type { MessageOptions } from 'rocketmq-client-nodejs';
 import { NeverRetry } from '../../../core/errors.ts';
-import { checkKey, checkTag, checkTime, type Message, tooLarge } from '../remoting/message.ts';
-import { checkUserProperty } from '../remoting/properties.ts';
+import { checkKey, checkTag, checkTime, type Message, tooLarge } from '../message.ts';
 import { GROUP_BY_PROXIES } from '../rules.ts';
+import { checkUserProperty } from '../user-property.ts';
 
 /** What proxies take by default (rocketmq.apache.org, Parameter constraints; class ProxyConfig of 5.5.0). */
 export const MAX_PROPERTIES = 128;

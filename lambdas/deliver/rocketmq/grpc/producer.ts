@@ -1,16 +1,13 @@
 import type { MessageOptions } from 'rocketmq-client-nodejs';
-import { concurrencyLimit } from '../../net/concurrency-limit.ts';
 import { type Deadline, deadlineIn } from '../../net/deadline.ts';
-import type { Outcome } from '../../sink.ts';
-import type { SinkProducer } from '../producer.ts';
-import { checkTopic, type Message } from '../remoting/message.ts';
-import { toOutcome } from '../remoting/outcome.ts';
+import { orderedDelivery } from '../../ordered.ts';
+import { checkTopic, orderKey, type RocketMqRequest } from '../message.ts';
+import type { Producer } from '../producer.ts';
 import { within } from './calls.ts';
 import { classify, type FailedCall, isCredentialsRefusal } from './classify.ts';
 import { type Client, openClient } from './client.ts';
 import { type Clients, openClients } from './clients.ts';
 import { testConnectivity } from './connectivity.ts';
-import { sendInGroups } from './groups.ts';
 import { toClientMessage } from './message.ts';
 import { type GrpcProducerOptions, withDefaults } from './options.ts';
 import { openRecent } from './recent.ts';
@@ -26,7 +23,7 @@ const KNOWN_MS = 60_000;
  *
  * @throws InvalidOptionError
  */
-export function openGrpcProducer(options: GrpcProducerOptions): SinkProducer {
+export function openGrpcProducer(options: GrpcProducerOptions): Producer {
   const { endpoints, credentials, tls, namespace, timeoutMs, maxInFlight, maxMessageBytes, clock } =
     withDefaults(options);
   const clients = openClients({
@@ -35,30 +32,33 @@ export function openGrpcProducer(options: GrpcProducerOptions): SinkProducer {
     open: (endpoint, known) => openClient({ endpoint, credentials: known, namespace, tls, timeoutMs }),
     clock,
   });
-  const lane = concurrencyLimit(maxInFlight);
   const delivered = openRecent(KNOWN_MS, clock);
 
-  return {
-    async send(topic, messages, { remainingMs, isTopicRendered = false, isTypeRendered = false } = {}) {
-      const sendOne = async (message: Message): Promise<Outcome> => {
-        const isPlain = message.group === undefined && message.deliverAtMs === undefined;
-        const failed = { topic, isTopicRendered, isTypeRendered: isTypeRendered && isPlain };
-        try {
-          checkTopic(topic);
-          const prepared = toClientMessage(topic, message, maxMessageBytes);
-          return await lane(async () => {
-            const leftMs = Math.min(timeoutMs, remainingMs?.() ?? timeoutMs);
-            if (leftMs <= 0) return { status: 'unsent' };
-            const receipt = await store(clients, prepared, deadlineIn(leftMs, clock));
-            delivered.add(topic);
-            return { status: 'delivered', receipt };
-          });
-        } catch (error) {
-          return toOutcome(classify(error, { ...failed, isTopicKnown: delivered.has(topic) }));
-        }
-      };
-      return sendInGroups(messages, (place) => sendOne(messages[place]!));
+  const deliver = orderedDelivery<RocketMqRequest>({
+    orderKey: ({ topic, message }, order) => orderKey(topic, message.group, order),
+    maxConcurrency: maxInFlight,
+    async send([request], leftMs) {
+      const { topic, isTopicRendered, isTypeRendered, message } = request!;
+      const isPlain = message.group === undefined && message.deliverAtMs === undefined;
+      try {
+        checkTopic(topic, isTopicRendered);
+        const prepared = toClientMessage(topic, message, maxMessageBytes);
+        const receipt = await store(clients, prepared, deadlineIn(Math.min(timeoutMs, leftMs), clock));
+        delivered.add(topic);
+        return [{ status: 'delivered', receipt }];
+      } catch (error) {
+        throw classify(error, {
+          topic,
+          isTopicRendered,
+          isTypeRendered: isTypeRendered && isPlain,
+          isTopicKnown: delivered.has(topic),
+        });
+      }
     },
+  });
+
+  return {
+    deliver,
     async testConnectivity(topic) {
       const failed: FailedCall = {
         operation: `connectivity test${topic === undefined ? '' : ` of topic ${topic}`}`,

@@ -1,33 +1,4 @@
-import type { PreparedMessage } from './message.ts';
-
-export interface BatchLimits {
-  readonly maxMessages: number;
-  readonly maxBytes: number;
-}
-
-/** Splits messages of one queue into batches, in order. What may not be in a batch, or has no room in one, is alone. */
-export function splitBatches(
-  messages: readonly PreparedMessage[],
-  { maxMessages, maxBytes }: BatchLimits,
-): PreparedMessage[][] {
-  const batches: PreparedMessage[][] = [];
-  let open: PreparedMessage[] | undefined;
-  let bytes = 0;
-  for (const message of messages) {
-    if (message.isDelayed) {
-      batches.push([message]);
-      open = undefined;
-    } else if (open !== undefined && open.length < maxMessages && bytes + message.recordBytes <= maxBytes) {
-      open.push(message);
-      bytes += message.recordBytes;
-    } else {
-      open = [message];
-      batches.push(open);
-      bytes = message.recordBytes;
-    }
-  }
-  return batches;
-}
+import type { PreparedMessage } from './prepared-message.ts';
 
 /** The body of a batch, record after record: size, magic, checksum and flag (all three 0), body, properties. */
 export function encodeBatch(messages: readonly PreparedMessage[]): Buffer {

@@ -1,19 +1,12 @@
 import type { Clock } from '../../net/clock.ts';
 import type { Deadline } from '../../net/deadline.ts';
+import type { Connectivity } from '../producer.ts';
 import { classify, type Verdict } from './classify.ts';
 import { requestCodes } from './command.ts';
 import { NoAnswerError } from './errors.ts';
 import type { NameServers } from './name-servers.ts';
 import { parseCluster } from './route.ts';
 import type { Sender } from './sender.ts';
-
-/** What a connectivity test found. */
-export interface Connectivity {
-  /** Brokers that answered, and would take messages. */
-  readonly brokers: readonly { readonly name: string; readonly address: string; readonly latencyMs: number }[];
-  /** Brokers that did not answer, while others did. */
-  readonly away: readonly { readonly name: string; readonly address: string; readonly error: Error }[];
-}
 
 export interface ConnectivityContext {
   readonly topic: string | undefined;

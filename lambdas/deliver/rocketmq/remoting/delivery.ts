@@ -1,134 +1,115 @@
-import type { ConcurrencyLimit } from '../../net/concurrency-limit.ts';
-import type { Deadline } from '../../net/deadline.ts';
-import { splitBatches } from './batch.ts';
+import type { Clock } from '../../net/clock.ts';
+import { deadlineIn } from '../../net/deadline.ts';
+import { orderedDelivery, SPLIT } from '../../ordered.ts';
+import { type Failure, failure } from '../../outcome.ts';
+import type { DeliverContext } from '../../sink.ts';
+import { orderKey } from '../message.ts';
 import { classify, isTooLarge } from './classify.ts';
-import type { PreparedMessage } from './message.ts';
-import { type SendOutcome, sent, toOutcome } from './outcome.ts';
+import type { PreparedMessage } from './prepared-message.ts';
 import { type Queue, queueOfGroup } from './queue.ts';
-import type { Sender, Unsent } from './sender.ts';
+import type { Route } from './route.ts';
+import type { Sender } from './sender.ts';
+import { type Sent, sent } from './stored.ts';
 
-/** What a batch may be, as far as brokers have told. */
-export interface Limits {
-  readonly maxMessages: number;
-  maxBytes: number;
+/** A message on its way to a topic. */
+export interface Outgoing {
+  /** With its namespace. */
+  readonly topic: string;
+  readonly isTopicRendered: boolean;
+  readonly group: string | undefined;
+  /** Or why it cannot be sent. */
+  readonly message: PreparedMessage | Failure;
+  /** The queue of its group. @default - any queue */
+  readonly queue?: Queue;
 }
 
 export interface DeliveryOptions {
-  readonly topic: string;
-  readonly isTopicRendered: boolean;
-  /** Whether messages without a group follow each other, too. */
-  readonly isOrdered: boolean;
   readonly sender: Sender;
-  /** Lowered when a broker takes less. */
-  readonly limits: Limits;
-  /** Runs a request when there is room for it. */
-  readonly lane: ConcurrencyLimit;
-  /** The deadline of a request that starts now. */
-  readonly within: () => Deadline;
+  /** Requests at a time. */
+  readonly maxInFlight: number;
+  readonly maxBatchMessages: number;
+  readonly maxBatchBytes: number;
+  /** Longest that one request may take with all its attempts. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
 }
-
-type Outcomes = Map<PreparedMessage, SendOutcome>;
 
 const LIMIT_IN_REMARK = /body length limit (\d+)B/;
 
-/** What messages without a group are in line as. */
-const UNGROUPED = Symbol('ungrouped');
+/** Delivers messages in batches: those of a group in batches of one queue, others in batches of one topic. */
+export function openDelivery({ sender, timeoutMs, clock, ...options }: DeliveryOptions) {
+  // Lowered to what a broker accepts, once it has said so.
+  let maxBytes = options.maxBatchBytes;
+  const deadlineWithin = (leftMs: number) => deadlineIn(Math.min(timeoutMs, leftMs), clock);
 
-/** Sends messages of one topic in batches, as many at once as may be; each has an outcome in the end. */
-export async function deliver(messages: readonly PreparedMessage[], options: DeliveryOptions): Promise<Outcomes> {
-  const { topic, isTopicRendered, isOrdered, sender, limits, lane, within } = options;
-  const outcomes: Outcomes = new Map();
-  const ungrouped = messages.filter(({ group }) => group === undefined);
-  const grouped = messages.filter(({ group }) => group !== undefined);
-  const parallel = isOrdered ? [ungrouped] : splitBatches(ungrouped, limits);
-  const tasks = parallel.map((part) => () => sendInTurn(part, undefined, limits));
-  if (grouped.length > 0) tasks.push(...(await inQueues(grouped)));
-  await Promise.all(tasks.map(lane));
-  return outcomes;
-
-  async function sendBatch(batch: readonly PreparedMessage[], queue: Queue | undefined): Promise<void> {
-    const deadline = within();
-    if (deadline.leftMs() === 0) return leave(batch);
-    const result = await sender.send(topic, batch, queue, deadline);
-    if ('queue' in result) {
-      batch.forEach((message, place) => {
-        outcomes.set(message, sent(message, result, place));
-      });
-    } else if (isTooLarge(result.error) && batch.length > 1) {
-      learn(batch, result.error.remark);
-      // Smaller every time, whatever a server says.
-      const maxMessages = Math.ceil(batch.length / 2);
-      await sendInTurn(batch, queue, { ...limits, maxMessages });
-    } else fail(batch, result);
+  async function send(batch: readonly Outgoing[], leftMs: number) {
+    const [{ topic, queue }] = batch as [Outgoing];
+    const messages = batch.map(({ message }) => message).filter(isPrepared);
+    // A batch holds no messages beside failures: they have another target.
+    if (messages.length === 0) return batch.map(({ message }) => message as Failure);
+    const result = await sender.send(topic, messages, queue, deadlineWithin(leftMs));
+    if ('queue' in result) return messages.map((message, place) => sent(message, result, place));
+    const { error, isMaybeStored } = result;
+    if (isTooLarge(error) && messages.length > 1) {
+      lowerLimit(messages, error.remark);
+      return SPLIT;
+    }
+    throw classify(error, { topic, isTopicRendered: batch.every((one) => one.isTopicRendered), isMaybeStored });
   }
 
-  function learn(batch: readonly PreparedMessage[], remark: string): void {
+  function lowerLimit(batch: readonly PreparedMessage[], remark: string): void {
     const bytes = batch.reduce((sum, { recordBytes }) => sum + recordBytes, 0);
-    const told = Number(LIMIT_IN_REMARK.exec(remark)?.[1] ?? bytes >> 1);
-    if (told < bytes) limits.maxBytes = Math.min(limits.maxBytes, told);
+    const limit = Number(LIMIT_IN_REMARK.exec(remark)?.[1] ?? bytes >> 1);
+    if (limit < bytes) maxBytes = Math.min(maxBytes, limit);
   }
 
-  function leave(batch: readonly PreparedMessage[]): void {
-    for (const message of batch) outcomes.set(message, { status: 'unsent' });
-  }
-
-  function fail(batch: readonly PreparedMessage[], { error, isMaybeStored }: Unsent): void {
-    const verdict = classify(error, { topic, isTopicRendered, isMaybeStored });
-    for (const message of batch) outcomes.set(message, toOutcome(verdict));
-  }
-
-  async function inQueues(all: readonly PreparedMessage[]): Promise<(() => Promise<void>)[]> {
-    const deadline = within();
-    if (deadline.leftMs() === 0) {
-      leave(all);
-      return [];
+  /** Finds the queues of groups. Messages whose topic has no route fail as that does. */
+  async function place(outgoing: readonly Outgoing[], { remainingMs }: DeliverContext): Promise<readonly Outgoing[]> {
+    const routes = new Map<string, Promise<Route | Failure>>();
+    for (const { topic, group, message, isTopicRendered } of outgoing) {
+      if (group === undefined || !isPrepared(message) || routes.has(topic)) continue;
+      routes.set(topic, routeTo(topic, isTopicRendered, remainingMs()));
     }
+    if (routes.size === 0) return outgoing;
+    return Promise.all(
+      outgoing.map(async (one) => {
+        if (one.group === undefined || !isPrepared(one.message)) return one;
+        const route = (await routes.get(one.topic))!;
+        return 'status' in route ? { ...one, message: route } : { ...one, queue: queueOfGroup(route, one.group) };
+      }),
+    );
+  }
+
+  async function routeTo(topic: string, isTopicRendered: boolean, leftMs: number): Promise<Route | Failure> {
+    const deadline = deadlineWithin(leftMs);
+    if (deadline.leftMs() === 0) return { status: 'unsent' };
     try {
-      const route = await sender.route(topic, deadline);
-      return [...byQueue(all, (group) => queueOfGroup(route, group))].map(
-        ([queue, messages]) =>
-          () =>
-            sendInTurn(messages, queue, limits),
-      );
+      return await sender.route(topic, deadline);
     } catch (error) {
-      fail(all, { error, isMaybeStored: false });
-      return [];
+      return failure(classify(error, { topic, isTopicRendered, isMaybeStored: false }));
     }
   }
 
-  /** One batch after the other; behind a message that is still owed, the rest of its line waits. */
-  async function sendInTurn(all: readonly PreparedMessage[], queue: Queue | undefined, size: Limits): Promise<void> {
-    const held = new Set<string | symbol | undefined>();
-    const isHeld = (message: PreparedMessage) => held.has(lineOf(message));
-    for (const batch of splitBatches(all, size)) {
-      leave(batch.filter((message) => isHeld(message)));
-      const free = batch.filter((message) => !isHeld(message));
-      if (free.length > 0) await sendBatch(free, queue);
-      for (const message of free) {
-        const line = lineOf(message);
-        const { status } = outcomes.get(message)!;
-        if (line !== undefined && status !== 'delivered' && status !== 'never') held.add(line);
-      }
-    }
-  }
-
-  /** Messages of a line are stored in their order; those without one in any. */
-  function lineOf({ group }: PreparedMessage): string | symbol | undefined {
-    return group ?? (isOrdered ? UNGROUPED : undefined);
-  }
+  const deliver = orderedDelivery<Outgoing, Sent>({
+    orderKey: ({ topic, group }, order) => orderKey(topic, group, order),
+    batching: {
+      target: ({ topic, queue, message }) =>
+        isPrepared(message) ? `${topic}\n${queue?.broker ?? ''}\n${queue?.id ?? ''}` : '',
+      bytes: ({ message }) =>
+        isPrepared(message) ? (message.isDelayed ? Number.POSITIVE_INFINITY : message.recordBytes) : 0,
+      maxRequests: options.maxBatchMessages,
+      get maxBytes() {
+        return maxBytes;
+      },
+      isAtomic: true,
+    },
+    maxConcurrency: options.maxInFlight,
+    send,
+  });
+  return async (outgoing: readonly Outgoing[], context: DeliverContext) =>
+    deliver(await place(outgoing, context), context);
 }
 
-function byQueue(
-  messages: readonly PreparedMessage[],
-  queueOf: (group: string) => Queue,
-): Iterable<[Queue, PreparedMessage[]]> {
-  const queues = new Map<string, [Queue, PreparedMessage[]]>();
-  for (const message of messages) {
-    const queue = queueOf(message.group!);
-    const key = `${queue.id} ${queue.broker}`;
-    const entry = queues.get(key);
-    if (entry === undefined) queues.set(key, [queue, [message]]);
-    else entry[1].push(message);
-  }
-  return queues.values();
+function isPrepared(message: PreparedMessage | Failure): message is PreparedMessage {
+  return 'id' in message;
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../net/clock.ts';
 import { type Deadline, deadlineIn } from '../../net/deadline.ts';
 import { isTlsFailure } from '../../net/tls.ts';
-import type { Avoidance } from './avoidance.ts';
+import type { BrokerBackoff } from '../broker-backoff.ts';
 import { type Answer, type Request, resultCodes } from './command.ts';
 import { RefusedError } from './errors.ts';
 import type { Pool } from './pool.ts';
@@ -10,7 +10,7 @@ export interface NameServersOptions {
   /** 'host:port'; any one of them is enough. */
   readonly addresses: readonly string[];
   readonly pool: Pick<Pool, 'request'>;
-  readonly avoidance: Avoidance;
+  readonly backoff: BrokerBackoff;
   readonly clock: Clock;
 }
 
@@ -32,17 +32,17 @@ const HEDGE_MS = 300;
 const REQUEST_TIMEOUT_MS = 1_500;
 const ANSWERS: ReadonlySet<number> = new Set([resultCodes.success, resultCodes.topicNotExist]);
 
-export function openNameServers({ addresses, pool, avoidance, clock }: NameServersOptions): NameServers {
+export function openNameServers({ addresses, pool, backoff, clock }: NameServersOptions): NameServers {
   let preferred = Math.floor(Math.random() * addresses.length);
 
   async function askOne(address: string, request: Request, within: Deadline): Promise<AnswerFrom> {
     try {
       const answer = await pool.request(address, request, deadlineIn(REQUEST_TIMEOUT_MS, clock, within));
       if (!ANSWERS.has(answer.code)) throw new RefusedError(address, answer.code, answer.remark);
-      avoidance.forgive(address);
+      backoff.recovered(address);
       return { address, answer };
     } catch (error) {
-      avoidance.avoid(address);
+      backoff.failed(address);
       throw error;
     }
   }
@@ -50,7 +50,7 @@ export function openNameServers({ addresses, pool, avoidance, clock }: NameServe
   /** The one that answered last time first, those known to be dead last. */
   function inOrder(): string[] {
     const order = [...addresses.slice(preferred), ...addresses.slice(0, preferred)];
-    return order.sort((a, b) => Number(avoidance.isAvoided(a)) - Number(avoidance.isAvoided(b)));
+    return order.sort((a, b) => Number(backoff.isBackedOff(a)) - Number(backoff.isBackedOff(b)));
   }
 
   return {

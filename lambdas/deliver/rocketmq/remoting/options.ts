@@ -24,7 +24,7 @@ export interface ProducerOptions {
   /** A connection unused for longer is replaced: a frozen sandbox does not notice how servers close it. @default 60000 */
   readonly idleMs?: number;
   /** Servers that failed are tried last for so long. @default 30000 */
-  readonly avoidMs?: number;
+  readonly backoffMs?: number;
   /** Requests at once, over all topics; 1 sends one after the other (A10). @default 16 */
   readonly maxInFlight?: number;
   /** Messages of a batch; 1 sends each alone (B7). @default 100 */
@@ -52,7 +52,7 @@ const DEFAULTS = {
   connectTimeoutMs: 1_000,
   refreshTopicRouteIntervalMs: 5_000,
   idleMs: 60_000,
-  avoidMs: 30_000,
+  backoffMs: 30_000,
   maxInFlight: 16,
   maxBatchMessages: 100,
   maxBatchBytes: BELOW_4_MIB,
@@ -70,7 +70,7 @@ const COUNTS = [
   'maxMessageBytes',
   'defaultTopicQueueNums',
 ] as const;
-const SPANS = ['refreshTopicRouteIntervalMs', 'idleMs', 'avoidMs'] as const;
+const SPANS = ['refreshTopicRouteIntervalMs', 'idleMs', 'backoffMs'] as const;
 
 /** The options with all defaults. @throws InvalidOptionError */
 export function withDefaults(options: ProducerOptions) {

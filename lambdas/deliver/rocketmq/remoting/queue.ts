@@ -1,4 +1,4 @@
-import type { Avoidance } from './avoidance.ts';
+import type { BrokerBackoff } from '../broker-backoff.ts';
 import type { Route, RouteBroker } from './route.ts';
 
 export interface Queue {
@@ -9,10 +9,10 @@ export interface Queue {
 }
 
 /** Takes turns over all queues; those of brokers that failed a short while ago only when there are no others. */
-export function roundRobin(avoidance: Pick<Avoidance, 'isAvoided'>): (route: Route) => Queue {
+export function roundRobin(backoff: Pick<BrokerBackoff, 'isBackedOff'>): (route: Route) => Queue {
   let turn = Math.floor(Math.random() * 0x1_0000);
   return ({ brokers }) => {
-    const healthy = brokers.filter(({ address }) => !avoidance.isAvoided(address));
+    const healthy = brokers.filter(({ address }) => !backoff.isBackedOff(address));
     const from = healthy.length > 0 ? healthy : brokers;
     turn = (turn + 1) % Number.MAX_SAFE_INTEGER;
     return queueAt(from, turn % total(from));

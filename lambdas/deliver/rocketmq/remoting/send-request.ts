@@ -1,6 +1,6 @@
 import { encodeBatch } from './batch.ts';
 import { type Request, requestCodes } from './command.ts';
-import type { PreparedMessage } from './message.ts';
+import type { PreparedMessage } from './prepared-message.ts';
 import { DEFAULT_TOPIC } from './route.ts';
 
 export interface SendTo {

@@ -2,34 +2,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NeverRetry, RetryLater } from '../../../core/errors.ts';
 import type { Clock } from '../../net/clock.ts';
 import type { Deadline } from '../../net/deadline.ts';
-import type { Avoidance } from './avoidance.ts';
+import type { BrokerBackoff } from '../broker-backoff.ts';
 import { isCredentialsRefusal, isWorthAnotherTry } from './classify.ts';
 import { type Answer, type Request, resultCodes, VERSION_5 } from './command.ts';
 import { NoAnswerError, RefusedError } from './errors.ts';
-import type { PreparedMessage } from './message.ts';
 import type { Pool } from './pool.ts';
+import type { PreparedMessage } from './prepared-message.ts';
 import { type Queue, roundRobin } from './queue.ts';
 import type { Route } from './route.ts';
 import type { Routes } from './routes.ts';
 import { probeRequest, type SendTo, sendRequest } from './send-request.ts';
 import type { Signer } from './signer.ts';
+import type { Stored } from './stored.ts';
 
 export interface SenderOptions {
   readonly pool: Pick<Pool, 'request' | 'replace'>;
   readonly routes: Routes;
   readonly signer: Signer;
-  readonly avoidance: Avoidance;
+  readonly backoff: BrokerBackoff;
   readonly producerGroup: string;
   readonly defaultTopicQueueNums: number;
   readonly clock: Clock;
-}
-
-/** Where messages of one request were stored, the first of them at this offset, the others behind it. */
-export interface Stored {
-  readonly queue: Queue;
-  readonly offset: number;
-  /** Stored by the master, though not all that it promises beyond was done; sending again would make duplicates. */
-  readonly warning?: string;
 }
 
 /** A send that came to nothing, with all that was tried behind it. */
@@ -69,8 +62,8 @@ const STORED = new Map<number, string | undefined>([
 const NO_SUCH_QUEUE = /queueId.*illegal/is;
 
 export function openSender(options: SenderOptions): Sender {
-  const { pool, routes, signer, avoidance, producerGroup, defaultTopicQueueNums, clock } = options;
-  const nextQueue = roundRobin(avoidance);
+  const { pool, routes, signer, backoff, producerGroup, defaultTopicQueueNums, clock } = options;
+  const nextQueue = roundRobin(backoff);
   const versions = new Map<string, number>();
 
   function addressee(topic: string, queueId: number): SendTo {
@@ -113,7 +106,7 @@ export function openSender(options: SenderOptions): Sender {
   ): Promise<Stored> {
     if (messages[0]!.isTimed) await checkVersion(topic, queue.address, deadline);
     const { code, fields } = await ask(queue.address, sendRequest(addressee(topic, queue.id), messages), deadline);
-    avoidance.forgive(queue.address);
+    backoff.recovered(queue.address);
     const warning = STORED.get(code);
     const id = Number(fields.get('queueId') ?? queue.id);
     return {
@@ -127,7 +120,7 @@ export function openSender(options: SenderOptions): Sender {
   function learn(topic: string, queue: Queue | undefined, error: unknown): void {
     routes.drop(topic);
     const isBrokersFault = error instanceof NoAnswerError ? error.reason !== 'lost' : error instanceof RefusedError;
-    if (queue !== undefined && isBrokersFault) avoidance.avoid(queue.address);
+    if (queue !== undefined && isBrokersFault) backoff.failed(queue.address);
   }
 
   /** Waits before the next try; false when there is none. */

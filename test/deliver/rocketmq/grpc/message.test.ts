@@ -7,7 +7,7 @@ import {
   MAX_PROPERTIES_BYTES,
   toClientMessage,
 } from '../../../../lambdas/deliver/rocketmq/grpc/message.ts';
-import type { Message } from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
+import type { Message } from '../../../../lambdas/deliver/rocketmq/message.ts';
 import { MAX_GROUP_CHARACTERS } from '../../../../lambdas/deliver/rocketmq/rules.ts';
 
 const MAX_BYTES = 1_000;

@@ -6,9 +6,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
 import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
 import { type GrpcProducerOptions, openGrpcProducer } from '../../../../lambdas/deliver/rocketmq/grpc/producer.ts';
-import type { Message } from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
+import type { Message } from '../../../../lambdas/deliver/rocketmq/message.ts';
 import type { Outcome } from '../../../../lambdas/deliver/sink.ts';
 import { runs } from '../../../support/property-runs.ts';
+import { sendWith } from '../../../support/rocketmq-send.ts';
 import { type Asked, type ProxyOptions, type ScriptedProxy, scriptedProxy } from './scripted-proxy.ts';
 
 const OK = 20_000;
@@ -61,7 +62,7 @@ describe('sends by a proxy', () => {
       now--;
       return OK;
     });
-    await producer([endpoint], { maxInFlight: 8 }).send('T', texts(100));
+    await sendWith(producer([endpoint], { maxInFlight: 8 }), 'T', texts(100));
     expect(most).toBe(8);
   });
 
@@ -69,7 +70,7 @@ describe('sends by a proxy', () => {
     const { endpoint, sends } = await proxy(() => OK);
     let left = 3;
     const remainingMs = () => (left-- > 0 ? 60_000 : 0);
-    const outcomes = await producer([endpoint], { maxInFlight: 1 }).send('T', texts(5), { remainingMs });
+    const outcomes = await sendWith(producer([endpoint], { maxInFlight: 1 }), 'T', texts(5), { remainingMs });
     expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered', 'unsent', 'unsent']);
     expect(sends.length).toBe(3);
   });
@@ -89,7 +90,8 @@ describe('sends by a proxy', () => {
       fc.asyncProperty(given, async (messages) => {
         codes = messages.map(({ code }) => code);
         const from = sends.length;
-        const outcomes = await opened.send(
+        const outcomes = await sendWith(
+          opened,
           'T',
           messages.map(({ group }, i) => message(`${i}`, group)),
         );
@@ -116,7 +118,7 @@ describe('sends by a proxy', () => {
   it('that are not answered in time are tried again, and may be stored', async () => {
     const { endpoint } = await proxy(() => NEVER);
     const opened = producer([endpoint], { timeoutMs: 60_000 });
-    const [outcome] = await opened.send('T', [message('a')], { remainingMs: () => 300 });
+    const [outcome] = await sendWith(opened, 'T', [message('a')], { remainingMs: () => 300 });
     expect(outcome).toMatchObject({
       status: 'retry',
       error: { kind: 'timeout', message: expect.stringContaining('(it may be stored)') },
@@ -127,12 +129,15 @@ describe('sends by a proxy', () => {
     let writable = [false, false];
     const { endpoint } = await proxy(() => OK, { writable: () => writable });
     const opened = producer([endpoint]);
-    const [outcome] = await opened.send('T', [message('a')]);
+    const [outcome] = await sendWith(opened, 'T', [message('a')]);
     const none = /no queue of topic T takes messages/;
     expect(outcome).toMatchObject({ status: 'retry', error: { message: expect.stringMatching(none) } });
     await expect(opened.testConnectivity('T')).rejects.toThrow(none);
     writable = [false, true];
-    expect(verdicts(await opened.send('T', [message('a'), message('b', 'g')]))).toEqual(['delivered', 'delivered']);
+    expect(verdicts(await sendWith(opened, 'T', [message('a'), message('b', 'g')]))).toEqual([
+      'delivered',
+      'delivered',
+    ]);
     expect(await opened.testConnectivity('T')).toMatchObject({ brokers: [{ name: 'broker-a' }], away: [] });
   });
 
@@ -142,7 +147,7 @@ describe('sends by a proxy', () => {
     [50_402, 'SLAVE_PERSISTENCE_TIMEOUT'],
   ])('are delivered where the master has stored them, whatever else it could not do: %i, %s', async (code) => {
     const { endpoint, sends } = await proxy(() => code);
-    const outcomes = await producer([endpoint]).send('T', texts(2));
+    const outcomes = await sendWith(producer([endpoint]), 'T', texts(2));
     const receipts = outcomes.map((outcome) => (outcome as { receipt?: string }).receipt);
     expect(verdicts(outcomes)).toEqual(['delivered', 'delivered']);
     expect(receipts.toSorted()).toEqual(sends.map(({ messageId }) => messageId).toSorted());
@@ -151,20 +156,20 @@ describe('sends by a proxy', () => {
 
   it.each([50_001, 50_400, 50_403])('are owed after a failure that says nothing of the kind: %i', async (code) => {
     const { endpoint } = await proxy(() => code);
-    expect(verdicts(await producer([endpoint]).send('T', [message('a')]))).toEqual(['retry']);
+    expect(verdicts(await sendWith(producer([endpoint]), 'T', [message('a')]))).toEqual(['retry']);
   });
 
   it('leave it to the proxy which types a topic takes', async () => {
     const { endpoint } = await proxy(({ group }) => (group === 'other' ? WRONG_TYPE : OK), { types: [] });
     const given = [message('a'), message('b', 'g'), message('c', 'other')];
-    const outcomes = await producer([endpoint]).send('T', given);
+    const outcomes = await sendWith(producer([endpoint]), 'T', given);
     expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'stop']);
   });
 
   it('that found no connection were not stored', async () => {
     const { endpoint, close } = await proxy(() => OK);
     close();
-    const [outcome] = await producer([endpoint]).send('T', [message('a')]);
+    const [outcome] = await sendWith(producer([endpoint]), 'T', [message('a')]);
     expect(outcome).toMatchObject({ status: 'retry', error: { kind: 'unavailable' } });
     expect((outcome as { error: Error }).error.message).not.toContain('may be stored');
   });
@@ -177,10 +182,10 @@ describe('the client of a proxy', () => {
     const clock = slowClock();
     const opened = producer([dead.endpoint, alive.endpoint], { clock, maxInFlight: 1, timeoutMs: 200 });
     // It begins with any of the two, and takes the next when it was idle.
-    while (verdicts(await opened.send('T', [message('a')]))[0] === 'delivered') clock.passedMs += 60_000;
+    while (verdicts(await sendWith(opened, 'T', [message('a')]))[0] === 'delivered') clock.passedMs += 60_000;
     clock.passedMs += 2_000;
-    for (let n = 0; n < 2; n++) await opened.send('T', [message('a')]);
-    expect(verdicts(await opened.send('T', [message('b')]))).toEqual(['delivered']);
+    for (let n = 0; n < 2; n++) await sendWith(opened, 'T', [message('a')]);
+    expect(verdicts(await sendWith(opened, 'T', [message('b')]))).toEqual(['delivered']);
     expect(dead.sends.length).toBe(3);
   });
 
@@ -194,11 +199,11 @@ describe('the client of a proxy', () => {
     const opened = producer([server.endpoint], { clock });
     const idle = async (ms: number) => {
       clock.passedMs += ms;
-      await opened.send('T', [message('a')]);
+      await sendWith(opened, 'T', [message('a')]);
       return clientsOf(server).size;
     };
     expect([await idle(0), await idle(59_000), await idle(60_000)]).toEqual([1, 1, 2]);
-    const waiting = opened.send('T', [message('held')]);
+    const waiting = sendWith(opened, 'T', [message('held')]);
     await vi.waitUntil(() => server.sends.some(({ body }) => body === 'held'));
     expect([await idle(61_000), await idle(240_000)]).toEqual([2, 3]);
     answer(OK);
@@ -213,7 +218,7 @@ describe('the client of a proxy', () => {
       asked.push(refresh);
       return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
     };
-    const outcomes = await producer([server.endpoint], { credentials }).send('T', texts(40));
+    const outcomes = await sendWith(producer([server.endpoint], { credentials }), 'T', texts(40));
     expect(new Set(verdicts(outcomes))).toEqual(new Set(['delivered']));
     expect(asked).toEqual([false, true]);
   });
@@ -222,15 +227,15 @@ describe('the client of a proxy', () => {
     const server = await proxy(() => UNAUTHORIZED);
     let asked = 0;
     const credentials = () => ({ accessKey: 'old', secretKey: `${asked++ > 1000}` });
-    const outcomes = await producer([server.endpoint], { credentials }).send('T', texts(40));
+    const outcomes = await sendWith(producer([server.endpoint], { credentials }), 'T', texts(40));
     expect(new Set(verdicts(outcomes))).toEqual(new Set(['stop']));
     expect(asked).toBe(2);
   });
 
   it('tells itself, and its messages, apart from those of other processes', async () => {
     const server = await proxy(() => OK);
-    const [first] = await producer([server.endpoint]).send('T', [message('a')]);
-    const [second] = await producer([server.endpoint]).send('T', [message('a')]);
+    const [first] = await sendWith(producer([server.endpoint]), 'T', [message('a')]);
+    const [second] = await sendWith(producer([server.endpoint]), 'T', [message('a')]);
     expect(clientsOf(server).size).toBe(2);
     const ids = [first, second].map((outcome) => (outcome as { receipt: string }).receipt);
     expect(new Set(ids).size).toBe(2);
@@ -244,7 +249,10 @@ describe('the client of a proxy', () => {
     const code = `import { openGrpcProducer } from './lambdas/deliver/rocketmq/grpc/producer.ts';
       for (const endpoint of ['${mute.endpoint}', '${alive.endpoint}', '127.0.0.1:1']) {
         const producer = openGrpcProducer({ endpoints: [endpoint], timeoutMs: 300 });
-        const [{ status }] = await producer.send('T', [{ body: Buffer.from('x') }]);
+        const [{ status }] = await producer.deliver(
+          [{ topic: 'T', isTopicRendered: false, isTypeRendered: false, message: { body: Buffer.from('x') } }],
+          { remainingMs: () => 60_000 },
+        );
         console.log(status);
         producer.close();
       }`;

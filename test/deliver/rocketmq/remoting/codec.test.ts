@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NeverRetry } from '../../../../lambdas/core/errors.ts';
-import { encodeBatch, splitBatches } from '../../../../lambdas/deliver/rocketmq/remoting/batch.ts';
+import { NeverRetry, StopTask } from '../../../../lambdas/core/errors.ts';
+import { checkTopic, type Message } from '../../../../lambdas/deliver/rocketmq/message.ts';
+import { encodeBatch } from '../../../../lambdas/deliver/rocketmq/remoting/batch.ts';
 import { decodeAnswer, encodeRequest } from '../../../../lambdas/deliver/rocketmq/remoting/command.ts';
 import { ProtocolError } from '../../../../lambdas/deliver/rocketmq/remoting/errors.ts';
 import {
@@ -11,13 +12,8 @@ import {
   MAX_ANSWER_BYTES,
   MAX_HEADER_BYTES,
 } from '../../../../lambdas/deliver/rocketmq/remoting/frame.ts';
-import {
-  checkTopic,
-  type Message,
-  type PreparedMessage,
-  prepareMessage,
-} from '../../../../lambdas/deliver/rocketmq/remoting/message.ts';
 import { messageIds } from '../../../../lambdas/deliver/rocketmq/remoting/message-id.ts';
+import { prepareMessage } from '../../../../lambdas/deliver/rocketmq/remoting/prepared-message.ts';
 import { javaHash, queueOfGroup, roundRobin } from '../../../../lambdas/deliver/rocketmq/remoting/queue.ts';
 import { parseCluster, parseRoute } from '../../../../lambdas/deliver/rocketmq/remoting/route.ts';
 import { signWith } from '../../../../lambdas/deliver/rocketmq/remoting/signer.ts';
@@ -188,9 +184,12 @@ describe('messages', () => {
     expect(codeOf({ tag: 'a||b' })).toBe('REJECTED');
     expect(codeOf({ tag: ' ' })).toBe('REJECTED');
     expect(codeOf({ delayLevel: 19 })).toBe('REJECTED');
-    expect(() => checkTopic('a/b')).toThrow(NeverRetry);
-    expect(() => checkTopic('x'.repeat(128))).toThrow(/got 128 characters; expected 1 to 127/);
-    expect(() => checkTopic('ns%A_b-c|1')).not.toThrow();
+    expect(() => checkTopic('a/b', true)).toThrow(NeverRetry);
+    expect(() => checkTopic('x'.repeat(128), true)).toThrow(/got 128 characters; expected 1 to 127/);
+    expect(() => checkTopic('ns%A_b-c|1', true)).not.toThrow();
+    // A name that only the deployment knew is the task's fault.
+    expect(() => checkTopic('a b', false)).toThrow(StopTask);
+    expect(() => checkTopic('a b', false)).toThrow(/^topic: got 'a b'; expected 1 to 127/);
   });
 
   it('are refused without a word of what a publisher wrote (S05)', () => {
@@ -204,14 +203,16 @@ describe('messages', () => {
       { properties: { [`${canary}\x02`]: canary } },
       { properties: { [`__RMQ.${canary}`]: canary } },
     ];
-    const messages = [() => checkTopic(`${canary}/b`), ...refused.map((over) => () => prepare(over))].map((use) => {
-      try {
-        use();
-      } catch (error) {
-        return (error as Error).message;
-      }
-      throw new Error('nothing was refused');
-    });
+    const messages = [() => checkTopic(`${canary}/b`, true), ...refused.map((over) => () => prepare(over))].map(
+      (use) => {
+        try {
+          use();
+        } catch (error) {
+          return (error as Error).message;
+        }
+        throw new Error('nothing was refused');
+      },
+    );
     for (const message of messages) expect(message).not.toMatch(/Zq83|83000/);
     expect(messages[0]).toContain('12 characters with a punctuation mark at position 10');
   });
@@ -241,23 +242,6 @@ describe('batches', () => {
       }),
     );
   });
-
-  it('hold every message once, in order, within the limits; what is delayed or too long is alone', () => {
-    const limits = { maxMessages: 5, maxBytes: 400 };
-    const delays = fc.array(fc.boolean(), { minLength: 30, maxLength: 30 });
-    fc.assert(
-      fc.property(batch, delays, (messages, isDelayed) => {
-        const prepared = prepareAll(messages.map((one, i) => ({ ...one, ...(isDelayed[i] && { delayLevel: 1 }) })));
-        const batches = splitBatches(prepared, limits);
-        expect(batches.flat()).toEqual(prepared);
-        const bytes = (all: PreparedMessage[]) => all.reduce((sum, { recordBytes }) => sum + recordBytes, 0);
-        for (const one of batches) {
-          expect(one.length === 1 || (one.length <= 5 && bytes(one) <= 400)).toBe(true);
-          expect(one.length === 1 || one.every((m) => !m.isDelayed)).toBe(true);
-        }
-      }),
-    );
-  });
 });
 
 describe('message ids', () => {
@@ -279,7 +263,7 @@ describe('queues', () => {
     brokers: queues.map((count, i) => ({ name: `b${i}`, address: `h${i}:1`, queues: count })),
     isDefault: false,
   });
-  const nobody = { isAvoided: () => false };
+  const nobody = { isBackedOff: () => false };
 
   it('take turns, whatever their number on each broker', () => {
     fc.assert(
@@ -293,7 +277,7 @@ describe('queues', () => {
   });
 
   it('of a broker that failed are used only when there are no others', () => {
-    const next = roundRobin({ isAvoided: (address) => address === 'h0:1' });
+    const next = roundRobin({ isBackedOff: (address) => address === 'h0:1' });
     expect(Array.from({ length: 6 }, () => next(route(3, 2)).broker)).toEqual(Array(6).fill('b1'));
     expect(next(route(3)).broker).toBe('b0');
   });

@@ -5,16 +5,16 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
 import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
-import { openAvoidance } from '../../../../lambdas/deliver/rocketmq/remoting/avoidance.ts';
+import { openBrokerBackoff } from '../../../../lambdas/deliver/rocketmq/broker-backoff.ts';
+import type { Message } from '../../../../lambdas/deliver/rocketmq/message.ts';
+import type { Producer } from '../../../../lambdas/deliver/rocketmq/producer.ts';
 import { openNameServers } from '../../../../lambdas/deliver/rocketmq/remoting/name-servers.ts';
-import {
-  type Message,
-  openProducer,
-  type Producer,
-  type ProducerOptions,
-  type SendOutcome,
-} from '../../../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import type { ProducerOptions } from '../../../../lambdas/deliver/rocketmq/remoting/options.ts';
+import { openProducer } from '../../../../lambdas/deliver/rocketmq/remoting/producer.ts';
+import type { Sent } from '../../../../lambdas/deliver/rocketmq/remoting/stored.ts';
+import type { Outcome } from '../../../../lambdas/deliver/sink.ts';
 import { runs } from '../../../support/property-runs.ts';
+import { sendWith } from '../../../support/rocketmq-send.ts';
 import {
   type Asked,
   clusterOf,
@@ -43,7 +43,7 @@ async function server(react: (asked: Asked) => Reaction | Promise<Reaction>): Pr
   return started;
 }
 
-function producer(options: ProducerOptions): Producer {
+function producer(options: ProducerOptions): Producer<Sent> {
   const opened = openProducer(options);
   open.push(opened);
   return opened;
@@ -60,9 +60,9 @@ async function one(react: (asked: Asked) => Reaction | Promise<Reaction>, over: 
 
 const byNumber = (a: number, b: number) => a - b;
 const message = (text: string, over: Partial<Message> = {}): Message => ({ body: Buffer.from(text), ...over });
-const verdicts = (outcomes: readonly SendOutcome[]) =>
+const verdicts = (outcomes: readonly (Sent | Outcome)[]) =>
   outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
-const reason = (outcome: SendOutcome) => ('error' in outcome ? outcome.error.message : '');
+const reason = (outcome: Sent | Outcome) => ('error' in outcome ? outcome.error.message : '');
 
 describe('what a broker answers', () => {
   // Of many of these no real server says them on demand; the remarks are those of 4.9.4 and 5.5.0.
@@ -94,12 +94,12 @@ describe('what a broker answers', () => {
     ['MESSAGE_TOO_LARGE', 1, 'java.lang.RuntimeException: message body size exceeded'],
   ])('is %s for code %i: %s', async (wanted, code, remark) => {
     const { producer } = await one(() => ({ ...STORED, code, remark }), { timeoutMs: 10_000 });
-    const [rendered] = await producer.send('T', [message('x')], { isTopicRendered: true });
+    const [rendered] = await sendWith(producer, 'T', [message('x')], { isTopicRendered: true });
     expect(verdicts([rendered!])).toEqual([wanted]);
     if (wanted !== 'delivered') expect(reason(rendered!)).toContain(`code ${code}: ${remark.trim()}`);
     if (code >= 10 && code <= 12) expect(rendered).toHaveProperty('warning');
     // The topic of a task that names it itself is nothing that another message could have right.
-    if (wanted === 'INVALID_TARGET') expect(verdicts(await producer.send('T', [message('x')]))).toEqual(['stop']);
+    if (wanted === 'INVALID_TARGET') expect(verdicts(await sendWith(producer, 'T', [message('x')]))).toEqual(['stop']);
   });
 
   it('is tried again at another broker, and the one that was busy is left alone for a while', async () => {
@@ -107,10 +107,10 @@ describe('what a broker answers', () => {
     const free = await server(() => STORED);
     const nameServer = await server(() => routeTo({ busy: busy.address, free: free.address }));
     const sender = producer({ nameServers: [nameServer.address] });
-    for (let i = 0; i < 6; i++) expect(verdicts(await sender.send('T', [message(`${i}`)]))).toEqual(['delivered']);
+    for (let i = 0; i < 6; i++) expect(verdicts(await sendWith(sender, 'T', [message(`${i}`)]))).toEqual(['delivered']);
     expect(busy.asked.length).toBeLessThanOrEqual(1);
     await free.close();
-    expect((await sender.send('T', [message('a')]))[0]).toHaveProperty('status', 'retry');
+    expect((await sendWith(sender, 'T', [message('a')]))[0]).toHaveProperty('status', 'retry');
     expect(free.asked.length).toBe(6);
   });
 
@@ -126,7 +126,7 @@ describe('what a broker answers', () => {
       return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
     };
     const { producer } = await one(react, { credentials, maxBatchMessages: 1 });
-    const outcomes = await producer.send('T', [message('a'), message('b'), message('c')]);
+    const outcomes = await sendWith(producer, 'T', [message('a'), message('b'), message('c')]);
     expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered']);
     expect(asked).toEqual([false, true]);
   });
@@ -143,9 +143,9 @@ describe('batches', () => {
     });
     const messages = Array.from({ length: 40 }, (_, i) => message('x'.repeat(i === 9 ? 1_001 : 50)));
     const expected = messages.map((_, i) => (i === 9 ? 'MESSAGE_TOO_LARGE' : 'delivered'));
-    expect(verdicts(await producer.send('T', messages))).toEqual(expected);
+    expect(verdicts(await sendWith(producer, 'T', messages))).toEqual(expected);
     sizes.length = 0;
-    expect(verdicts(await producer.send('T', messages))).toEqual(expected);
+    expect(verdicts(await sendWith(producer, 'T', messages))).toEqual(expected);
     expect(sizes.filter((size) => size > limit)).toEqual([1_001]);
   });
 
@@ -160,7 +160,8 @@ describe('batches', () => {
     await fc.assert(
       fc.asyncProperty(bodies, fc.integer({ min: 1, max: 9 }), groups, async (texts, maxBatchMessages, group) => {
         const producer = openProducer({ nameServers: [nameServer.address], maxBatchMessages });
-        const outcomes = await producer.send(
+        const outcomes = await sendWith(
+          producer,
           'T',
           texts.map((text) => message(text, { group })),
         );
@@ -177,7 +178,7 @@ describe('batches', () => {
       ({ body }) => (body.includes('bad') ? { code: 2, remark: 'busy' } : STORED),
       { maxBatchMessages: 1 },
     );
-    const outcomes = await producer.send('T', [
+    const outcomes = await sendWith(producer, 'T', [
       message('1', { group: 'g' }),
       message('bad', { group: 'g' }),
       message('2', { group: 'h' }),
@@ -210,10 +211,11 @@ describe('batches', () => {
         maxTaken = taken;
         const producer = openProducer({ nameServers: [nameServer.address], maxBatchBytes: taken * 150 });
         const outcomes = verdicts(
-          await producer.send(
+          await sendWith(
+            producer,
             'T',
             messages.map(({ text, group, delayLevel }, i) => message(`#${i} ${text}`, { group, delayLevel })),
-            { isOrdered },
+            { order: isOrdered ? 'strict' : undefined },
           ),
         );
         producer.close();
@@ -244,7 +246,8 @@ describe('connections', () => {
       },
       { maxBatchMessages: 1 },
     );
-    const outcomes = await producer.send(
+    const outcomes = await sendWith(
+      producer,
       'T',
       ['4', '5', '6', '7'].map((text) => message(text)),
     );
@@ -264,14 +267,17 @@ describe('connections', () => {
       { maxBatchMessages: 1, maxInFlight: 3 },
     );
     // Two at once, each with as many requests at once as it may have.
-    const sends = [producer.send('T', Array(20).fill(message('a'))), producer.send('T', Array(20).fill(message('b')))];
+    const sends = [
+      sendWith(producer, 'T', Array(20).fill(message('a'))),
+      sendWith(producer, 'T', Array(20).fill(message('b'))),
+    ];
     expect((await Promise.all(sends)).flat().every(({ status }) => status === 'delivered')).toBe(true);
     expect(most).toBe(3);
   });
 
   it('that are cut are opened again at once, and what was in flight is sent again', async () => {
     const { broker, producer } = await one(({ connection }) => (connection === 1 ? 'cut' : STORED));
-    expect(verdicts(await producer.send('T', [message('a')]))).toEqual(['delivered']);
+    expect(verdicts(await sendWith(producer, 'T', [message('a')]))).toEqual(['delivered']);
     expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 2]);
   });
 
@@ -279,10 +285,10 @@ describe('connections', () => {
     const { broker, producer } = await one(({ connection }) => (connection === 1 ? 'silence' : STORED), {
       timeoutMs: 200,
     });
-    const [late] = await producer.send('T', [message('a')]);
+    const [late] = await sendWith(producer, 'T', [message('a')]);
     expect(late).toMatchObject({ status: 'retry', error: { kind: 'timeout' } });
     expect(reason(late!)).toContain('it may be stored');
-    expect(verdicts(await producer.send('T', [message('b')]))).toEqual(['delivered']);
+    expect(verdicts(await sendWith(producer, 'T', [message('b')]))).toEqual(['delivered']);
     expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 2]);
   });
 
@@ -297,10 +303,10 @@ describe('connections', () => {
       monotonicMs: () => systemClock.monotonicMs() + skipped.monotonic,
     };
     const { broker, producer } = await one(() => STORED, { clock });
-    await producer.send('T', [message('a')]);
-    await producer.send('T', [message('b')]);
+    await sendWith(producer, 'T', [message('a')]);
+    await sendWith(producer, 'T', [message('b')]);
     skipped = jump(61_000);
-    expect(verdicts(await producer.send('T', [message('c')]))).toEqual(['delivered']);
+    expect(verdicts(await sendWith(producer, 'T', [message('c')]))).toEqual(['delivered']);
     expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 1, 2]);
   });
 
@@ -316,7 +322,7 @@ describe('connections', () => {
     const { producer } = await one(({ opaque }) => (typeof said === 'function' ? said(opaque) : said), {
       timeoutMs: 500,
     });
-    expect(verdicts(await producer.send('T', [message('a')]))).toEqual(['retry']);
+    expect(verdicts(await sendWith(producer, 'T', [message('a')]))).toEqual(['retry']);
   });
 
   it('survive any bytes', async () => {
@@ -326,7 +332,7 @@ describe('connections', () => {
       fc.asyncProperty(fc.uint8Array({ minLength: 4, maxLength: 64 }), async (random) => {
         bytes = random;
         const producer = openProducer({ nameServers: [nameServer.address], timeoutMs: 60 });
-        expect(verdicts(await producer.send('T', [message('a')]))).toEqual(['retry']);
+        expect(verdicts(await sendWith(producer, 'T', [message('a')]))).toEqual(['retry']);
         producer.close();
       }),
       { numRuns: runs(30) },
@@ -339,7 +345,7 @@ describe('connections', () => {
     const nameServer = await server(() => routeTo({ a: deaf.address }));
     const sender = producer({ nameServers: [nameServer.address], timeoutMs: 300, maxBatchMessages: 1 });
     const large: Message = { body: Buffer.alloc(4_000_000) };
-    const outcomes = await sender.send('T', Array(16).fill(large));
+    const outcomes = await sendWith(sender, 'T', Array(16).fill(large));
     expect(new Set(verdicts(outcomes))).toEqual(new Set(['retry']));
     const left = outcomes.filter((outcome) => reason(outcome).includes('it may be stored'));
     expect(left.length).toBeGreaterThan(0);
@@ -348,11 +354,11 @@ describe('connections', () => {
 
   it('end with the producer, and what is in flight with them', async () => {
     const { broker, producer } = await one(() => 'silence');
-    const sending = producer.send('T', [message('a')]);
+    const sending = sendWith(producer, 'T', [message('a')]);
     while (broker.asked.length === 0) await sleep(1);
     producer.close();
     expect(verdicts(await sending)).toEqual(['retry']);
-    expect(verdicts(await producer.send('T', [message('b')]))).toEqual(['retry']);
+    expect(verdicts(await sendWith(producer, 'T', [message('b')]))).toEqual(['retry']);
   });
 });
 
@@ -365,7 +371,7 @@ describe('name servers', () => {
     const senders = Array.from({ length: 8 }, () =>
       producer({ nameServers: ['127.0.0.1:1', mute.address, good.address], timeoutMs: 1_400 }),
     );
-    const outcomes = await Promise.all(senders.map((sender) => sender.send('T', [message('a')])));
+    const outcomes = await Promise.all(senders.map((sender) => sendWith(sender, 'T', [message('a')])));
     expect(verdicts(outcomes.flat())).toEqual(Array(8).fill('delivered'));
   });
 
@@ -380,10 +386,10 @@ describe('name servers', () => {
         return { opaque: 1, code: 0, remark: '', fields: new Map(), body: Buffer.alloc(0), version: 0 };
       },
     };
-    const avoidance = openAvoidance(30_000, clock);
+    const backoff = openBrokerBackoff(30_000, clock);
     // The first of a new list is chosen at random, so lists are made until the dead one has been asked.
     const askOnce = () => {
-      const servers = openNameServers({ addresses: ['dead:1', 'good:1'], pool, avoidance, clock });
+      const servers = openNameServers({ addresses: ['dead:1', 'good:1'], pool, backoff, clock });
       return servers.ask({ code: ROUTE, fields: {} }, { leftMs: () => 1_000 });
     };
     const askOften = async () => {
@@ -403,7 +409,7 @@ describe('name servers', () => {
       monotonicMs: () => systemClock.monotonicMs() + skippedMs,
     };
     const { nameServer, producer } = await one(() => STORED, { clock });
-    const send = async () => verdicts(await producer.send('T', [message('a')]));
+    const send = async () => verdicts(await sendWith(producer, 'T', [message('a')]));
     await send();
     await send();
     expect(nameServer.asked.length).toBe(1);
@@ -420,7 +426,7 @@ describe('name servers', () => {
     const nameServer = await server(({ code }) => (code === CLUSTER ? clusterOf(brokers) : MISSING));
     const sender = producer({ nameServers: [nameServer.address], timeoutMs: 500 });
     const send = async (isTopicRendered: boolean) =>
-      verdicts(await sender.send('T', [message('a')], { isTopicRendered }));
+      verdicts(await sendWith(sender, 'T', [message('a')], { isTopicRendered }));
     expect(await send(true)).toEqual(['retry']);
     brokers = { a: '127.0.0.1:1' };
     expect(await send(false)).toEqual(['stop']);
@@ -432,10 +438,10 @@ describe('name servers', () => {
     let route: Reaction = routeTo({ a: broker.address });
     const nameServer = await server(({ code }) => (code === CLUSTER ? clusterOf({ b: '127.0.0.1:1' }) : route));
     const sender = producer({ nameServers: [nameServer.address], timeoutMs: 500 });
-    await sender.send('T', [message('a')]);
+    await sendWith(sender, 'T', [message('a')]);
     route = MISSING;
     for (const topic of ['T', 'Other']) {
-      const [outcome] = await sender.send(topic, [message('a')], { isTopicRendered: true });
+      const [outcome] = await sendWith(sender, topic, [message('a')], { isTopicRendered: true });
       expect(verdicts([outcome!])).toEqual(['retry']);
       expect(reason(outcome!)).toContain('no live broker holds topic');
     }
@@ -447,7 +453,7 @@ describe('name servers', () => {
     const good = await server(() => routeTo({ a: broker.address }));
     for (let i = 0; i < 4; i++) {
       const sender = producer({ nameServers: [ignorant.address, good.address] });
-      expect(verdicts(await sender.send('T', [message('a')]))).toEqual(['delivered']);
+      expect(verdicts(await sendWith(sender, 'T', [message('a')]))).toEqual(['delivered']);
     }
   });
 });
@@ -462,35 +468,37 @@ describe('a TLS handshake', () => {
     await once(refusing.listen(0, '127.0.0.1'), 'listening');
     const nameServers = [`127.0.0.1:${(refusing.address() as AddressInfo).port}`];
     const sender = producer({ nameServers, tls: {}, timeoutMs: 1_000 });
-    expect(verdicts(await sender.send('T', [message('a')]))).toEqual([verdict]);
+    expect(verdicts(await sendWith(sender, 'T', [message('a')]))).toEqual([verdict]);
   });
 });
 
 describe('a producer', () => {
   it('sends within its namespace', async () => {
     const { broker, nameServer, producer } = await one(() => STORED, { namespace: 'MQ_INST', maxBatchMessages: 2 });
-    await producer.send('T', [message('a'), message('b'), message('c')]);
-    await producer.send('MQ_INST%T', [message('a')]);
+    await sendWith(producer, 'T', [message('a'), message('b'), message('c')]);
+    await sendWith(producer, 'MQ_INST%T', [message('a')]);
     expect(nameServer.asked.map(({ code, fields }) => [code, fields['topic']])).toEqual([[ROUTE, 'MQ_INST%T']]);
     expect(broker.asked.map(({ fields }) => [fields['a'], fields['b']])).toEqual(
       Array(3).fill(['MQ_INST%outflow', 'MQ_INST%T']),
     );
   });
 
-  it('says that a batch is one', async () => {
-    const { broker, producer } = await one(() => STORED);
-    await producer.send('T', [message('a')]);
-    await producer.send('T', [message('a'), message('b')]);
+  it('says that a batch is one, and sends a delayed message alone', async () => {
+    const { broker, producer } = await one(() => STORED, { maxInFlight: 1 });
+    await sendWith(producer, 'T', [message('a')]);
+    await sendWith(producer, 'T', [message('a'), message('b'), message('c', { delayLevel: 1 }), message('d')]);
     expect(broker.asked.map(({ code, fields }) => [code, fields['m']])).toEqual([
       [SEND, 'false'],
       [BATCH, 'true'],
+      [SEND, 'false'],
+      [SEND, 'false'],
     ]);
   });
 
   it('starts nothing without time', async () => {
     const { broker, producer } = await one(() => STORED);
     const messages = [message('a'), message('b', { group: 'g' })];
-    const outcomes = await producer.send('T', messages, { remainingMs: () => 0 });
+    const outcomes = await sendWith(producer, 'T', messages, { remainingMs: () => 0 });
     expect(verdicts(outcomes)).toEqual(['unsent', 'unsent']);
     expect(broker.asked).toEqual([]);
   });
