@@ -1,6 +1,6 @@
 // One bundle per Lambda entry, in dist/bundles/<sink>/: what is deployed, and nothing that another sink needs.
 // Nothing is done where they are there and nothing that they are made of has changed.
-// With an entry file and a directory as arguments, that entry alone is bundled the same way.
+// With an entry file and a directory as arguments, only that entry is bundled, with the same options.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,7 +54,7 @@ async function bundle(entry, directory) {
   writeFileSync(`${outdir}.meta.json`, JSON.stringify(metafile));
 }
 
-// Whoever reads the folder meanwhile, such as a synth under way, sees no difference where there is none.
+// A synth may read the folder meanwhile, so unchanged files are not written.
 function replace(folder, files) {
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) {

@@ -9,7 +9,7 @@ export interface CdkOptions {
   /** Folder of the CDK app. */
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Hears each line that the CDK command prints. */
+  /** Called with each line that the CDK command prints. */
   readonly onLine?: (line: string) => void;
 }
 

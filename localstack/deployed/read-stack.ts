@@ -7,7 +7,7 @@ import { METADATA_KEY, type TemplateMetadata } from '../../lambdas/core/metadata
 import type { Stack, Template } from '../one-process/assembly.ts';
 import { ACCOUNT, type Identify, REGION } from '../one-process/resolve.ts';
 
-/** A stack as it is deployed: its template, and the names that its resources have there. */
+/** A deployed stack: its template, and the physical names of its resources. */
 export interface DeployedStack {
   readonly stack: Stack;
   readonly identify: Identify;

@@ -6,7 +6,7 @@ const PROGRESS_MS = 5_000;
 export interface HealthOptions {
   readonly timeoutMs: number;
   readonly progress: (line: string) => void;
-  /** Says why waiting longer makes no sense; undefined as long as it does. */
+  /** The reason to stop waiting; undefined while the start may still succeed. */
   readonly hasEnded: () => string | undefined;
 }
 

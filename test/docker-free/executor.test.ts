@@ -23,7 +23,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     const folder = mkdtempSync(join(tmpdir(), 'outflow-'));
     let localStack: LocalStackProcess;
     let functions: Functions;
-    const tell = (name: string) => functions.invoke(name, { do: 'tell' });
+    const describeItself = (name: string) => functions.invoke(name, { do: 'describe' });
     beforeAll(async () => {
       localStack = await startLocalStack({ home: localStackHome, node: node24 });
       functions = new Functions(localStack.endpointUrl);
@@ -36,7 +36,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     }, 60_000);
 
     it('runs under Lambda’s Node, with its environment and context', async () => {
-      const { payload, functionError } = await tell('patient');
+      const { payload, functionError } = await describeItself('patient');
       expect(functionError).toBeUndefined();
       expect(payload).toMatchObject({
         node: expect.stringMatching(/^v24\./),
@@ -50,12 +50,12 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     });
 
     it('keeps its process from one invocation to the next, also after an error', async () => {
-      const { payload: before } = await tell('patient');
+      const { payload: before } = await describeItself('patient');
       expect(await functions.invoke('patient', { do: 'throw' })).toEqual({
         functionError: 'Unhandled',
-        payload: { errorType: 'RangeError', errorMessage: 'as asked', trace: expect.any(Array) },
+        payload: { errorType: 'RangeError', errorMessage: 'as requested', trace: expect.any(Array) },
       });
-      const { payload: after } = await tell('patient');
+      const { payload: after } = await describeItself('patient');
       expect(after.pid).toBe(before.pid);
       expect(after.requestId).not.toBe(before.requestId);
     });
@@ -69,17 +69,17 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
 
     it.each([
       ['waits too long', 'hasty', 'hang', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
-      ['is too busy to be asked', 'hasty', 'spin', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
+      ['is too busy to answer', 'hasty', 'spin', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
       ['exits', 'patient', 'exit', 'Runtime.ExitError', 'exit status 3'],
       ['is killed', 'patient', 'kill', 'Runtime.ExitError', 'signal: killed'],
       ['rejects unheard', 'patient', 'reject', 'Runtime.UnhandledPromiseRejection', 'nobody waits'],
     ])('that %s is an error, and works again in another process', async (_, name, deed, errorType, message) => {
-      const { payload: before } = await tell(name);
+      const { payload: before } = await describeItself(name);
       expect(await functions.invoke(name, { do: deed })).toEqual({
         functionError: 'Unhandled',
         payload: expect.objectContaining({ errorType, errorMessage: expect.stringContaining(message) }),
       });
-      const { payload: after, functionError } = await tell(name);
+      const { payload: after, functionError } = await describeItself(name);
       expect(functionError).toBeUndefined();
       expect(after.pid).not.toBe(before.pid);
       expect(isRunning(before.pid)).toBe(false);
@@ -87,12 +87,12 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
 
     it('that somebody kills while it works is an error, and works again', async () => {
       const file = join(folder, 'killed');
-      const { payload: before } = await tell('patient');
+      const { payload: before } = await describeItself('patient');
       const invoked = functions.invoke('patient', { do: 'hang', file });
       await vi.waitUntil(() => existsSync(file), PATIENCE);
       process.kill(before.pid, 'SIGKILL');
       expect(await invoked).toMatchObject({ functionError: 'Unhandled', payload: { errorType: 'Runtime.ExitError' } });
-      expect((await tell('patient')).functionError).toBeUndefined();
+      expect((await describeItself('patient')).functionError).toBeUndefined();
     });
 
     it('that dies of a batch gets it again from its queue', async () => {
@@ -121,7 +121,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       }, PATIENCE);
     });
 
-    it('that cannot be loaded says why, whenever it is asked', async () => {
+    it('that cannot be loaded reports the reason for each invocation', async () => {
       await functions.create('broken', "throw new TypeError('not today')", 10);
       const failure = { functionError: 'Unhandled', payload: { errorType: 'TypeError', errorMessage: 'not today' } };
       expect(await functions.invoke('broken', {})).toMatchObject(failure);

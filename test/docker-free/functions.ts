@@ -21,7 +21,7 @@ export function clientConfig(endpoint: string) {
 }
 
 export interface Invoked {
-  /** What `misbehaving.mjs` returned, or what is told of its failure. */
+  /** The result of `misbehaving.mjs`, or the report of its failure. */
   readonly payload: {
     readonly pid: number;
     readonly requestId: string;

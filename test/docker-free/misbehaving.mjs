@@ -1,8 +1,8 @@
-// A function that does as its event says.
+// A function whose event names what it does.
 import { appendFileSync } from 'node:fs';
 
-const deeds = {
-  tell: (_, context) => ({
+const actions = {
+  describe: (_, context) => ({
     pid: process.pid,
     node: process.version,
     greeting: process.env.GREETING,
@@ -16,7 +16,7 @@ const deeds = {
     process.stdout.write('bare\n');
   },
   throw: () => {
-    throw new RangeError('as asked');
+    throw new RangeError('as requested');
   },
   hang: ({ file }) => {
     if (file !== undefined) appendFileSync(file, 'here');
@@ -36,7 +36,7 @@ const deeds = {
 };
 
 export async function handler(event, context) {
-  if (event.Records === undefined) return deeds[event.do](event, context);
+  if (event.Records === undefined) return actions[event.do](event, context);
   for (const { body, attributes } of event.Records) {
     appendFileSync(body, `${attributes.ApproximateReceiveCount}\n`);
     if (attributes.ApproximateReceiveCount === '1') process.kill(process.pid, 'SIGKILL');

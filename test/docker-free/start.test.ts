@@ -63,7 +63,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       rmSync(logFile);
     });
 
-    it('says that its port is taken', async () => {
+    it('reports that its port is taken', async () => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as { port: number };
@@ -93,5 +93,5 @@ async function aFunctionAndAStream({ endpointUrl }: LocalStackProcess): Promise<
   kinesis.destroy();
   const functions = new Functions(endpointUrl);
   await functions.create('any', MISBEHAVING, 60);
-  return (await functions.invoke('any', { do: 'tell' })).payload.pid;
+  return (await functions.invoke('any', { do: 'describe' })).payload.pid;
 }

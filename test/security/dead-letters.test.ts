@@ -18,7 +18,7 @@ function declare(retentionPeriod: Duration, deadLetterQueue: (stack: Stack) => I
 
 const kept = (days: number) => (stack: Stack) => new Queue(stack, 'Mine', { retentionPeriod: Duration.days(days) });
 const imported = (name: string) => (stack: Stack) =>
-  Queue.fromQueueArn(stack, 'Theirs', `arn:aws:sqs:us-east-1:000000000000:${name}`);
+  Queue.fromQueueArn(stack, 'Imported', `arn:aws:sqs:us-east-1:000000000000:${name}`);
 
 describe('dead letters outlast the queue that they come from', () => {
   it.each([
@@ -46,9 +46,9 @@ describe('dead letters outlast the queue that they come from', () => {
     ['longer', kept(5), []],
     ['as long', kept(4), ['it keeps messages 4 days; expected more than the 4 days']],
     ['no longer than SQS does by default', (stack) => new Queue(stack, 'Mine'), ['it keeps messages 4 days; expected']],
-    ['who knows how long', imported('theirs'), ['its retention cannot be seen here; expected more than the 4 days']],
-  ])('S18 a user’s queue that keeps letters %s is warned of where it may lose them', (_, queue, warnings) => {
-    // What the task says of itself; synthesizing for it would take seconds.
+    ['for an unknown time', imported('other'), ['its retention cannot be seen here; expected more than the 4 days']],
+  ])('S18 a user’s queue that keeps dead letters %s causes a warning if it may lose them', (_, queue, warnings) => {
+    // Read from the construct: a synthesis would take seconds.
     const { metadata } = declare(Duration.days(4), queue).node.findChild('T').node;
     const texts = metadata.filter(({ type }) => type === 'aws:cdk:warning').map(({ data }) => String(data));
     expect(texts).toEqual(warnings.map((warning) => expect.stringContaining(warning)));
@@ -71,7 +71,7 @@ describe('dead letters outlast the queue that they come from', () => {
   });
 
   it('S18 a FIFO queue is refused', () => {
-    for (const queue of [(stack: Stack) => new Queue(stack, 'Mine', { fifo: true }), imported('theirs.fifo')])
+    for (const queue of [(stack: Stack) => new Queue(stack, 'Mine', { fifo: true }), imported('other.fifo')])
       expect(() => declare(Duration.days(4), queue)).toThrow(
         /T\.deadLetterQueue: got a FIFO queue; expected a standard queue/,
       );

@@ -164,7 +164,7 @@ export function ofType(resources: Resources, type: string): [string, Resource][]
 }
 
 export interface Statement {
-  /** Logical id of the resource that it is about: a role, whichever of its policies says it. */
+  /** Logical id of the resource that the statement is about: the role, for any of its policies. */
   readonly on: string;
   readonly Effect: 'Allow' | 'Deny';
   readonly Action: readonly string[];

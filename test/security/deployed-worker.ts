@@ -13,11 +13,12 @@ import { OutflowTask, type OutflowTaskProps } from '../../lib/index.ts';
 import { sqsEvent } from '../support/messages.ts';
 import { ofType, type Resource, type Resources, referred } from './declared.ts';
 
-export interface Told {
+/** Output of an invocation. */
+export interface Invocation {
   /** Each line that the function printed. */
   readonly lines: readonly string[];
   readonly answer: SQSBatchResponse;
-  /** What it sent to queues, attributes included. */
+  /** The messages that it sent to queues, with attributes. */
   readonly queued: readonly { readonly queueUrl: string; readonly entry: QueueEntry }[];
 }
 
@@ -34,13 +35,13 @@ export interface Answers {
   readonly queue: (body: string) => string | undefined;
 }
 
-/** A task's assembly, and a way to invoke what it would deploy against services that answer as they are told. */
+/** A task's assembly, and a function that invokes its worker against scripted services. */
 export function deployable(props: OutflowTaskProps): {
   directory: string;
-  invoke(bodies: readonly string[], answers: Answers, env?: Record<string, string>): Promise<Told>;
+  invoke(bodies: readonly string[], answers: Answers, env?: Record<string, string>): Promise<Invocation>;
 } {
   const app = new App();
-  new OutflowTask(new Stack(app, 'Test'), 'Told', props);
+  new OutflowTask(new Stack(app, 'Test'), 'Task', props);
   const assembly = app.synth();
   const resources: Resources = assembly.getStackByName('Test').template.Resources;
   const [, worker] = ofType(resources, 'AWS::Lambda::Function').find(
@@ -57,7 +58,7 @@ export function deployable(props: OutflowTaskProps): {
         const child = spawn(process.execPath, ['test/support/invoke.mjs', join(code, 'index.mjs')], {
           stdio: ['pipe', 'pipe', 'pipe'],
           env: {
-            NODE_NO_WARNINGS: '1', // of this machine's Node, which is not Lambda's
+            NODE_NO_WARNINGS: '1', // The Node of this machine warns; Lambda's does not.
             AWS_REGION: 'us-east-1',
             AWS_ACCESS_KEY_ID: 'local',
             AWS_SECRET_ACCESS_KEY: 'local',
@@ -67,11 +68,11 @@ export function deployable(props: OutflowTaskProps): {
           },
         });
         child.stdin.end(JSON.stringify(sqsEvent(bodies)));
-        const [printed, complained] = await Promise.all([text(child.stdout), text(child.stderr)]);
+        const [printed, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
         const lines = printed.trimEnd().split('\n');
         const { answer } = JSON.parse(lines.pop() ?? '{}');
         return {
-          lines: [...lines, ...complained.split('\n').filter((line) => line !== '')],
+          lines: [...lines, ...errors.split('\n').filter((line) => line !== '')],
           answer,
           queued: services.queued,
         };
@@ -83,7 +84,7 @@ export function deployable(props: OutflowTaskProps): {
   };
 }
 
-// What only a deployment knows is made up here, by the place that it points to.
+// Values that only a deployment knows are made up from the resources that they refer to.
 function variables({ Properties }: Resource, url: string): Record<string, string> {
   const given: [string, unknown][] = Object.entries(Properties.Environment.Variables);
   return Object.fromEntries(

@@ -10,7 +10,7 @@ import { createWorker } from '../../lambdas/worker/worker.ts';
 import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
 import { envelope } from '../support/messages.ts';
 import { scriptedBuffer, scriptedQueues, WORKER_ENV } from '../support/task-queues.ts';
-import { deployable, type Told } from './deployed-worker.ts';
+import { deployable, type Invocation } from './deployed-worker.ts';
 
 const SECRETS = {
   AWS_SECRET_ACCESS_KEY: 'canary-secret-key-Zq83',
@@ -26,38 +26,38 @@ const task = () => ({
   sink: new KinesisSink('telemetry', { partitionKey: '${clientid}', payload: '${payload}' }),
 });
 
-/** Messages that end in every way: delivered, filtered, refused by the stream, and dead-lettered at each stage. */
+/** Messages with every outcome: delivered, filtered, refused by the stream, and dead-lettered at each stage. */
 function messages(word: string): string[] {
-  const said = { topic: `t/${word}`, clientid: `c${word}`, principal: word, userProperties: [{ [word]: word }] };
-  const { clientid: _, ...anonymous } = said;
+  const fields = { topic: `t/${word}`, clientid: `c${word}`, principal: word, userProperties: [{ [word]: word }] };
+  const { clientid: _, ...anonymous } = fields;
   const json = JSON.stringify({ a: PAYLOAD_CANARY });
   return [
-    JSON.stringify(envelope(json, said)),
-    JSON.stringify(envelope(`${json} `, said)),
-    JSON.stringify(envelope(JSON.stringify({ b: PAYLOAD_CANARY }), said)),
-    JSON.stringify(envelope(`{"a":"${PAYLOAD_CANARY}`, said)),
+    JSON.stringify(envelope(json, fields)),
+    JSON.stringify(envelope(`${json} `, fields)),
+    JSON.stringify(envelope(JSON.stringify({ b: PAYLOAD_CANARY }), fields)),
+    JSON.stringify(envelope(`{"a":"${PAYLOAD_CANARY}`, fields)),
     JSON.stringify({ ...envelope(json), clientid: undefined, ...anonymous }),
-    JSON.stringify({ ...envelope(json, said), v: word }),
+    JSON.stringify({ ...envelope(json, fields), v: word }),
     `${word}${PAYLOAD_CANARY}`,
-    JSON.stringify(envelope(`{"a":${PAYLOAD_CANARY}}`, said)),
-    JSON.stringify(envelope(PAYLOAD_CANARY, said)),
-    JSON.stringify({ ...envelope(json, said), v: { [PAYLOAD_CANARY]: PAYLOAD_CANARY } }),
-    JSON.stringify({ ...envelope(json, said), payload: `${PAYLOAD_CANARY}!` }),
+    JSON.stringify(envelope(`{"a":${PAYLOAD_CANARY}}`, fields)),
+    JSON.stringify(envelope(PAYLOAD_CANARY, fields)),
+    JSON.stringify({ ...envelope(json, fields), v: { [PAYLOAD_CANARY]: PAYLOAD_CANARY } }),
+    JSON.stringify({ ...envelope(json, fields), payload: `${PAYLOAD_CANARY}!` }),
   ];
 }
 
-describe('what a task gives away', () => {
+describe('what a task discloses', () => {
   const before = { ...process.env };
   let directory: string;
-  let quiet: Told;
-  let hostile: Told;
+  let quiet: Invocation;
+  let hostile: Invocation;
 
   beforeAll(async () => {
     Object.assign(process.env, SECRETS);
     const deployed = deployable(task());
     directory = deployed.directory;
-    // The record that ends in a space is refused, as are dead letters that cannot be read: both tell why, in words of others.
-    const told = (word: string) =>
+    // Kinesis refuses the record that ends in a space, and SQS refuses dead letters that are not JSON. Both errors quote the publisher.
+    const invoked = (word: string) =>
       deployed.invoke(
         messages(word),
         {
@@ -66,7 +66,7 @@ describe('what a task gives away', () => {
         },
         SECRETS,
       );
-    [quiet, hostile] = await Promise.all([told('plain'), told(BROKEN_LINE)]);
+    [quiet, hostile] = await Promise.all([invoked('plain'), invoked(BROKEN_LINE)]);
   }, 60_000);
   afterAll(() => {
     for (const name of Object.keys(SECRETS)) {
@@ -75,7 +75,7 @@ describe('what a task gives away', () => {
     }
   });
 
-  it('S05 tells what happened at all, and keeps what it could not put away', () => {
+  it('S05 has lines and dead letters to look at, and keeps the message that was refused everywhere', () => {
     expect(quiet.lines.length).toBeGreaterThan(1);
     expect(quiet.queued.length).toBeGreaterThanOrEqual(4);
     expect(quiet.answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)).toContain('message-6');
@@ -131,7 +131,7 @@ describe('what a task gives away', () => {
     expect(error!.message).not.toContain('canary');
   });
 
-  it('S05 an error that nobody foresaw is told by its name and its code alone', async () => {
+  it('S05 an unexpected error is reported by its name and its code alone', async () => {
     const queues = scriptedQueues();
     const spec = {
       v: 1,
@@ -140,7 +140,7 @@ describe('what a task gives away', () => {
       sink: { type: 'kinesis', stream: 's', partitionKey: 'k' },
     };
     const fails = () => {
-      throw Object.assign(new TypeError(PAYLOAD_CANARY), { code: 'ERR_UNFORESEEN' });
+      throw Object.assign(new TypeError(PAYLOAD_CANARY), { code: 'ERR_UNEXPECTED' });
     };
     const worker = createWorker(
       parseSpec(spec, kinesis.options),
@@ -151,23 +151,23 @@ describe('what a task gives away', () => {
     const messages = [{ id: 'm', body, sentAt: 1, attempt: 0, firstSeen: 1 }];
     await worker.process({ messages }, { remainingMs: () => Infinity, buffer: scriptedBuffer(queues) });
     expect(queues.dlqMessages.map(({ error }) => [error.code, error.message])).toEqual([
-      ['CRASHED', 'render failed: TypeError ERR_UNFORESEEN'],
+      ['CRASHED', 'render failed: TypeError ERR_UNEXPECTED'],
     ]);
   });
 
-  it('S05 the value of a secret cannot be said in a task: it would be in the template', () => {
+  it('S05 the value of a secret is refused in a task: it would be in the template', () => {
     const stack = new Stack(new App(), 'Test');
     const password = new Secret(stack, 'Secret').secretValue.unsafeUnwrap();
     const sink = new KinesisSink('telemetry', { partitionKey: '${clientid}', payload: `{"password":"${password}"}` });
-    expect(() => new OutflowTask(stack, 'Telling', { ...task(), sink })).toThrow(
-      /Telling\.sink\.payload: got a CDK token, which is only known at deployment;/,
+    expect(() => new OutflowTask(stack, 'Leaking', { ...task(), sink })).toThrow(
+      /Leaking\.sink\.payload: got a CDK token, which is only known at deployment;/,
     );
   });
 
-  it('S10 what publishers and servers say stays within one line of the log, escaped', () => {
-    const shape = ({ lines }: Told) => lines.map((line) => Object.keys(JSON.parse(line)));
+  it('S10 text of publishers and servers stays within one line of the log, escaped', () => {
+    const shape = ({ lines }: Invocation) => lines.map((line) => Object.keys(JSON.parse(line)));
     expect(shape(hostile)).toEqual(shape(quiet));
-    expect(hostile.lines.join('')).toContain('forged'); // it did get there
+    expect(hostile.lines.join('')).toContain('forged'); // It reached the log.
     for (const line of hostile.lines) {
       expect([...line].filter(isControl)).toEqual([]);
       expect(JSON.parse(line).task).not.toBe('forged');

@@ -23,8 +23,8 @@ const specOf = (sink: object, over: object = {}) => ({
   ...over,
 });
 
-describe('what a publisher says', () => {
-  it('S06 is written where the template says, once, and is never a template or a path', async () => {
+describe('text of a publisher', () => {
+  it('S06 is inserted at its placeholder, once, and is never a template or a path', async () => {
     const template = '<${payload.a}|${payload.b.c}|${topic}|${clientid}|${pub_props.User-Property.p}|${payload}>';
     await fc.assert(
       fc.asyncProperty(fc.tuple(hostile, hostile, hostile, hostile, hostile), async ([a, c, name, clientid, p]) => {

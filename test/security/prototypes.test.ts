@@ -9,7 +9,7 @@ import { IotTopicSource, KinesisSink, OutflowTask } from '../../lib/index.ts';
 const DANGEROUS = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '__defineGetter__'];
 const key = fc.constantFrom(...DANGEROUS, 'a');
 
-// Text, since an object literal's `__proto__` is no key; every number in it is one that only its text can tell.
+// Text, because `__proto__` in an object literal is not a key. Only text keeps every digit of these numbers.
 const text = fc.letrec<{ value: string; object: string }>((tie) => ({
   value: fc.oneof({ maxDepth: 6 }, fc.constantFrom('1.0', '"x"', 'null'), tie('object'), tie('object')),
   object: fc
@@ -119,7 +119,7 @@ describe('keys that objects have by themselves', () => {
 });
 
 function specOfAsset(stack: Stack): Record<string, unknown> {
-  // An asset is there as soon as it is declared; synthesizing for it would take seconds.
+  // The asset exists once the task is declared; a synthesis would take seconds.
   const directory = Stage.of(stack)!.assetOutdir;
   const file = readdirSync(directory, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('spec.json'));
   return JSON.parse(readFileSync(join(directory, file!), 'utf8'));

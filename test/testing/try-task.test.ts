@@ -31,7 +31,7 @@ describe('tryTask', () => {
     });
   });
 
-  it('tells where a message ends, and why', async () => {
+  it('reports where a message ends, and why', async () => {
     expect(await tryTask(spec, { ...message, payload: { temp: 19 } })).toMatchObject({ outcome: 'filtered' });
     expect(await tryTask(spec, { ...message, topic: 'other' })).toMatchObject({ outcome: 'notSelected' });
     const { clientid: _, ...anonymous } = message;

@@ -58,7 +58,7 @@ async function answerTo({ event, deadlineMs, functionArn }) {
   }
 }
 
-// Nothing can be trusted any more: tell why, and let a new process take over.
+// The state of the process is unknown: report the reason, and let a new process take over.
 async function giveUp(what, error, exitCode) {
   console.error(what, JSON.stringify(reportable(error)));
   await printed();
