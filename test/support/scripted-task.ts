@@ -16,6 +16,7 @@ export function taskWith({
   stores,
   keeps,
   now = () => 1_795_251_601_000,
+  random,
   env = { RULE_ARNS: 'arn:rule/1,2', TARGET_ARN: 'arn:aws:script:::*' },
   ...spec
 }: {
@@ -25,6 +26,7 @@ export function taskWith({
   payload?: string;
   filter?: object;
   env?: Record<string, string>;
+  random?: () => number;
   [option: string]: unknown;
 } & QueueScript) {
   const { payload = '${payload}', ...rest } = spec;
@@ -65,6 +67,7 @@ export function taskWith({
       ...rest,
     },
     env,
+    ...(random && { random }),
     queues,
     now,
     report: (report) => reports.push(report),

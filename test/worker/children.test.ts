@@ -45,6 +45,13 @@ describe('a message of several children', () => {
     expect(texts(edited.delivered)).toEqual(['B', 'A']);
   });
 
+  it('is requeued with the longest delay of its children', async () => {
+    const random = [0.99, 0];
+    const task = taskWith({ route: toAll('A', 'B'), deliver: () => later, random: () => random.shift()! });
+    await task.handler(sqsEvent([JSON.stringify(envelope())]));
+    expect(task.requeued).toMatchObject([{ delaySeconds: 20, children: undefined }]);
+  });
+
   it('in a stream, too: a child that is delivered or dead-lettered is not processed again', async () => {
     const outcomes: Record<string, Outcome> = { A: delivered, B: never, C: later };
     let tries = 0;
