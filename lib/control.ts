@@ -14,8 +14,8 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
+import { CONTROL_QUEUE_URL, STACK_NAME, TASKS } from '../lambdas/core/environment.ts';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
-import { CONTROL_QUEUE_URL, STACK_NAME } from '../lambdas/core/worker-environment.ts';
 import { bundleCode } from './asset.ts';
 import { grantSend } from './buffer/queue-grants.ts';
 import type { IntakeSwitch, Origin } from './source/origin.ts';
@@ -93,7 +93,7 @@ export class Control extends Construct {
       environment: {
         [CONTROL_QUEUE_URL]: this.queue.queueUrl,
         [STACK_NAME]: Stack.of(this).stackName,
-        TASKS: Lazy.string({ produce: () => Stack.of(this).toJsonString(this.#tasks) }),
+        [TASKS]: Lazy.string({ produce: () => Stack.of(this).toJsonString(this.#tasks) }),
       },
       role,
       logGroup,

@@ -5,7 +5,6 @@ import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { MetricName } from '../lambdas/core/metrics.ts';
 import {
   CONTROL_QUEUE_URL,
   DEAD_LETTER_QUEUE_URL,
@@ -13,7 +12,8 @@ import {
   STACK_NAME,
   STATE_PARAMETER,
   TARGET_ARN,
-} from '../lambdas/core/worker-environment.ts';
+} from '../lambdas/core/environment.ts';
+import type { MetricName } from '../lambdas/core/metrics.ts';
 import { workerCode } from './asset.ts';
 import { batchWindow } from './buffer/batch-push.ts';
 import { QueueBuffer } from './buffer/queue-buffer.ts';

@@ -1,4 +1,4 @@
-import { CONTROL_QUEUE_URL, readVariable, STACK_NAME } from '../core/worker-environment.ts';
+import { CONTROL_QUEUE_URL, readVariable, STACK_NAME, TASKS } from '../core/environment.ts';
 import { connect } from './aws-ports.ts';
 import { controlFunction } from './control-function.ts';
 
@@ -7,7 +7,7 @@ import { controlFunction } from './control-function.ts';
  * receives these, the reports of workers and the requests of the command from the control queue.
  */
 export const handler = controlFunction({
-  tasks: JSON.parse(readVariable(process.env, 'TASKS')),
+  tasks: JSON.parse(readVariable(process.env, TASKS)),
   stack: readVariable(process.env, STACK_NAME),
   queueUrl: readVariable(process.env, CONTROL_QUEUE_URL),
   clients: connect(),

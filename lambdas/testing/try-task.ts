@@ -1,11 +1,11 @@
 import { deployTime } from '../core/deploy-time.ts';
 import type { Envelope } from '../core/envelope.ts';
+import { RULE_ARNS, TARGET_ARN } from '../core/environment.ts';
 import type { DeadLetterCode, Stage } from '../core/errors.ts';
 import { type MqttEvent, toEvent } from '../core/event.ts';
 import { type ClientRuleOutput, type RuleOutput, toRuleOutput } from '../core/rule-output.ts';
 import { parseSpec } from '../core/spec.ts';
 import { matchesTopicFilter } from '../core/topic-filter.ts';
-import { RULE_ARNS, TARGET_ARN } from '../core/worker-environment.ts';
 import { sinkOf } from '../deliver/all.ts';
 import type { DeadLetter } from '../worker/message.ts';
 import { createWorker, type WorkerContext } from '../worker/worker.ts';

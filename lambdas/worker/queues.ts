@@ -1,12 +1,7 @@
 import type { SqsApi } from '../buffer/sqs/api.ts';
 import { deadLetterQueue } from '../buffer/sqs/dead-letter-queue.ts';
 import { type BufferQueues, bufferQueues } from '../buffer/sqs/queues.ts';
-import {
-  CONTROL_QUEUE_URL,
-  DEAD_LETTER_QUEUE_URL,
-  type Environment,
-  readVariable,
-} from '../core/worker-environment.ts';
+import { CONTROL_QUEUE_URL, DEAD_LETTER_QUEUE_URL, type Environment, readVariable } from '../core/environment.ts';
 import { circuit } from './circuit.ts';
 import type { BatchReport, DeadLetters } from './message.ts';
 

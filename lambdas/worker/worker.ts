@@ -1,11 +1,11 @@
 import type * as z from 'zod';
 import type { ReceivedBatch, TaskBuffer } from '../buffer/buffer.ts';
 import { resolveDeployTime } from '../core/deploy-time.ts';
+import { RULE_ARNS, readVariable, TARGET_ARN } from '../core/environment.ts';
 import { NeverRetry } from '../core/errors.ts';
 import { readRuleArns } from '../core/rule-arns.ts';
 import { routedOptions } from '../core/sink-options.ts';
 import type { RouteTo, TaskSpec } from '../core/spec.ts';
-import { RULE_ARNS, readVariable, TARGET_ARN } from '../core/worker-environment.ts';
 import type { SinkDefinition, SinkEnvironment } from '../deliver/sink.ts';
 import { fingerprintOf, stillOwed } from './children.ts';
 import { type BatchFacts, compileDisposition, stopCause } from './disposition.ts';

@@ -2,7 +2,7 @@ import { Grant, type IGrantable, type IRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { QUEUE_URL } from '../../lambdas/core/worker-environment.ts';
+import { QUEUE_URL } from '../../lambdas/core/environment.ts';
 import { grantSend } from './queue-grants.ts';
 
 /** Where messages enter a task: its buffer, or, without a buffer, the sink's target. A source binds to it. */

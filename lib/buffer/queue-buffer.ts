@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import { EventSourceMapping, type EventSourceMappingProps, type IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { QUEUE_URL, RETRY_QUEUE_URL } from '../../lambdas/core/worker-environment.ts';
+import { QUEUE_URL, RETRY_QUEUE_URL } from '../../lambdas/core/environment.ts';
 import { checkRetention, warnOfRetention } from '../dead-letter-queue.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';

@@ -4,8 +4,8 @@ import { Architecture, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/a
 import { FilterPattern, type ILogGroup, LogGroup, RetentionDays, SubscriptionFilter } from 'aws-cdk-lib/aws-logs';
 import { LambdaDestination } from 'aws-cdk-lib/aws-logs-destinations';
 import { Construct } from 'constructs';
+import { QUEUE_URL, TOPIC_FILTERS } from '../../lambdas/core/environment.ts';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
-import { QUEUE_URL } from '../../lambdas/core/worker-environment.ts';
 import { bundleCode } from '../asset.ts';
 import type { FunctionWrite, Inlet } from '../buffer/inlet.ts';
 import { grantSend } from '../buffer/queue-grants.ts';
@@ -49,7 +49,7 @@ export class DeliveredLog extends Construct {
       description: 'Reads what AWS IoT Core sent to clients',
       memorySize: 256,
       timeout: Duration.seconds(60),
-      environment: { ...environment, TOPIC_FILTERS: JSON.stringify(topicFilters) },
+      environment: { ...environment, [TOPIC_FILTERS]: JSON.stringify(topicFilters) },
       role,
       logGroup: own,
       maxEventAge: Duration.hours(6),

@@ -1,4 +1,4 @@
-import { type Environment, QUEUE_URL, RETRY_QUEUE_URL, readVariable } from '../../core/worker-environment.ts';
+import { type Environment, QUEUE_URL, RETRY_QUEUE_URL, readVariable } from '../../core/environment.ts';
 import type { Requeue } from '../../worker/message.ts';
 import type { SqsApi } from './api.ts';
 import type { ReceivedMessage } from './message.ts';

@@ -1,10 +1,10 @@
 import type { CloudWatchLogsEvent } from 'aws-lambda';
 import { sqsApi } from '../../buffer/sqs/on-demand-api.ts';
-import { QUEUE_URL, readVariable } from '../../core/worker-environment.ts';
+import { QUEUE_URL, readVariable, TOPIC_FILTERS } from '../../core/environment.ts';
 import { forward } from './forward.ts';
 
 const queueUrl = readVariable(process.env, QUEUE_URL);
-const topicFilters: string[] = JSON.parse(readVariable(process.env, 'TOPIC_FILTERS'));
+const topicFilters: string[] = JSON.parse(readVariable(process.env, TOPIC_FILTERS));
 const api = sqsApi();
 const log = (entry: object) => console.log(JSON.stringify(entry));
 

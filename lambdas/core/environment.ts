@@ -1,6 +1,6 @@
 import { InvalidOptionError } from './errors.ts';
 
-/** Environment variables of a worker: the construct writes them, the worker reads them. */
+/** Environment variables of a task's functions: constructs write them, the functions read them. */
 export const DEAD_LETTER_QUEUE_URL = 'DEAD_LETTER_QUEUE_URL';
 /** URL of the buffer's queue. Only with a `QueueBuffer`. */
 export const QUEUE_URL = 'QUEUE_URL';
@@ -14,6 +14,11 @@ export const RULE_ARNS = 'RULE_ARNS';
 export const TARGET_ARN = 'TARGET_ARN';
 /** Name of the parameter that holds the task's state. Only with a `requestTtl`. */
 export const STATE_PARAMETER = 'STATE_PARAMETER';
+
+/** Topic filters of a delivered log's function: a JSON list. */
+export const TOPIC_FILTERS = 'TOPIC_FILTERS';
+/** Parameters of a stack's tasks, for its control function: JSON, names by task. */
+export const TASKS = 'TASKS';
 
 /** A function's environment. */
 export type Environment = Readonly<Record<string, string | undefined>>;
