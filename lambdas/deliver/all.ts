@@ -5,14 +5,14 @@ import { rocketmq } from './rocketmq/rocketmq.ts';
 import type { SinkDefinition } from './sink.ts';
 
 /**
- * Every sink there is, by the `type` of its options: for the command, the local runner and the schema. A Lambda handler
- * imports its own sink only, so that its bundle carries no other client.
+ * Every sink, by the `type` of its options: for the command, the local runner and the schema. A Lambda handler imports its
+ * own sink instead, so that its bundle contains no other client.
  */
 export const sinks = { kinesis, rocketmq } as const;
 
-/** Finds a sink by its type. @throws InvalidOptionError when there is none of that type. */
+/** Finds a sink by its type. @throws InvalidOptionError for an unknown type. */
 export function sinkOf(type: string): SinkDefinition<z.ZodType, unknown> {
   if (!Object.hasOwn(sinks, type)) throw new InvalidOptionError('sink.type', type, Object.keys(sinks).join(', '));
-  // Whoever looks a sink up by name cannot know its options; the sink's own schema checks them.
+  // The type of the options depends on the name, which is known at run time only; the sink's schema checks the options.
   return sinks[type as keyof typeof sinks] as unknown as SinkDefinition<z.ZodType, unknown>;
 }

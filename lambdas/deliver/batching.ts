@@ -5,7 +5,7 @@ export interface Batching<Request> {
   /** Bytes that a request takes up in a call; `Infinity` for a request that must be alone in one. */
   bytes(request: Request): number;
   readonly maxRequests: number;
-  /** A single request may exceed it; the server then judges that one. Read for each batch anew, so that a sink may lower it. */
+  /** A single request may exceed it; the server then judges that request. It is read for each batch, so that a sink may lower it. */
   readonly maxBytes: number;
   /**
    * Whether the server stores the requests of a call in their order, and either all of them or none. Then a call may hold

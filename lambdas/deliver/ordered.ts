@@ -4,13 +4,16 @@ import { concurrencyLimit } from './net/concurrency-limit.ts';
 import { type Failure, failure, isSettled } from './outcome.ts';
 import type { DeliverContext, Outcome } from './sink.ts';
 
-/** How a sink sends requests. When each is sent, `orderedDelivery` decides. */
+/** How a sink sends requests; `orderedDelivery` decides when. */
 export interface Transport<Request, Delivered extends Outcome = Outcome> {
-  /** Requests of one key are sent in their order, each once the one before is delivered or can never be. Undefined: in any order. */
+  /**
+   * Names what must stay in order. A request is sent once the one before it of the same key is delivered or can never be;
+   * requests without a key are sent in any order.
+   */
   orderKey(request: Request, order: DeliverContext['order']): string | undefined;
-  /** @default - each request is a call of its own */
+  /** @default - one request per call */
   readonly batching?: Batching<Request>;
-  /** Calls under way at a time, over all deliveries. */
+  /** Calls in flight at a time, over all deliveries. */
   readonly maxConcurrency: number;
   /** No call is started with less time left than this, in milliseconds. @default 1 */
   readonly minTimeMs?: number;
@@ -19,21 +22,21 @@ export interface Transport<Request, Delivered extends Outcome = Outcome> {
   /**
    * Makes one call.
    *
-   * @returns one outcome per request, in order; or `SPLIT` when the server refuses several requests for what one of them is.
-   * @throws RetryLater, NeverRetry, StopTask as the outcome of all of them.
+   * @returns one outcome per request, in order; or `SPLIT` if the server refused several requests and one may be the cause.
+   * @throws RetryLater, NeverRetry, StopTask as the outcome of all requests of the call.
    */
   send(requests: readonly Request[], leftMs: number): Promise<readonly (Delivered | Failure)[] | typeof SPLIT>;
 }
 
-/** The answer to a call that was refused as a whole: its halves are sent, one after the other, until a single request is at fault. */
+/** The result of a call that was refused as a whole: both halves are sent, one after the other, down to single requests. */
 export const SPLIT = Symbol('split');
 
 const UNSENT: Failure = { status: 'unsent' };
 
 /**
- * Makes a sink's `deliver` of its transport. Without an order, calls are made at once, up to the limit. `strict` keeps the
- * order of each key. `relaxed` makes one batch after the other, and none after a batch that is not settled; where each request
- * is a call of its own, a batch is as many calls as may be under way at a time.
+ * Makes a sink's `deliver` method from its transport. Without an order, it makes as many calls at a time as allowed. `strict`
+ * keeps the order of each key. `relaxed` sends one batch after the other, and none after a batch of which a request is owed;
+ * with one request per call, a batch is as many calls as are allowed at a time.
  */
 export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
   orderKey,
@@ -51,10 +54,10 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
   ): Promise<readonly (Delivered | Failure)[]> => {
     const outcomes: (Delivered | Failure)[] = new Array(requests.length).fill(UNSENT);
     const all = [...requests.keys()];
-    // Batches in relaxed order follow each other as if all of their requests had one key.
+    // Relaxed order sends batches in sequence, as if all requests had one key.
     const isSequential = order === 'relaxed' && batching !== undefined;
     const keys = requests.map((request) => (isSequential ? '' : orderKey(request, order)));
-    /** Keys of which a request is not settled: the requests behind it stay unsent. */
+    /** Keys of requests that are owed: later requests of these keys stay unsent. */
     const held = new Set<string | undefined>();
 
     const isOwed = (index: number) => !isSettled(outcomes[index]!);
@@ -92,7 +95,7 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
       for (const index of indices) if (keys[index] !== undefined && isOwed(index)) held.add(keys[index]);
     }
 
-    /** Sends requests as soon as those before them allow. */
+    /** Sends each request as soon as the one before it of its key is settled. */
     async function deliverInTurn(indices: readonly number[]): Promise<void> {
       const { first, next } = linesOf(indices, keys);
       const deliverAll = async (ready: readonly number[]): Promise<void> => {
@@ -128,7 +131,7 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
   };
 }
 
-/** Which requests may be sent at once, and which one follows each of the others: the next of its key. */
+/** Returns the first request of each key with all requests without a key, and for each request the next one of its key. */
 function linesOf(indices: readonly number[], keys: readonly (string | undefined)[]) {
   const first: number[] = [];
   const next = new Map<number, number>();
@@ -143,14 +146,14 @@ function linesOf(indices: readonly number[], keys: readonly (string | undefined)
   return { first, next };
 }
 
-/** Adds to a batch what follows its requests, as far as there is room, and brings all of it into order. */
+/** Adds the next requests of a batch's keys, as far as they fit, and sorts the batch. */
 function addFollowers<Request>(
   batch: Batch,
   next: ReadonlyMap<number, number>,
   requests: readonly Request[],
   batching: Batching<Request>,
 ): void {
-  // The batch grows meanwhile, and those added are followed, too.
+  // The loop also visits the requests that it adds.
   for (const index of batch.indices) {
     const follower = next.get(index);
     if (follower !== undefined) addTo(batch, follower, requests, batching);

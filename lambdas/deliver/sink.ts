@@ -4,65 +4,65 @@ import type { NeverRetry, RetryLater, StopTask } from '../core/errors.ts';
 import type { SinkOptions } from '../core/sink-options.ts';
 import type { MissingVariable } from '../core/template/template.ts';
 
-/** What became of one record, told in the order the records were given. */
+/** The result of delivering one request. */
 export type Outcome =
   | { readonly status: 'delivered'; readonly receipt?: string }
   | { readonly status: 'retry'; readonly error: RetryLater }
   | { readonly status: 'never'; readonly error: NeverRetry }
   | { readonly status: 'stop'; readonly error: StopTask }
-  /** Not tried: the deadline came first. */
+  /** Not tried: the time was over, or a request before it in its order is owed. */
   | { readonly status: 'unsent' };
 
 export interface DeliverContext {
-  /** Milliseconds until the function is stopped; nothing is started that cannot end before. */
+  /** Milliseconds until Lambda ends the function. A sink makes no call that could take longer. */
   readonly remainingMs: () => number;
   /**
-   * Whether the requests' order matters: `relaxed` sends one batch after the other and none after one that failed, `strict`
-   * sends the next request of a key (partition key, message group, topic) only once the one before is delivered.
+   * The order to keep. `relaxed` sends one batch after the other, and none after a batch of which a request is owed. `strict`
+   * sends the next request of a key (partition key, message group, topic) once the one before is delivered or can never be.
    *
-   * @default it does not
+   * @default - any order
    */
   readonly order?: 'relaxed' | 'strict' | undefined;
 }
 
-/** Delivers a batch. It throws only when nothing was tried. */
+/** Delivers requests to a service. */
 export interface Sink<Request> {
-  /** One outcome per request, in order. @throws RetryLater, StopTask when nothing was tried. */
+  /** @returns one outcome per request, in the order of the requests. @throws RetryLater, StopTask when nothing was tried. */
   deliver(requests: readonly Request[], context: DeliverContext): Promise<readonly Outcome[]>;
   /**
-   * Whether the targets can be reached and used, with nothing delivered.
+   * Tests whether the targets can be reached and used. Delivers nothing.
    *
-   * @param targets All that requests may go to: names, and templates where messages name them. By default what the options say.
+   * @param targets Every target that requests may have: names, and templates that name targets. By default the one in the options.
    * @returns what was found, as a sentence for an operator.
-   * @throws StopTask, RetryLater with the reason when it cannot.
+   * @throws StopTask, RetryLater with the reason when a target cannot be used.
    */
   testConnectivity(targets?: readonly string[]): Promise<string>;
   close(): void | Promise<void>;
 }
 
-/** Turns a message into what the sink sends: templates read its rule output, JSONPath its event. @throws NeverRetry when it cannot be sent. */
+/** Makes a sink's request of a message: templates read the rule output, JSONPaths the event. @throws NeverRetry when it cannot be sent. */
 export type Render<Request> = (scope: object, event: object) => Request;
 
-/** What a sink is opened with beside its options: the function's environment, and what tests and one-process runs replace. */
+/** Opens a sink together with its options: the function's environment, and what tests and one-process runs replace. */
 export interface SinkEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Endpoint of an emulator in place of AWS, called in region `AWS_REGION`. @default AWS's own, or the SDK's endpoint variables */
+  /** Endpoint of an emulator, called in region `AWS_REGION`. @default - the endpoint of AWS, or of the SDK's environment variables */
   readonly endpointUrl?: string;
-  /** Reads the text of a secret, in place of AWS Secrets Manager. */
+  /** Reads the text of a secret. @default - from AWS Secrets Manager */
   readonly secret?: (arn: string) => Promise<string>;
 }
 
-/** What emulators are called with: they check none, and a developer's own keys stay where they are. */
+/** Credentials for emulators, which check none: a developer's credentials are not sent to them. */
 export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
-/** Everything that makes a sink: its folder exports one of these, and the table in `all.ts` lists it. */
+/** Defines a sink: its folder exports one of these, and the table in `all.ts` lists it. */
 export interface SinkDefinition<Schema extends z.ZodType, Request> extends SinkOptions<Schema> {
   readonly type: string;
-  /** Deploy-time values are strings by the time that it and `open` see the options. */
+  /** Like `open`, it is called with the options after deploy-time values have become strings. */
   compile(options: Resolved<z.output<Schema>>, missingVariable: MissingVariable): Render<Request>;
   open(options: Resolved<z.output<Schema>>, environment: SinkEnvironment): Sink<Request>;
-  /** Name of where a request goes, such as a stream; of options, that or the template of it. */
+  /** Names the target of a request, such as its stream; for options, the target's name or its template. */
   target(of: Request | Resolved<z.output<Schema>>): string;
-  /** A request as `outflow try` shows it: plain data, bytes as text or base64. */
+  /** Describes a request for `outflow try`, as plain data. Bytes are shown as text or base64. */
   show(request: Request): Record<string, unknown>;
 }

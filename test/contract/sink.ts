@@ -8,33 +8,33 @@ import { runs } from '../support/property-runs.ts';
 /** What the suite needs of a sink: how to open it, how to make requests, and how to read back what was delivered. */
 export interface SinkUnderTest<Request> {
   readonly name: string;
-  /** Opens the sink with room for two requests in a batch, so that a delivery takes many. */
+  /** Opens the sink with batches of at most two requests, so that a delivery needs many. */
   readonly open: () => Sink<Request> | Promise<Sink<Request>>;
   /** Opens the sink for a server that does not exist. */
   readonly openUnreachable: () => Sink<Request>;
   /** @param key Requests of one key have an order. */
   readonly request: (text: string, key?: string) => Request;
-  /** A request that the server can never take. */
+  /** Makes a request that the server never accepts. */
   readonly refused: (key: string) => Request;
-  /** A request to a target that the task itself names, and that does not exist; all of them have one order key. */
+  /** Makes a request for a target that the task names, and that does not exist. All of these have one order key. */
   readonly misdirected: () => Request;
-  /** The name of that target. */
+  /** Name of that target. */
   readonly missingTarget: string;
-  /** All that was delivered so far: texts of one key in the order in which they were stored. */
+  /** Reads the texts of all delivered requests; those of one key in the order in which they were stored. */
   readonly readBack: () => Promise<readonly string[]>;
-  /** Takes the server away, and brings it back. */
+  /** Stops the server, and starts it again. */
   readonly outage: { begin(): Promise<void>; end(): Promise<void> };
 }
 
 export const minute = { remainingMs: () => 60_000 };
-/** Time for one call of any sink, and too little to send anything twice. */
+/** Time for one call of any sink, and too little to send a request twice. */
 export const hurry = { remainingMs: () => 17_050 };
 const noTime = { remainingMs: () => 0 };
 const BATCH = 2;
 const PATIENCE = { timeout: 60_000, interval: 200 };
 const ORDERS = [undefined, 'relaxed', 'strict'] as const;
 
-/** The contract of every sink: one outcome per request, in order, and "delivered" means delivered. */
+/** Tests the contract of sinks: one outcome per request, in order, and a delivered request is stored. */
 export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
   const { name, open, openUnreachable, request, refused, misdirected, missingTarget, readBack, outage } = sink;
   const statusesOf = (outcomes: readonly Outcome[]) => outcomes.map(({ status }) => status);
@@ -42,7 +42,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
   /** Texts that no other test has. */
   const texts = (count: number) => Array.from({ length: count }, () => `text ${made++}`);
 
-  /** Delivers with a sink of its own. @returns the outcomes, and what has arrived since. */
+  /** Delivers with a new sink. @returns the outcomes, and the texts that were stored. */
   async function deliver(requests: readonly Request[], context: DeliverContext) {
     const before = new Set(await readBack());
     const opened = await open();
@@ -53,7 +53,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
   }
 
   describe(`${name}: the contract of a sink`, () => {
-    it('delivers what it says it delivered', async () => {
+    it('stores every request that it reports as delivered, and no other', async () => {
       const opened = await open();
       const before = await readBack();
       const sent: string[] = [];
@@ -94,7 +94,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       await opened.close();
     });
 
-    it.each(ORDERS)('delivers all but the one that can never be delivered: order %s', async (order) => {
+    it.each(ORDERS)('delivers all requests but the one that the server never accepts: order %s', async (order) => {
       const good = texts(6);
       const requests = good.map((text) => request(text, 'k'));
       const { outcomes, arrived } = await deliver(requests.toSpliced(3, 0, refused('k')), { ...minute, order });
@@ -103,14 +103,14 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       expect(arrived).toHaveLength(good.length);
     });
 
-    it.each(ORDERS)('answers stop for a missing target that the task names: order %s', async (order) => {
+    it.each(ORDERS)('stops the task for a missing target that the task names: order %s', async (order) => {
       const good = texts(8);
       const requests = good.map((text) => request(text, 'k')).toSpliced(2, 0, misdirected(), misdirected());
       const { statuses, arrived } = await deliver(requests, { ...minute, order });
       const [first, second] = statuses.splice(2, 2);
       expect(first).toBe('stop');
       expect(order === 'strict' ? ['stop', 'unsent'] : ['stop']).toContain(second);
-      // Relaxed order sends nothing behind the batch that is owed; what strict order holds back has the same key.
+      // Relaxed order sends no batch after the one that is owed; strict order holds back requests of the same key only.
       const delivered = good.filter((_, i) => statuses[i] === 'delivered');
       if (order === 'relaxed') {
         expect(delivered.length).toBeLessThanOrEqual(2 + BATCH);
@@ -120,13 +120,13 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       expect(arrived.toSorted()).toEqual(delivered.toSorted());
     });
 
-    it('starts nothing that it has no time for, and says so (F16)', async () => {
+    it('makes no call without time (F16)', async () => {
       const { statuses, arrived } = await deliver([request('a'), request('b', 'k')], noTime);
       expect(statuses).toEqual(['unsent', 'unsent']);
       expect(arrived).toEqual([]);
     });
 
-    it.each(ORDERS)('starts nothing more once the time is over: order %s', async (order) => {
+    it.each(ORDERS)('makes no further call once the time is over: order %s', async (order) => {
       const unique = texts(20);
       const requests = unique.map((text, i) => request(text, `k${i % 2}`));
       let looks = 6;
@@ -141,7 +141,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       }
     });
 
-    it('answers retry while its server is away, and delivers in order once it is back', async () => {
+    it('retries while its server is away, and delivers in order once it is back', async () => {
       const opened = await open();
       const unique = texts(8);
       const requests = unique.map((text, i) => request(text, `k${i % 2}`));
@@ -152,7 +152,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
         owed.filter((status) => status !== 'retry').map(() => 'unsent'),
       );
       await outage.end();
-      // Its clients may take a moment to find the server again.
+      // The sink may need more than one attempt to connect again.
       let left = requests;
       await vi.waitUntil(async () => {
         const outcomes = await opened.deliver(left, { ...minute, order: 'strict' });
@@ -167,7 +167,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       await opened.close();
     });
 
-    it('answers one retry per request when its server is away', async () => {
+    it('retries every request when its server is away', async () => {
       const opened = openUnreachable();
       const outcomes = await opened.deliver(
         ['a', 'b', 'c'].map((text) => request(text, text)),
@@ -177,7 +177,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       await opened.close();
     });
 
-    it('has an outcome for each request when it is closed under way', async () => {
+    it('has an outcome for each request when it is closed during a delivery', async () => {
       const opened = await open();
       const unique = texts(200);
       const delivering = opened.deliver(
@@ -195,7 +195,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       }
     });
 
-    it('finds out whether its target can be used, and why not, and leaves nothing there', async () => {
+    it('tests whether its target can be used, and stores nothing', async () => {
       const opened = await open();
       const before = await readBack();
       expect(await opened.testConnectivity()).toMatch(/\w/);

@@ -22,8 +22,8 @@ const request = (text: string, over: Partial<KinesisRequest> = {}): KinesisReque
   return { stream: 'telemetry', isStreamRendered: false, partitionKey: 'k', data, bytes: data.length + 1, ...over };
 };
 
-// No emulator throttles records at random, so a script does.
-describe('Kinesis sink, by a scripted client', () => {
+// No emulator throttles chosen records, so a scripted client does.
+describe('the Kinesis sink with a scripted client', () => {
   const scripted = (failing: (record: { data: string; call: number }) => string | undefined, over = {}) => {
     const calls: string[][] = [];
     const client = {
@@ -44,7 +44,7 @@ describe('Kinesis sink, by a scripted client', () => {
     return { calls, sink: kinesisSink(options(over), () => client as unknown as PutRecords) };
   };
 
-  it('a name that only the deployment knew, and that is none, stops the task', async () => {
+  it('stops the task for an invalid stream name that was unknown until deployment', async () => {
     const { calls, sink } = scripted(() => undefined);
     const outcomes = await sink.deliver([request('a', { stream: 'my stream' }), request('b')], minute);
     expect(outcomes).toMatchObject([
@@ -57,7 +57,7 @@ describe('Kinesis sink, by a scripted client', () => {
     expect(compileKinesis(late, 'fail')({}, {})).toMatchObject({ stream: 'my stream', isStreamRendered: false });
   });
 
-  it('sends again only what failed, and says so in the right place (F06)', async () => {
+  it('sends again only the records that failed, and maps their outcomes (F06)', async () => {
     const { calls, sink } = scripted(({ data, call }) =>
       call === 1 && data !== 'b' ? 'ProvisionedThroughputExceededException' : undefined,
     );
@@ -72,7 +72,7 @@ describe('Kinesis sink, by a scripted client', () => {
     ]);
   });
 
-  it('maps every outcome to its record, for any failures and chunks', async () => {
+  it('maps every outcome to its record, for any failures and batches', async () => {
     const batch = fc.array(fc.boolean(), { maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(batch, fc.integer({ min: 1, max: 7 }), async (fails, maxRecords) => {
@@ -88,14 +88,14 @@ describe('Kinesis sink, by a scripted client', () => {
   });
 });
 
-describe('Kinesis sink, when a whole call fails (F07)', () => {
+describe('the Kinesis sink, when a whole call fails (F07)', () => {
   it.each([
     ['ProvisionedThroughputExceededException', 400, 'throttled'],
     ['ThrottlingException', 400, 'throttled'],
     ['InternalFailure', 500, 'unavailable'],
     ['ServiceUnavailable', 503, 'unavailable'],
     ['TimeoutError', undefined, 'timeout'],
-  ])('of %s, tries all of its records again, as what it is', async (name, httpStatusCode, kind) => {
+  ])('with %s, retries all of its records and states the kind of failure', async (name, httpStatusCode, kind) => {
     const client = {
       send: () => Promise.reject(Object.assign(new Error('no'), { name, $metadata: { httpStatusCode } })),
       destroy() {},
@@ -125,7 +125,7 @@ describe('Kinesis rendering', () => {
     n: 5,
   };
 
-  it('refuses what Kinesis would refuse (F13, E15)', () => {
+  it('refuses records that Kinesis would refuse (F13, E15)', () => {
     expect(code({}, { clientid: '' })).toBe('INVALID_TARGET');
     expect(code({}, { clientid: null })).toBe('TEMPLATE_VARIABLE_MISSING');
     expect(code({ partitionKey: '${key}' }, scope)).toBe('INVALID_TARGET');
@@ -135,7 +135,7 @@ describe('Kinesis rendering', () => {
     expect(code({ payload: 'x'.repeat(1024 * 1024) }, scope)).toBe('MESSAGE_TOO_LARGE');
   });
 
-  it('takes keys of 256 characters, whatever their bytes, and the greatest hash key', () => {
+  it('accepts keys of 256 characters of any size, and the largest hash key', () => {
     expect(code({ partitionKey: '😀'.repeat(256) }, scope)).toMatchObject({ partitionKey: '😀'.repeat(256) });
     expect(code({ explicitHashKey: '340282366920938463463374607431768211455' }, scope)).toMatchObject({
       explicitHashKey: '340282366920938463463374607431768211455',
@@ -155,7 +155,7 @@ describe('Kinesis rendering', () => {
     [/explicitHashKey: got 'abc'; expected a whole number below 2\^128/, { explicitHashKey: 'abc' }],
     [/partitionKey: got 'k+…; expected 1 to 256 characters/, { partitionKey: 'k'.repeat(257) }],
     [/stream: got 'a\$\{\$\}'; expected/, { stream: 'a${$}' }],
-  ])('refuses before anything runs what no message could mend: %s', (wanted, over) => {
+  ])('refuses at synth an option that is wrong for every message: %s', (wanted, over) => {
     expect(() => options(over)).toThrow(wanted);
   });
 

@@ -13,7 +13,7 @@ interface Request {
   readonly key: string | undefined;
   readonly target: string;
   readonly bytes: number;
-  /** What the server answers, call by call; the last one again and again. */
+  /** The server's answers, call by call; the last one is repeated. */
   readonly answers: readonly Status[];
 }
 
@@ -28,20 +28,20 @@ interface Server {
   readonly isAtomic: boolean;
   readonly batching: { readonly maxRequests: number; readonly maxBytes: number } | undefined;
   readonly maxConcurrency: number;
-  /** Whether the server refuses a call as a whole for one request that it can never take. */
+  /** Whether the server refuses a whole call for one request that it never accepts. */
   readonly splits: boolean;
   readonly resends: number;
 }
 
 interface Call {
   readonly requests: readonly Request[];
-  /** What was settled when the call was made. */
+  /** Requests that were settled when the call was made. */
   readonly settledBefore: ReadonlySet<Request>;
-  /** Whether it had an answer for each request: it was not split. */
+  /** Whether it had an answer for each request; else it was split. */
   isAnswered: boolean;
 }
 
-/** A server that answers as its requests say, and keeps account of what it was sent. */
+/** A server that gives its requests' answers, and records its calls. */
 function serve({ isAtomic, batching, maxConcurrency, splits, resends }: Server, respond: () => Promise<unknown>) {
   const calls: Call[] = [];
   const settled = new Set<Request>();
@@ -130,7 +130,7 @@ describe('ordered delivery', () => {
       }),
     );
 
-  it('has one outcome per request, which is unsent where the server never answered', () =>
+  it('has one outcome per request: unsent if the server never answered it', () =>
     check(({ outcomes, answered }, given) => {
       const has = answered();
       expect(outcomes.map(({ status }) => status !== 'unsent')).toEqual(given.map((one) => has.has(one)));
@@ -141,7 +141,7 @@ describe('ordered delivery', () => {
       expect(outcomes.filter(({ status }) => status === 'unsent')).toEqual([]);
     }, fc.constant(undefined)));
 
-  it('makes calls for one target, within the limits, and no more at a time than it may', () =>
+  it('makes calls for one target and within the limits, and keeps to the concurrency limit', () =>
     check(({ calls, mostAtOnce }, _, { batching, maxConcurrency }) => {
       expect(mostAtOnce()).toBeLessThanOrEqual(maxConcurrency);
       for (const { requests } of calls) {
@@ -172,7 +172,7 @@ describe('ordered delivery', () => {
       fc.constant('strict' as const),
     ));
 
-  it('strict: what is left unsent waits for a request of its own key, and for nothing else', () =>
+  it('strict: a request is left unsent for an owed request of its key only', () =>
     check(
       ({ outcomes }, given) => {
         const owed = new Set<string | undefined>();
@@ -185,13 +185,13 @@ describe('ordered delivery', () => {
       fc.constant('strict' as const),
     ));
 
-  it('relaxed: makes one call after the other, and none after one that left something over', () =>
+  it('relaxed: makes one call after the other, and none after a call of which a request is owed', () =>
     check(
       ({ calls, mostAtOnce }, given) => {
         expect(mostAtOnce()).toBeLessThanOrEqual(1);
         const answered: Request[] = [];
         for (const { requests, settledBefore, isAnswered } of calls) {
-          // What a call left over may be sent again, whatever else it left over.
+          // Requests of a call may be sent again while others of it are owed.
           if (!answered.includes(requests[0]!)) {
             expect(answered.every((one) => settledBefore.has(one))).toBe(true);
             const sameTarget = answered.filter(({ target }) => target === requests[0]!.target);
@@ -204,7 +204,7 @@ describe('ordered delivery', () => {
       server.filter(({ batching }) => batching !== undefined),
     ));
 
-  it('relaxed, a call for each request: as many as may be under way are a batch', () =>
+  it('relaxed, with one request per call: as many calls as are allowed at a time are a batch', () =>
     check(
       ({ outcomes }, given, { maxConcurrency }) => {
         const left = outcomes.findIndex((outcome) => !isSettled(outcome));
@@ -215,7 +215,7 @@ describe('ordered delivery', () => {
       server.map((one) => ({ ...one, batching: undefined })),
     ));
 
-  it('starts nothing once the time is over', () =>
+  it('makes no call once the time is over', () =>
     fc.assert(
       fc.asyncProperty(fc.scheduler(), requests, server, anyOrder, fc.nat(10), async (s, given, by, order, calls) => {
         let left = calls;
@@ -231,7 +231,7 @@ describe('ordered delivery', () => {
       }),
     ));
 
-  it('sends again what is to be retried, and nothing else', async () => {
+  it('sends requests again whose outcome is retry, and no others', async () => {
     const sequence = (...answers: Status[]): Request => ({ key: 'k', target: 'x', bytes: 1, answers });
     const given = [sequence('retry', 'retry', 'delivered'), sequence('delivered'), sequence('stop'), sequence('never')];
     const { transport, calls } = serve(
@@ -243,7 +243,7 @@ describe('ordered delivery', () => {
     expect(calls.map(({ requests }) => requests)).toEqual([given, [given[0]], [given[0]]]);
   });
 
-  it('finds the request for which calls are refused, and delivers the others', () =>
+  it('splits refused calls until each request has its outcome', () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.boolean(), { maxLength: 40 }),
@@ -261,7 +261,7 @@ describe('ordered delivery', () => {
       ),
     ));
 
-  it('strict: a key whose call hangs holds up no other', async () => {
+  it('strict: a call that hangs delays no other key', async () => {
     let end = () => {};
     const hanging = new Promise<void>((resolve) => {
       end = resolve;
@@ -282,7 +282,7 @@ describe('ordered delivery', () => {
     expect(outcomes.every(({ status }) => status === 'delivered')).toBe(true);
   });
 
-  it('strict: an atomic call holds as much of a key as it may', async () => {
+  it('strict: an atomic call holds as many requests of a key as fit', async () => {
     const calls: string[] = [];
     const deliver = orderedDelivery<string>({
       orderKey: (text) => text[0],
@@ -315,7 +315,7 @@ describe('ordered delivery', () => {
     expect(most).toBe(3);
   });
 
-  it('takes an error of the three kinds for the outcome of a call, and throws any other', async () => {
+  it('makes outcomes of RetryLater, NeverRetry and StopTask, and throws other errors', async () => {
     const statusOf = async (error: Error) => {
       const deliver = orderedDelivery<string>({
         orderKey: () => undefined,

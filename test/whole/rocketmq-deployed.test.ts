@@ -20,7 +20,7 @@ import type { Target } from '../support/deployed-rocketmq/app.ts';
 import { isMissing } from '../support/setup-parts.ts';
 
 const STACK = 'OutflowRocketMq';
-/** The control function looks each minute, and what is parked comes again after as long. */
+/** The control function runs each minute, and deferred records are redelivered after a minute. */
 const PATIENCE = { timeout: 240_000, interval: 500 };
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret' };
 const VERSIONS = { Five: 5, Four: 4 } as const;
@@ -43,7 +43,7 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
     const errors: Error[] = [];
 
     beforeAll(async () => {
-      // A copy: other suites write there, too.
+      // A copy, because other suites write to these folders.
       const parts = [
         'package.json',
         'tsconfig.json',
@@ -68,7 +68,7 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
       await bootstrap(options);
       await cdk(['deploy', '--require-approval', 'never', '--method', 'direct'], options);
       outputs = await outputsOf(clients, STACK);
-      // Six minutes are right for a function that may take one; here nobody waits so long.
+      // Redelivery takes six function timeouts, that is six minutes, which is too long for a test.
       for (const name of NAMES)
         await clients.sqs.send(
           new SetQueueAttributesCommand({ QueueUrl: outputs[`${name}Queue`], Attributes: { VisibilityTimeout: '10' } }),
@@ -108,7 +108,7 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
     const report = async (name: Name): Promise<TaskReport> =>
       JSON.parse((await command(cloud, ['status', name, '--json'])).answer)[0];
 
-    it('are stopped with their backlog by a secret that the brokers refuse, and say so from inside their functions (F24)', async () => {
+    it('stop with their backlog for a secret that the brokers refuse, and report it in a connectivity test (F24)', async () => {
       for (const name of NAMES) {
         await publish(name, numbered('before'));
         const { failed, detail } = await connectivity(name);
@@ -122,7 +122,7 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
       }
     });
 
-    it('go on by themselves with the right one, and reach the brokers from inside their functions (F25, A18, A24)', async () => {
+    it('go on with the right secret without an operator, and pass a connectivity test (F25, A18, A24)', async () => {
       await secrets.send(
         new PutSecretValueCommand({ SecretId: outputs['Credentials'], SecretString: JSON.stringify(USER) }),
       );
@@ -136,11 +136,11 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
       }
     });
 
-    it('deliver what their queues are fed by the rules: the very bytes, under the message’s id', async () => {
+    it('deliver the payload’s bytes unchanged, with the message’s id as key', async () => {
       for (const name of NAMES) await publish(name, numbered('after'));
       for (const name of NAMES) {
         const stored = await arrived(name, numbered('after'));
-        // LocalStack may hand a message out again: then the copies share its id.
+        // LocalStack may redeliver a message; the duplicates share its id.
         const ids = new Map<string, Set<string | undefined>>();
         for (const { body, keys, tags } of stored) {
           ids.set(`${body}`, (ids.get(`${body}`) ?? new Set()).add(keys));

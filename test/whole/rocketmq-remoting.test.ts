@@ -13,7 +13,7 @@ import { sendWith } from '../support/rocketmq-send.ts';
 
 const START_TIMEOUT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };
-/** As the broker in EMQX's document has it (A12): half of what an MQTT message may have on AWS. */
+/** The broker's limit in EMQX's document (A12): half of the MQTT payload limit of AWS IoT Core. */
 const MAX_MESSAGE_BYTES = 65_536;
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: ['Mine'] };
 
@@ -45,7 +45,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       await mq?.close();
     });
 
-    it('delivers what it says it delivered: bytes, keys, tags, properties and place', async () => {
+    it('delivers every message that it reports as delivered: body, keys, tag, properties and place', async () => {
       const word = fc
         .string({ unit: 'grapheme', minLength: 1 })
         .filter(
@@ -96,7 +96,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       }
     });
 
-    it('finds out how much the broker takes, and loses only what is too much (A12, F09)', async () => {
+    it('learns the broker’s size limit, and refuses only messages above it (A12, F09)', async () => {
       const producer = open({ maxBatchMessages: 1_000 });
       const sizes = [
         ...Array(300).fill(1_000),
@@ -116,14 +116,14 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       expect((await mq.consume('Large', { count: sizes.length - 1 })).length).toBe(sizes.length - 1);
     });
 
-    it('delays what it is asked to', async () => {
+    it('delays messages by level or time', async () => {
       const deliverAtMs = Date.now() + 2_000;
       const outcomes = await sendWith(producer, 'Delayed', [
         text('now'),
         text('level', { delayLevel: 1 }),
         text('time', { deliverAtMs }),
       ]);
-      // Version 4 would deliver at once.
+      // RocketMQ 4 would deliver a timed message at once.
       expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', version === 4 ? 'REJECTED' : 'delivered']);
       const stored = await mq.consume('Delayed', { count: version === 4 ? 2 : 3 });
       const of = (body: string) => stored.find((one) => `${one.body}` === body);
@@ -131,7 +131,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       if (version === 5) expect(of('time')!.storeTimestamp).toBeGreaterThanOrEqual(deliverAtMs);
     });
 
-    it('lets the broker create topics, unless it is told not to', async () => {
+    it('lets the broker create topics, unless autoCreateTopics is false', async () => {
       const strict = open({ autoCreateTopics: false });
       expect(verdicts(await sendWith(strict, 'Fresh', [text('a')]))).toEqual(['stop']);
       expect(verdicts(await sendWith(strict, 'Fresh', [text('a')], { isTopicRendered: true }))).toEqual([
@@ -141,13 +141,13 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       await expect(producer.testConnectivity('Fresh')).resolves.toMatchObject({ away: [] });
       await expect(mq.count('Fresh')).rejects.toThrow();
       expect(verdicts(await sendWith(producer, 'Fresh', [text('a'), text('b')]))).toEqual(['delivered', 'delivered']);
-      // The broker has the topic before its name server hears of it.
+      // The broker registers the new topic with its name server later.
       await expect.poll(() => mq.count('Fresh').catch(() => 'not there yet'), { timeout: 60_000 }).toBe(2);
       expect((await mq.consume('Fresh', { count: 2 })).length).toBe(2);
       strict.close();
     });
 
-    it('asks whether a broker would take messages, and leaves none', async () => {
+    it('tests whether a broker would accept messages, and stores none', async () => {
       const before = await mq.count('Any');
       const { brokers, away } = await producer.testConnectivity('Any');
       expect([brokers.map(({ address }) => address), away]).toEqual([[mq.broker], []]);
@@ -155,7 +155,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       expect(await mq.count('Any')).toBe(before);
     });
 
-    it('loses nothing it said was delivered when broker and name server die, and goes on when they are back (F02, F19)', async () => {
+    it('loses no delivered message when broker and name server die, and goes on when they are back (F02, F19)', async () => {
       const producer = open({ timeoutMs: 2_000 });
       const delivered = new Set<string>();
       const seen = new Set<string>();
@@ -232,35 +232,35 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
     }, START_TIMEOUT_MS);
     afterAll(() => mq?.close());
 
-    it('signs single messages and batches, whatever is in them', async () => {
-      const strange = text('ü', { keys: ['k€'], properties: { ü: 'é 😀', lone: '\ud800x', json: '{"a":"\\n"}' } });
-      expect(await sendAs({}, 'Mine', [strange])).toEqual(['delivered', 'passes']);
-      expect(await sendAs({}, 'Mine', [strange, strange])).toEqual(['delivered', 'delivered', 'passes']);
+    it('signs single messages and batches with any text', async () => {
+      const unusual = text('ü', { keys: ['k€'], properties: { ü: 'é 😀', lone: '\ud800x', json: '{"a":"\\n"}' } });
+      expect(await sendAs({}, 'Mine', [unusual])).toEqual(['delivered', 'passes']);
+      expect(await sendAs({}, 'Mine', [unusual, unusual])).toEqual(['delivered', 'delivered', 'passes']);
       const token = { ...USER, securityToken: 'token' };
       expect(await sendAs({ credentials: () => token }, 'Mine')).toEqual(['delivered', 'passes']);
       const stored = await mq.consume('Mine', { count: 4 });
       expect(stored.filter(({ properties }) => properties['lone'] === '\ufffdx').length).toBe(3);
     });
 
-    it('stops for wrong credentials, and for none (F24)', async () => {
+    it('stops for wrong or missing credentials (F24)', async () => {
       const wrong = { ...USER, secretKey: 'wrong-secret' };
-      const stranger = { ...USER, accessKey: 'stranger' };
-      for (const credentials of [() => wrong, () => stranger, undefined])
+      const unknown = { ...USER, accessKey: 'unknown-user' };
+      for (const credentials of [() => wrong, () => unknown, undefined])
         expect(await sendAs({ credentials }, 'Mine')).toEqual(['stop', 'StopTask']);
     });
 
-    it('goes on with credentials that were rotated (F25)', async () => {
+    it('goes on with rotated credentials (F25)', async () => {
       const credentials = ({ refresh }: { refresh: boolean }) =>
         refresh ? USER : { ...USER, secretKey: 'old-secret' };
       expect(await sendAs({ credentials }, 'Mine')).toEqual(['delivered', 'passes']);
     });
 
-    it('stops for a topic it may not write to; one that a template named is the message’s fault (F24)', async () => {
+    it('stops for a forbidden topic, unless a template named it: then the message is dead-lettered (F24)', async () => {
       expect(await sendAs({}, 'Others')).toEqual(['stop', 'StopTask']);
       expect(await sendAs({}, 'Others', [text('a')], true)).toEqual(['INVALID_TARGET', 'StopTask']);
     });
 
-    it('stops for a certificate that it cannot trust (F23)', async () => {
+    it('stops for a certificate that is not trusted (F23)', async () => {
       expect(await sendAs({ tls: {} }, 'Mine')).toEqual(['stop', 'StopTask']);
       expect(await sendAs({ tls: { ...tls, servername: 'another.example' } }, 'Mine')).toEqual(['stop', 'StopTask']);
     });

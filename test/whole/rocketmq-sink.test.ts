@@ -63,7 +63,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       outage: { begin: () => mq.stopBroker(), end: () => mq.startBroker() },
     });
 
-    it('a topic that does not exist stops the task; one that a template named is the message’s fault', async () => {
+    it('stops the task for a missing topic, unless a template named it: then the message is dead-lettered', async () => {
       const sink = open();
       const statuses = async (...requests: RocketMqRequest[]) =>
         (await sink.deliver(requests, minute)).map((outcome) =>
@@ -73,12 +73,12 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       expect(await statuses(missing(), request('b', { topic: 'Other' }))).toEqual(['stop', 'delivered']);
       const rendered = missing({ isTopicRendered: true });
       expect(await statuses(rendered, request('b', { topic: 'Other' }))).toEqual(['INVALID_TARGET', 'delivered']);
-      // The task is stopped by the one, and the other waits with it.
+      // The first message would be dead-lettered, but the task names the same topic and stops.
       expect(await statuses(rendered, missing())).toEqual(['stop', 'stop']);
       await sink.close();
     });
 
-    it('strict order: what has a group is stored in order, whatever else is under way (E5)', async () => {
+    it('strict order: messages of a group are stored in order among others (E5)', async () => {
       const sink = open({ topic: 'Ordered', produce: 'async', batchSize: 7 });
       const requests = Array.from({ length: 120 }, (_, i) =>
         request('', {
@@ -107,7 +107,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
     let running: Run;
     let client: mqtt.MqttClient;
     const errors: Error[] = [];
-    const asked: string[] = [];
+    const readSecrets: string[] = [];
     const settled = () =>
       Promise.all(running.tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.settle())));
     const task = (name: string) => running.tasks.find((one) => one.name === name)!;
@@ -145,7 +145,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       running = await run(readAssembly((stack.node.root as App).synth().directory), {
         onError: (error) => errors.push(error),
         secret: async (arn) => {
-          asked.push(arn);
+          readSecrets.push(arn);
           return JSON.stringify(USER);
         },
       });
@@ -158,7 +158,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect(errors).toEqual([]);
     });
 
-    it('brings the very bytes, with keys, tag and properties (A28, A30, S17)', async () => {
+    it('delivers the payload’s bytes unchanged, with keys, tag and properties (A28, A30, S17)', async () => {
       await client.publishAsync('t/1', '{ "msg": "hello RocketMQ" }', { qos: 1 });
       await settled();
       const [message, ...more] = await mq.consume('TopicTest', { count: 1 });
@@ -170,7 +170,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
         properties: { from: '127.0.0.1', all: '{"msg":"hello RocketMQ"}' },
       });
       expect(message!.properties).not.toHaveProperty('temp');
-      expect(asked.every((arn) => /secret:Tasks-Credentials/.test(arn))).toBe(true);
+      expect(readSecrets.every((arn) => /secret:Tasks-Credentials/.test(arn))).toBe(true);
     });
 
     it('maps as ApsaraMQ does: body, user properties, keys and tag (D12–D16)', async () => {
@@ -186,7 +186,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect(dlqMessage!.attributes!['ERROR_CODE']!.stringValue).toBe('INVALID_PAYLOAD');
     });
 
-    it('a blank payload brings the whole rule output, under the message’s id; a wrong topic is that message’s fault', async () => {
+    it('delivers the whole rule output for a blank payload, with the message’s id as key; dead-letters a message with a wrong topic', async () => {
       for (const site of ['a', 'b', 'c/d']) await client.publishAsync('sites/1', JSON.stringify({ site }), { qos: 1 });
       await settled();
       const [message] = await mq.consume('site-a', { count: 1 });
@@ -202,7 +202,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect(targets).toContain('rocketmq://127.0.0.1:1/site-b');
     });
 
-    it('says what it finds (A18, A24)', async () => {
+    it('reports the result of a connectivity test (A18, A24)', async () => {
       expect(await task('my_rule').control!.testConnectivity()).toEqual({
         ok: true,
         detail: expect.stringMatching(/^TopicTest: .* \(127\.0\.0\.1:\d+\) answers in \d+ ms$/),
@@ -210,7 +210,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect(await task('routed').control!.testConnectivity()).toMatchObject({ ok: true });
     });
 
-    it('goes on with a secret that was rotated, and stops for one that is no use (F25)', async () => {
+    it('goes on with a rotated secret, and stops for an invalid one (F25)', async () => {
       const resultOf = async (text: string) => {
         const refused = JSON.stringify({ ...USER, secretKey: 'old-secret' });
         const given = [refused, text];

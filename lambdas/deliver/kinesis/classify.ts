@@ -18,7 +18,7 @@ const STOPS = new Set([
   'UnrecognizedClientException',
 ]);
 
-const TARGET_IS_WRONG = new Set(['ResourceNotFoundException', 'AccessDeniedException']);
+const WRONG_TARGET = new Set(['ResourceNotFoundException', 'AccessDeniedException']);
 const REFUSED = new Set(['InvalidArgumentException', 'ValidationException', 'SerializationException']);
 const THROTTLES = new Set([
   'ProvisionedThroughputExceededException',
@@ -31,8 +31,8 @@ const CUT_OFF = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 const TLS = /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(GET|VERIFY))/;
 
 /**
- * What a failed PutRecords call means for what the caller does next. A stream named by a template that does not exist is
- * the message's own fault; a static one stops the task. What is not known is tried again: that loses nothing.
+ * Returns the error for a failed call. A missing stream is the message's fault if a template named it, else it stops the
+ * task. Unknown errors are retried, which loses nothing.
  */
 export function classifyCall(
   error: unknown,
@@ -41,23 +41,23 @@ export function classifyCall(
 ): RetryLater | NeverRetry | StopTask {
   const { name, message, code } = error as Error & { code?: string };
   const options = { cause: error };
-  // What the service says of a message it refuses quotes that message; the name of its error says enough.
+  // The service's text about a refused message quotes the message, so only the name of the error is repeated.
   const refusal = `${operation} to Kinesis: ${name}`;
-  if (stream.isRendered && TARGET_IS_WRONG.has(name)) return new NeverRetry('INVALID_TARGET', refusal, options);
+  if (stream.isRendered && WRONG_TARGET.has(name)) return new NeverRetry('INVALID_TARGET', refusal, options);
   if (REFUSED.has(name)) return new NeverRetry('REJECTED', refusal, options);
   const reason = `${operation} to ${stream.name}: ${name}: ${message}`;
   if (STOPS.has(name) || (code !== undefined && TLS.test(code))) return new StopTask(reason, options);
   return new RetryLater(reason, { ...options, kind: kindOf(name, code) });
 }
 
-/** A record that PutRecords answered with an error: throughput and internal failures, all of them passing. */
+/** Returns the error for one record of a call that succeeded: PutRecords reports only throttling and internal failures this way. */
 export function classifyEntry(stream: string, code: string, message: string | undefined): RetryLater {
   return new RetryLater(`PutRecords to ${stream}: ${code}: ${message ?? 'no message'}`, { kind: kindOf(code) });
 }
 
 function kindOf(name: string, code?: string): FailureKind {
   if (THROTTLES.has(name)) return 'throttled';
-  // The SDK calls a connection that was reset a TimeoutError too; the code tells.
+  // The SDK names a reset connection TimeoutError too; its code tells them apart.
   if (code !== undefined && CUT_OFF.has(code)) return 'unavailable';
   return TIMEOUTS.has(name) || code === 'ETIMEDOUT' ? 'timeout' : 'unavailable';
 }

@@ -3,35 +3,35 @@ import { deployTime } from '../../core/deploy-time.ts';
 import { template } from '../../core/spec.ts';
 import { literalOf } from '../../core/template/parse.ts';
 import { meets } from '../../core/text-constraint.ts';
-import { RULES } from './rules.ts';
+import { CONSTRAINTS } from './constraints.ts';
 
-/** PutRecords takes so many records, so many bytes with their keys (Amazon Kinesis API reference, PutRecords). */
+/** Limits of one call: records, and bytes of records with their keys (Amazon Kinesis API reference, PutRecords). */
 export const MAX_RECORDS = 500;
 export const MAX_REQUEST_BYTES = 10 * 1024 * 1024;
-/** A stream takes records of 1 MiB unless it was raised, to 10 MiB at most. */
+/** A stream's record size limit, which can be raised to 10 MiB (Amazon Kinesis API reference, UpdateMaxRecordSize). */
 export const DEFAULT_MAX_RECORD_BYTES = 1024 * 1024;
 
-/** Options of the Kinesis sink in a task's spec (rows E4, E14–E17). */
+/** Options of the Kinesis sink in a task's spec. */
 export const kinesisOptions = z.strictObject({
   type: z.literal('kinesis'),
-  /** Stream name; a template routes each message by its values. */
-  stream: z.union([template.min(1).check(meets(RULES.stream, literalOf)), deployTime]),
+  /** Stream name, or a template that names each message's stream. */
+  stream: z.union([template.min(1).check(meets(CONSTRAINTS.stream, literalOf)), deployTime]),
   /** 1 to 256 characters once rendered. */
   partitionKey: template
     .min(1, 'a template that renders 1 to 256 characters')
-    .check(meets(RULES.partitionKey, literalOf)),
-  /** Decimal number from 0 to 2^128 - 1 once rendered; it chooses the shard in place of the partition key's hash. */
-  explicitHashKey: template.min(1).check(meets(RULES.explicitHashKey, literalOf)).optional(),
-  /** What the record holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes. */
+    .check(meets(CONSTRAINTS.partitionKey, literalOf)),
+  /** A decimal number from 0 to 2^128 - 1 once rendered. It chooses the shard in place of the partition key's hash. */
+  explicitHashKey: template.min(1).check(meets(CONSTRAINTS.explicitHashKey, literalOf)).optional(),
+  /** The record's data. Blank forwards the whole rule output as JSON, `${payload}` the original bytes. */
   payload: template.default(''),
   maxRecords: z.int().min(1).max(MAX_RECORDS).default(MAX_RECORDS),
   maxRequestBytes: z.int().min(1024).max(MAX_REQUEST_BYTES).default(MAX_REQUEST_BYTES),
-  /** PutRecords calls under way at a time, in one running function. */
+  /** PutRecords calls at a time in one sandbox. */
   inflightWindow: z.int().min(1).max(100).default(4),
   maxRecordBytes: z.int().min(1).max(MAX_REQUEST_BYTES).default(DEFAULT_MAX_RECORD_BYTES),
 });
 
-/** What of them a route may have of its own. */
+/** Options that a route may override. */
 export const KINESIS_ROUTED = [
   'stream',
   'partitionKey',

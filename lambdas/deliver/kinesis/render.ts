@@ -5,11 +5,11 @@ import { compileTemplate, type MissingVariable, type Template } from '../../core
 import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { KinesisOptions } from './config.ts';
-import { RULES } from './rules.ts';
+import { CONSTRAINTS } from './constraints.ts';
 
 export interface KinesisRequest {
   readonly stream: string;
-  /** Whether a template named it: what is wrong with it is then the message's fault, not the task's. */
+  /** Whether a template named the stream: a wrong name is then the message's fault, not the task's. */
   readonly isStreamRendered: boolean;
   readonly partitionKey: string;
   readonly explicitHashKey?: string;
@@ -18,7 +18,7 @@ export interface KinesisRequest {
   readonly bytes: number;
 }
 
-/** Compiles the options to a function from rule output to request. It throws NeverRetry for what Kinesis would refuse. */
+/** Compiles the options to a function that makes requests; it throws NeverRetry for a request that Kinesis would refuse. */
 export function compileKinesis(
   options: Resolved<KinesisOptions>,
   missingVariable: MissingVariable,
@@ -38,10 +38,10 @@ export function compileKinesis(
     if (bytes > options.maxRecordBytes) {
       throw new NeverRetry(
         'MESSAGE_TOO_LARGE',
-        `the record has ${bytes} bytes with its key; the stream takes ${options.maxRecordBytes}`,
+        `the record has ${bytes} bytes with its key; expected at most ${options.maxRecordBytes} (maxRecordBytes)`,
       );
     }
-    // A name that only the deployment knew is the task's own: the sink judges it.
+    // A name that was unknown until deployment is the task's fault: the sink judges it.
     const name = isStreamRendered ? rendered('stream', stream, scope) : stream.renderText(scope);
     const request = { stream: name, isStreamRendered, partitionKey: key, data, bytes };
     if (explicitHashKey === undefined) return request;
@@ -49,11 +49,11 @@ export function compileKinesis(
   };
 }
 
-function rendered(option: keyof typeof RULES, template: Template, scope: object): string {
-  const { expected, isMet, refused }: TextConstraint = RULES[option];
+function rendered(option: keyof typeof CONSTRAINTS, template: Template, scope: object): string {
+  const { expected, isMet, refused }: TextConstraint = CONSTRAINTS[option];
   const text = template.renderText(scope);
   if (isMet(text)) return text;
-  // What was rendered is a publisher's; only what the task itself says is repeated word for word.
+  // A rendered text may come from a publisher, so only the task's literals are repeated word for word.
   const given = template.paths.length === 0 ? show(text) : redactedText(text, refused);
   throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; expected ${expected}`);
 }

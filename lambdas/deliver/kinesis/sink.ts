@@ -12,26 +12,27 @@ import { failure } from '../outcome.ts';
 import { LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
 import { classifyCall, classifyEntry } from './classify.ts';
 import type { KinesisOptions } from './config.ts';
+import { CONSTRAINTS } from './constraints.ts';
 import type { KinesisRequest } from './render.ts';
-import { RULES } from './rules.ts';
 
-// An attempt of ours is one call or its one repetition by the SDK; the task's retry policy does the rest.
+// The SDK repeats a failed call once; further attempts are the task's retry policy.
 const SDK_ATTEMPTS = 2;
 const CONNECTION_TIMEOUT_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 8_000;
 /** Waits before records that a call left over are sent again, in milliseconds, each shortened by up to half at random. */
 const RESEND_AFTER_MS = [100, 300, 900];
-/** No call is started with less time left than it may take. */
+/** Longest that a call may take; none is started with less time left. */
 const CALL_MS = SDK_ATTEMPTS * REQUEST_TIMEOUT_MS + 1_000;
 
-/** Asked for when a template names the streams. */
+/** The stream of the connectivity test when a template names the streams. */
 const SOME_STREAM = 'outflow-connectivity-test';
-const ANSWERS_ENOUGH = new Set(['ResourceNotFoundException', 'AccessDeniedException']);
+/** Answers about that stream that show that Kinesis is reachable and accepts the credentials. */
+const REACHABLE = new Set(['ResourceNotFoundException', 'AccessDeniedException']);
 
-/** What the sink needs of a Kinesis client. */
+/** The part of a Kinesis client that the sink uses. */
 export type PutRecords = Pick<KinesisClient, 'send' | 'destroy'>;
 
-/** Delivers to Kinesis Data Streams by PutRecords; only records that Kinesis refused are sent again. Promises no order. */
+/** Delivers to Kinesis Data Streams by PutRecords. Of a call, only records that Kinesis reports as failed are sent again. */
 export function openKinesis(
   options: Resolved<KinesisOptions>,
   { endpointUrl, env }: SinkEnvironment,
@@ -64,7 +65,7 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     try {
       const answer = await client.send(
         new PutRecordsCommand({ StreamName: stream, Records: requests.map(toEntry) }),
-        // The client's own timeout ends with the response headers; without this signal, a body that stops half-way is awaited forever.
+        // The client's timeout ends with the response headers; without this signal, a body that stops half-way is awaited forever.
         { abortSignal: AbortSignal.timeout(CALL_MS) },
       );
       entries = answer.Records ?? [];
@@ -92,9 +93,8 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
       throw new RetryLater(`stream ${StreamName} is ${StreamStatus}`);
     } catch (error) {
       if (error instanceof RetryLater) throw error;
-      // The names come with the messages; that Kinesis knows who asks, and knows no such stream, is all there is to find out.
-      if (isRendered && ANSWERS_ENOUGH.has((error as Error).name))
-        return `Kinesis answers; streams are named by ${stream}`;
+      // The streams' names are only known with each message.
+      if (isRendered && REACHABLE.has((error as Error).name)) return `Kinesis answers; streams are named by ${stream}`;
       throw classifyCall(error, { name: StreamName, isRendered: false }, 'DescribeStreamSummary');
     }
   }
@@ -117,7 +117,7 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     }),
     async testConnectivity(streams = [options.stream]) {
       const found: string[] = [];
-      // One after the other: an account may describe twenty streams a second.
+      // In sequence: DescribeStreamSummary has a quota of 20 calls a second per account.
       for (const stream of streams) found.push(await describe(stream));
       return found.join('; ');
     },
@@ -129,7 +129,7 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
 
 /** Judges names that were unknown until deployment; others were judged at synth, or when they were rendered. @throws StopTask */
 function checkStream(stream: string): void {
-  const { isMet, expected } = RULES.stream;
+  const { isMet, expected } = CONSTRAINTS.stream;
   if (!isMet(stream)) throw new StopTask(`stream: got ${show(stream)}; expected ${expected}`);
 }
 

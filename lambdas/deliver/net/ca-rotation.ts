@@ -24,7 +24,7 @@ interface Entry<Request> {
 
 /**
  * A sink whose certificate authorities may be rotated. When a server's certificate is not trusted, it reads the authorities
- * again; if they have changed, a sink with the new ones takes the place of the old one, and sends once more what was refused.
+ * again; if they have changed, a sink with the new ones replaces the old one, and sends the refused requests once more.
  * Until the authorities have been read for the first time, its methods throw what reading them throws.
  */
 export function rotatingAuthorities<Request>(options: CaRotationOptions<Request>): Sink<Request> {

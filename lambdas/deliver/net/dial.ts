@@ -20,7 +20,7 @@ export function dial(address: string, tls: TlsOptions | false, timeoutMs: number
   if (target === undefined) return Promise.reject(new UnreachableError(address, 'not an address; expected host:port'));
   return new Promise((resolve, reject) => {
     const socket = tls === false ? createConnection(target) : connectTls({ ...target, ...tlsTo(target.host, tls) });
-    // Stays for the socket's life: a socket may fail before the caller listens to it, and after the caller has dropped it.
+    // This listener is never removed: a socket may fail before the caller listens to it, and after the caller has dropped it.
     socket.on('error', () => {});
     const fail = (reason: string, options?: ErrorOptions) => {
       clearTimeout(timer);

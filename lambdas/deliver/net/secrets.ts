@@ -15,7 +15,7 @@ const STOPS = new Set([
   'UnrecognizedClientException',
 ]);
 
-/** Reads the text of a secret, anew each time. @throws StopTask, RetryLater */
+/** Reads the text of a secret, without a cache. @throws StopTask, RetryLater */
 export type ReadSecret = (arn: string) => Promise<string>;
 
 /** Reads from AWS Secrets Manager, or from the environment's `secret`. */

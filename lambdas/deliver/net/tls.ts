@@ -19,7 +19,7 @@ export function isTlsFailure(error: unknown): boolean {
 /**
  * Whether the server closed the connection in good order during the TLS handshake, as RocketMQ does on a port without TLS.
  * A server that has died resets the connection instead, and the error of a reset names a system call. A TCP proxy whose
- * server is away cannot be told from a port without TLS; the circuit then closes by itself once the server is back.
+ * server is away looks like a port without TLS; the circuit then closes once the server is back.
  */
 export function isHungUp(error: Error): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;

@@ -5,26 +5,27 @@ import { jsonObject } from '../../core/jsonpath/object.ts';
 import { objectOf } from '../../core/object-schema.ts';
 import { meets, type TextConstraint } from '../../core/text-constraint.ts';
 import { parseAddress } from '../net/address.ts';
+import { DELAY_LEVEL, DELIVER_AT, GROUP_BY_PROXIES, MAX_DELAY_LEVEL, TAG, topicConstraint } from './constraints.ts';
 import { parseProxyAddress } from './proxy-address.ts';
-import { DELAY_LEVEL, DELIVER_AT, GROUP_BY_PROXIES, MAX_DELAY_LEVEL, TAG, topicRule } from './rules.ts';
 import { checkUserProperty } from './user-property.ts';
 
-/** Environment variables of a worker: where its secrets are, never what is in them. */
+/** Environment variables of a worker: the ARNs of its secrets, never their text. */
 export const CREDENTIALS_SECRET_ARN = 'CREDENTIALS_SECRET_ARN';
 export const CA_SECRET_ARN = 'CA_SECRET_ARN';
 
-/** Below the 4 MiB of a broker, for consumers that take no more with all that comes with a message. */
+/** Below a broker's 4 MiB: consumers have the same limit for a message with its properties. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 64 * 1024;
-/** Unless told otherwise: messages of a send by name servers, and sends under way at a time by proxies. */
+/** The default of `batchSize`. */
 export const BATCH_SIZE = 100;
+/** The default of `inflightWindow` with proxies. */
 export const IN_FLIGHT_BY_PROXIES = 64;
 
-/** Whether it is `host:port`, IPv6 in brackets. */
+/** Whether the text is `host:port`, with IPv6 addresses in brackets. */
 export function isServerAddress(text: string): boolean {
   return parseAddress(text) !== undefined;
 }
 
-/** Whether it is `host:port`; the client of proxies takes no IPv6 address. */
+/** Whether the text is `host:port`; the client of proxies accepts no IPv6 address. */
 export function isProxyAddress(text: string): boolean {
   return parseProxyAddress(text) !== undefined;
 }
@@ -36,8 +37,8 @@ const addresses = (isAddress: (text: string) => boolean, expected: string) =>
         context.issues.push({ code: 'custom', message: `${expected}, with ; between several`, input: address });
   });
 
-/** A text that its rule judges here, unless messages decide what it comes to. */
-const ruled = (rule: TextConstraint) => expression.min(1).check(meets(rule, literalOfExpression));
+/** An expression whose text must meet the constraint. One that depends on the message is judged when it is rendered. */
+const constrained = (constraint: TextConstraint) => expression.min(1).check(meets(constraint, literalOfExpression));
 
 const propertyName = z.string().check((context) => {
   try {
@@ -47,60 +48,60 @@ const propertyName = z.string().check((context) => {
   }
 });
 
-/** What there is instead where proxies are spoken to. */
-const BY_NAME_SERVERS_ONLY = {
-  batchSize: 'inflightWindow: a proxy takes one message a send',
+/** Options for name servers, and what to use instead with proxies. */
+const NAME_SERVERS_ONLY = {
+  batchSize: 'inflightWindow: a proxy accepts one message per send',
   produce: 'inflightWindow: 1 sends one message after the other',
-  delayLevel: 'deliverAt: proxies know times, no levels',
-  refreshTopicRouteIntervalMs: 'nothing: a route is asked for again after five minutes, and after failures',
-  autoCreateTopics: 'nothing: by proxies no topic comes about by itself',
+  delayLevel: 'deliverAt: proxies have delivery times, not levels',
+  refreshTopicRouteIntervalMs: 'no value: a route is queried again after five minutes, and after failures',
+  autoCreateTopics: 'no value: a proxy does not create topics',
 } as const;
 
-/** Options of the RocketMQ sink in a task's spec (rows A9–A17, B3–B7, D12–D16). Texts are templates, or JSONPaths over the event. */
+/** Options of the RocketMQ sink in a task's spec. Texts are templates, or JSONPaths over the event. */
 export const rocketMqOptions = z
   .strictObject({
     type: z.literal('rocketmq'),
-    /** Name servers, `host:port` each, with `;` between them; any one is enough. Either these or `endpoints`. */
+    /** Name servers, `host:port` each, separated by `;`. One that answers is enough. Either these or `endpoints`. */
     nameServers: z.union([addresses(isServerAddress, 'host:port, such as 10.0.0.5:9876'), deployTime]).optional(),
-    /** Proxies of RocketMQ 5, `host:port` each, with `;` between them: gRPC. */
+    /** Proxies of RocketMQ 5, called by gRPC: `host:port` each, separated by `;`. */
     endpoints: z
       .union([addresses(isProxyAddress, 'host:port, such as 10.0.0.5:8081, no IPv6 address'), deployTime])
       .optional(),
-    /** Instance id: topics and groups are prefixed with it, `<namespace>%<topic>`; a proxy is told it beside them. */
+    /** Instance id. Name servers and brokers see it as a prefix of topics and groups, `<namespace>%<topic>`; proxies as a field. */
     namespace: z
       .string()
       .regex(/^[a-zA-Z0-9_-]{1,64}$/, '1 to 64 letters, digits, _ and -')
       .optional(),
-    /** For all servers alike. */
+    /** For all servers. */
     tls: z.boolean().default(true),
-    /** Certificate authorities in PEM, in place of those that Node trusts. */
+    /** Certificate authorities in PEM. By default those that Node trusts. */
     ca: z.string().min(1).optional(),
-    topic: z.union([ruled(topicRule()), deployTime]),
-    /** What the message holds; blank forwards the whole rule output as JSON, `${payload}` the original bytes, an object is JSON of its values. */
+    topic: z.union([constrained(topicConstraint()), deployTime]),
+    /** The message's body. Blank forwards the whole rule output as JSON, `${payload}` the original bytes; an object makes JSON of its values. */
     payload: z.union([expression, jsonObject]).default(''),
-    /** Keys, with spaces between several; a list makes one of each element. Blank: none. By default the message's id. */
+    /** Keys, separated by spaces; a list gives one key per element, blank none. By default the message's id. */
     key: expression.default('$.id'),
-    tag: ruled(TAG).optional(),
-    /** One JSONPath that finds an object, or a text for each property. */
+    tag: constrained(TAG).optional(),
+    /** A JSONPath that finds an object, or a text for each property. */
     properties: z.union([expression.min(1), objectOf(expression, propertyName)]).optional(),
     /** Messages of one group go to one queue, in their order. */
     messageGroup: expression.min(1).optional(),
-    /** 1 to 18 once rendered; 0 and nothing at all deliver at once. By name servers only. */
-    delayLevel: z.union([z.int().min(0).max(MAX_DELAY_LEVEL), ruled(DELAY_LEVEL)]).optional(),
-    /** Milliseconds since 1970 once rendered; brokers of version 5 only. */
-    deliverAt: ruled(DELIVER_AT).optional(),
-    /** Messages of one send, by name servers. By default 100; proxies take one. */
+    /** 1 to 18 once rendered; 0 or an empty text delivers at once. With name servers only. */
+    delayLevel: z.union([z.int().min(0).max(MAX_DELAY_LEVEL), constrained(DELAY_LEVEL)]).optional(),
+    /** Milliseconds since 1970 once rendered. RocketMQ 5 only. */
+    deliverAt: constrained(DELIVER_AT).optional(),
+    /** Messages per send, with name servers. By default 100. */
     batchSize: z.int().min(1).max(10_000).optional(),
-    /** By name servers: `sync`, the default, sends one batch after the other, `async` up to `inflightWindow` at a time. */
+    /** With name servers: `sync`, the default, sends one batch after the other; `async` sends up to `inflightWindow` at a time. */
     produce: z.enum(['sync', 'async']).optional(),
-    /** Sends under way at a time: by default 16 batches by name servers, 64 messages by proxies. */
+    /** Sends at a time: by default 16 batches with name servers, 64 messages with proxies. */
     inflightWindow: z.int().min(1).max(1_000).optional(),
     /** Longest that one send may take with all its attempts. */
     syncTimeoutMs: z.int().min(100).max(30_000).default(3_000),
-    /** By name servers: a route older than this, by default 5,000, is asked for anew before it is used. */
+    /** With name servers: a route older than this is queried again before it is used. By default 5,000. */
     refreshTopicRouteIntervalMs: z.int().min(0).optional(),
     maxMessageBytes: z.int().min(1).max(MAX_MESSAGE_BYTES).default(MAX_MESSAGE_BYTES),
-    /** By name servers: lets brokers that do so create topics with their first message. By default they may. */
+    /** With name servers: lets brokers create topics with their first message, if they are configured to. By default true. */
     autoCreateTopics: z.boolean().optional(),
   })
   .check((context) => {
@@ -111,24 +112,28 @@ export const rocketMqOptions = z
       refuse('nameServers', nameServers, 'host:port of a name server, or endpoints: host:port of a proxy');
     if (nameServers !== undefined && endpoints !== undefined) refuse('endpoints', endpoints, 'none beside nameServers');
     if (endpoints !== undefined) {
-      for (const [option, instead] of Object.entries(BY_NAME_SERVERS_ONLY)) {
-        const given = context.value[option as keyof typeof BY_NAME_SERVERS_ONLY];
-        if (given !== undefined) refuse(option, given, `${instead}; it acts by nameServers only`);
+      for (const [option, instead] of Object.entries(NAME_SERVERS_ONLY)) {
+        const given = context.value[option as keyof typeof NAME_SERVERS_ONLY];
+        if (given !== undefined) refuse(option, given, `${instead}; this option is for nameServers`);
       }
       const group = messageGroup === undefined ? undefined : literalOfExpression(messageGroup);
       if (group !== undefined && !GROUP_BY_PROXIES.isMet(group))
         refuse('messageGroup', group, GROUP_BY_PROXIES.expected);
       if (deliverAt !== undefined && messageGroup !== undefined)
-        refuse('deliverAt', deliverAt, 'none beside messageGroup: by a proxy a message has an order or a time');
+        refuse(
+          'deliverAt',
+          deliverAt,
+          'none beside messageGroup: with a proxy, a message has either an order or a time',
+        );
     }
     if (delayLevel !== undefined && deliverAt !== undefined) refuse('deliverAt', deliverAt, 'none beside delayLevel');
     const name = typeof topic === 'string' ? literalOfExpression(topic) : undefined;
-    const inNamespace = topicRule(namespace);
+    const inNamespace = topicConstraint(namespace);
     if (name !== undefined && !inNamespace.isMet(name))
       refuse('topic', topic, `${inNamespace.expected} in this namespace`);
   });
 
-/** What of them a route may have of its own. */
+/** Options that a route may override. */
 export const ROCKETMQ_ROUTED = [
   'topic',
   'payload',

@@ -1,7 +1,7 @@
 import { NeverRetry, StopTask, show } from '../../core/errors.ts';
 import { redactedText } from '../../core/redacted-text.ts';
 import type { DeliverContext } from '../sink.ts';
-import { topicRule } from './rules.ts';
+import { topicConstraint } from './constraints.ts';
 
 /** A message before it is checked and encoded for a protocol. */
 export interface Message {
@@ -41,7 +41,7 @@ export function orderKey(topic: string, group: string | undefined, order: Delive
   return order === 'strict' ? topic : undefined;
 }
 
-const TOPIC = topicRule();
+const TOPIC = topicConstraint();
 
 /**
  * Checks the name of a topic, namespace included. Templates that name topics are checked when they are rendered, and literal

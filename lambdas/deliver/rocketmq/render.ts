@@ -9,26 +9,16 @@ import { valueText } from '../../core/template/value-text.ts';
 import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { RocketMqOptions } from './config.ts';
-import type { Message } from './message.ts';
-import { DELAY_LEVEL, DELIVER_AT, TAG, topicRule } from './rules.ts';
+import { DELAY_LEVEL, DELIVER_AT, TAG, topicConstraint } from './constraints.ts';
+import type { Message, RocketMqRequest } from './message.ts';
 import { checkUserProperty } from './user-property.ts';
-
-export interface RocketMqRequest {
-  /** Without its namespace. */
-  readonly topic: string;
-  /** Whether a template named it: what is wrong with it is then the message's fault, not the task's. */
-  readonly isTopicRendered: boolean;
-  /** Whether messages decide if they have a group or a time. */
-  readonly isTypeRendered: boolean;
-  readonly message: Message;
-}
 
 type Read<Value> = (scope: object, event: object) => Value;
 
-/** Publishers set these two as user properties; they travel as keys and tag, and RocketMQ takes no properties of those names. */
+/** Publishers set these as user properties. They become keys and tag, and RocketMQ refuses properties with these names. */
 const KEYS_AND_TAG = new Set(['KEYS', 'TAGS']);
 
-/** Compiles the options to a function from message to request. It throws NeverRetry for what RocketMQ would refuse. */
+/** Compiles the options to a function that makes requests; it throws NeverRetry for a request that RocketMQ would refuse. */
 export function compileRocketMq(
   options: Resolved<RocketMqOptions>,
   missingVariable: MissingVariable,
@@ -41,7 +31,7 @@ export function compileRocketMq(
     typeof options.payload === 'string'
       ? compile(options.payload === '' ? '${.}' : options.payload)
       : compileObject(options.payload, missingVariable);
-  const isTopic = topicRule(options.namespace);
+  const isTopic = topicConstraint(options.namespace);
   const optional = [
     readKeys(compile(options.key)),
     ...(options.tag === undefined ? [] : [readTag(compile(options.tag))]),
@@ -53,15 +43,14 @@ export function compileRocketMq(
 
   return (scope, event) => {
     const body = payload.bytes(scope, event);
-    if (body.length === 0)
-      throw new NeverRetry('REJECTED', 'payload rendered to nothing; RocketMQ takes no empty message');
+    if (body.length === 0) throw new NeverRetry('REJECTED', 'payload rendered to nothing; expected at least one byte');
     if (body.length > options.maxMessageBytes)
       throw new NeverRetry(
         'MESSAGE_TOO_LARGE',
-        `the payload has ${body.length} bytes; the sink takes ${options.maxMessageBytes}`,
+        `the payload has ${body.length} bytes; expected at most ${options.maxMessageBytes} (maxMessageBytes)`,
       );
     const name = topic.text(scope, event) ?? '';
-    // A name that only the deployment knew is the task's own: the sink judges it.
+    // A name that was unknown until deployment is the task's fault: the sink judges it.
     if (isTopicRendered) checkRendered('topic', name, isTopic);
     const message = Object.assign({ body }, ...optional.map((read) => read(scope, event)));
     return { topic: name, isTopicRendered, isTypeRendered, message };
@@ -105,7 +94,7 @@ function readProperties(
 function asProperties(found: unknown): Record<string, string> {
   if (found === undefined) return {};
   if (typeof found !== 'object' || Array.isArray(found) || found instanceof ExactNumber)
-    throw new NeverRetry('REJECTED', 'properties came to a value that is no object; expected names and values');
+    throw new NeverRetry('REJECTED', 'properties: got a value of another type; expected an object of names and values');
   const entries = Object.entries(found as object).filter(([name, value]) => value !== null && !KEYS_AND_TAG.has(name));
   for (const [name] of entries) checkUserProperty(name);
   return Object.fromEntries(entries.map(([name, value]) => [name, valueText(value)]));
@@ -132,13 +121,13 @@ function readDeliverAt({ text }: Expression): Read<Pick<Message, 'deliverAtMs'>>
   };
 }
 
-/** 0 for nothing at all. */
-function wholeNumber(option: string, text = '', rule: TextConstraint): number {
-  checkRendered(option, text, rule);
+/** @returns 0 for an empty text. */
+function wholeNumber(option: string, text = '', constraint: TextConstraint): number {
+  checkRendered(option, text, constraint);
   return Number(text);
 }
 
-// What was rendered is a publisher's, and is not repeated word for word.
+// A rendered text may come from a publisher, so it is not repeated word for word.
 function checkRendered(option: string, text: string, { isMet, expected, refused }: TextConstraint): void {
   if (!isMet(text))
     throw new NeverRetry(

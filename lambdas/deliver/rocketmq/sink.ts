@@ -12,13 +12,13 @@ import {
   IN_FLIGHT_BY_PROXIES,
   type RocketMqOptions,
 } from './config.ts';
+import { topicConstraint } from './constraints.ts';
 import { parseCredentials } from './credentials.ts';
 import { isTlsFailure as isTlsFailureByProxy } from './grpc/classify.ts';
 import type { RocketMqRequest } from './message.ts';
 import type { Connectivity, Producer } from './producer.ts';
 import type { ProducerOptions } from './remoting/options.ts';
 import { openProducer } from './remoting/producer.ts';
-import { topicRule } from './rules.ts';
 
 /**
  * Delivers to RocketMQ: through name servers in batches, through proxies message by message. One producer serves all topics
@@ -40,7 +40,7 @@ export function rocketMqSink(
   options: Resolved<RocketMqOptions>,
   connect: () => Promise<Producer>,
 ): Sink<RocketMqRequest> {
-  const { isMet: isTopic, expected: expectedTopic } = topicRule(options.namespace);
+  const { isMet: isTopic, expected: expectedTopic } = topicConstraint(options.namespace);
   let connecting: Promise<Producer> | undefined;
 
   function producer(): Promise<Producer> {
@@ -110,7 +110,7 @@ async function connect(
   };
   try {
     if (endpoints === undefined) return openRemoting(both, nameServers!, options);
-    // Loaded on demand: its import takes longer than the rest of a worker's.
+    // Loaded on demand: its import takes longer than the rest of a worker.
     const { openGrpcProducer } = await import('./grpc/producer.ts');
     return openGrpcProducer({
       ...both,

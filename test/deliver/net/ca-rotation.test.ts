@@ -53,13 +53,13 @@ function scripted(secrets: (string | Error)[]) {
 }
 
 describe('a sink whose certificate authorities are rotated', () => {
-  it('sends again what was refused for want of trust, and nothing else', async () => {
+  it('sends requests again that a TLS failure stopped, and no others', async () => {
     const { given, send } = scripted(['old', 'new']);
     expect(await send('a', 'bad', 'b')).toEqual(['delivered', 'never: bad', 'delivered']);
     expect(given).toMatchObject({ sends: ['old: a,bad,b', 'new: a,b'], closed: ['old'], reads: 2 });
   });
 
-  it('sends what waited for a refused request, unless it waits for another, too', async () => {
+  it('sends requests that were held back, unless another failure holds them back, too', async () => {
     const trusted = scripted(['old', 'new']);
     expect(await trusted.sendInOrder('a', 'b', 'c')).toEqual(['delivered', 'delivered', 'delivered']);
     expect(trusted.given.sends).toEqual(['old: a,b,c', 'new: a,b,c']);
@@ -68,7 +68,7 @@ describe('a sink whose certificate authorities are rotated', () => {
     expect(owing.given.sends).toEqual(['old: later,a']);
   });
 
-  it('lets what is under way end with what it began with', async () => {
+  it('lets a delivery in flight end with the old sink', async () => {
     const { sink, given, send } = scripted(['old', 'new']);
     let end = () => {};
     given.slow = new Promise((resolve) => {
@@ -82,7 +82,7 @@ describe('a sink whose certificate authorities are rotated', () => {
     expect(given).toMatchObject({ closed: ['old'], sends: ['old: slow', 'new: slow'], reads: 2 });
   });
 
-  it('reads once for all that are refused together, and no more often than once a second', async () => {
+  it('reads the authorities once for concurrent failures, and at most once a second', async () => {
     const { sink, given, send, pass } = scripted(['old']);
     expect(await Promise.all([send('a'), send('b')])).toEqual([['stop: unable to verify'], ['stop: unable to verify']]);
     await expect(sink.testConnectivity()).rejects.toThrow('unable to verify');

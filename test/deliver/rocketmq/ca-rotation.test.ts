@@ -18,16 +18,16 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close();
 });
 
-describe('an authority that was rotated', () => {
+describe('a rotated certificate authority', () => {
   const before = makeAuthority('before').ca;
   const after = makeAuthority('after');
 
-  /** Speaks TLS for a server that does not. @returns its address */
+  /** Puts TLS before a server without it. @returns the address to connect to. */
   async function withTls(address: string): Promise<string> {
     const { certificate: cert, key } = after.issue();
     const server = createServer({ cert, key, ALPNProtocols: ['h2'] }, (client) => {
       const upstream = connect(parseAddress(address)!);
-      // Either end may hang up.
+      // Either end may close the connection first.
       pipeline(client, upstream, client).catch(() => {});
     });
     server.on('tlsClientError', () => {});
@@ -37,7 +37,7 @@ describe('an authority that was rotated', () => {
     return `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  const places: Record<string, () => Promise<object>> = {
+  const servers: Record<string, () => Promise<object>> = {
     async 'name servers'() {
       const broker = await scriptedServer(() => ({ fields: { queueId: '0', queueOffset: '7' } }));
       const brokerAddress = await withTls(broker.address);
@@ -54,8 +54,8 @@ describe('an authority that was rotated', () => {
     },
   };
 
-  it.each(Object.keys(places))('is read anew and trusted, by %s', async (where) => {
-    const options = parseOptions(rocketMqOptions, { type: 'rocketmq', topic: 'T', ...(await places[where]!()) });
+  it.each(Object.keys(servers))('is read again and trusted, with %s', async (where) => {
+    const options = parseOptions(rocketMqOptions, { type: 'rocketmq', topic: 'T', ...(await servers[where]!()) });
     const secrets = [before, after.ca];
     const connected = () => {
       const left = [...secrets];

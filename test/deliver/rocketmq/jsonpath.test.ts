@@ -29,7 +29,7 @@ describe('JSONPath', () => {
     ['$.data.body.list[?@.t > 100]', '"nothing"'],
   ])('%s finds %s', (path, wanted) => expect(read(path)).toBe(wanted));
 
-  it('finds any value at the path to it, whatever the names on the way', () => {
+  it('finds any value at its path, whatever the names in the path', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { minLength: 1, maxLength: 5 }), fc.jsonValue(), (names, value) => {
         const root = names.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
@@ -41,7 +41,7 @@ describe('JSONPath', () => {
     );
   });
 
-  it('knows no property but a value’s own, and no digits of a number', () => {
+  it('finds neither inherited properties nor digits of a number', () => {
     for (const path of ['$.constructor', '$.data.toString', '$.data.body.text.length', '$.data.body.list.length'])
       expect(read(path)).toBe('"nothing"');
     expect(compileJsonPath('$.data.body.n').read(event)).toBeInstanceOf(ExactNumber);
@@ -63,12 +63,12 @@ describe('an option that is a template or a JSONPath', () => {
     ['', false],
   ])('%s: JSONPath is %s', (text, wanted) => expect(isJsonPath(text)).toBe(wanted));
 
-  it('reads the event by the one, the rule output by the other', () => {
+  it('reads the event by a JSONPath, the rule output by a template', () => {
     const of = (text: string) => compileExpression(text, 'fail').text({ data: 'scope' }, { data: 'event' });
     expect([of('$.data'), of('${data}'), of('$.missing')]).toEqual(['event', 'scope', undefined]);
   });
 
-  it('makes bytes of text as it is, and of other values as JSON', () => {
+  it('makes bytes of a text unchanged, and of other values as JSON', () => {
     const of = (text: string) => `${Buffer.from(compileExpression(text, 'fail').bytes({}, event))}`;
     expect([of('$.data.body.text'), of('$.data.body.none'), of('$.data.body.list[0]')]).toEqual([
       'x',

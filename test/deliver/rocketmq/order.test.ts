@@ -31,13 +31,12 @@ const request = (text: string, topic = 'T', group?: string): RocketMqRequest => 
 const requests = (texts: string) => texts.split(' ').map((text) => request(text));
 const statusesOf = (outcomes: readonly Outcome[]) => outcomes.map(({ status }) => status);
 
-// Failures of some messages among others: no server gives them on demand.
-describe('the RocketMQ sink by name servers, with a broker that refuses some messages', () => {
-  /** Answers with the wish for other credentials where a body holds one of these words. */
+// No server refuses chosen messages on demand, so scripted ones do.
+describe('the RocketMQ sink with name servers and a broker that refuses some messages', () => {
+  /** A sink, and the bodies of the requests that its broker received. The broker refuses the credentials of requests with these words. */
   async function refusing(words: () => readonly string[], over: object = {}) {
     const sends: string[] = [];
     const broker = await scriptedServer(({ body }) => {
-      // Of a batch, every word is a message's text.
       const texts = `${body}`.match(/m\d+/g) ?? [];
       sends.push(texts.join(' '));
       const isRefused = texts.some((text) => words().includes(text));
@@ -67,14 +66,14 @@ describe('the RocketMQ sink by name servers, with a broker that refuses some mes
     );
   });
 
-  it('relaxed order: sends nothing after a batch of which something is left over', async () => {
+  it('relaxed order: sends nothing after a batch of which a message is owed', async () => {
     const { sink, sends } = await refusing(() => ['m2'], { batchSize: 2 });
     const outcomes = await sink.deliver(requests('m0 m1 m2 m3 m4 m5'), { ...hurry, order: 'relaxed' });
     expect(statusesOf(outcomes)).toEqual(['delivered', 'delivered', 'stop', 'stop', 'unsent', 'unsent']);
     expect(sends).toEqual(['m0 m1', 'm2 m3']);
   });
 
-  it('strict order: a failure holds up what is behind it of its group, or else of its topic, and nothing else', async () => {
+  it('strict order: a failed message holds back later ones of its group, or else of its topic, and no other', async () => {
     const { sink } = await refusing(() => ['m2', 'm6'], { batchSize: 2, produce: 'async' });
     const given = [
       ...['m2', 'm3', 'm4'].map((text) => request(text, 'a')),
@@ -87,7 +86,7 @@ describe('the RocketMQ sink by name servers, with a broker that refuses some mes
     expect(statuses.slice(4)).toEqual(['stop', 'unsent', 'unsent', 'stop']);
   });
 
-  it('a topic that only the deployment knew, and that is none, stops the task', async () => {
+  it('stops the task for an invalid topic that was unknown until deployment', async () => {
     const { sink, sends } = await refusing(() => []);
     const unknown = { ...request('m1', 'a b'), isTopicRendered: false };
     const [wrong, right] = await sink.deliver([unknown, request('m2')], minute);
@@ -97,8 +96,8 @@ describe('the RocketMQ sink by name servers, with a broker that refuses some mes
   });
 });
 
-describe('the RocketMQ sink by proxies, with a proxy that refuses some messages', () => {
-  it('relaxed order: as many as may be under way are a batch; strict order: one at a time of a topic', async () => {
+describe('the RocketMQ sink with a proxy that refuses some messages', () => {
+  it('relaxed order: the messages in flight are a batch; strict order: one message of a topic at a time', async () => {
     const sendsOf = async (order: 'relaxed' | 'strict') => {
       const proxy = await scriptedProxy(({ body }) => (body === 'm3' ? 40_100 : 20_000));
       open.push(proxy);

@@ -60,21 +60,21 @@ describe('RocketMQ rendering', () => {
     });
   });
 
-  it('leaves KEYS, TAGS and nulls out of an object of properties, and makes JSON of what is no text (D14)', () => {
+  it('leaves KEYS, TAGS and nulls out of an object of properties, and makes JSON of other values (D14)', () => {
     expect(message({ properties: '$.data.userProperties' }).properties).toEqual({ unit: 'C', many: '["x","y"]' });
   });
 
-  it('has the message’s id for its key, unless it is told otherwise (A30)', () => {
+  it('has the message’s id as its key by default (A30)', () => {
     expect(message({}).keys).toEqual(['id-1']);
     expect(message({ key: '' })).not.toHaveProperty('keys');
   });
 
-  it('leaves a topic that only the deployment knew to the sink', () => {
+  it('does not judge a topic that was unknown until deployment', () => {
     const late = { ...options({ topic: { $env: 'TOPIC' } }), topic: 'a b' };
     expect(compileRocketMq(late, 'fail')(scope, event)).toMatchObject({ topic: 'a b', isTopicRendered: false });
   });
 
-  it('does without what a JSONPath does not find, but not without a body (D13–D16)', () => {
+  it('omits an optional value that its JSONPath does not find, and refuses a message without a body (D13–D16)', () => {
     const paths = { key: '$.x', tag: '$.x', properties: '$.x', messageGroup: '$.x' };
     for (const delay of [{ delayLevel: '$.x' }, { deliverAt: '$.x' }])
       expect(message({ ...paths, ...delay })).toEqual({ body: Buffer.from(JSON.stringify(scope)), properties: {} });
@@ -95,7 +95,7 @@ describe('RocketMQ rendering', () => {
     ['MESSAGE_TOO_LARGE', { maxMessageBytes: 10 }],
   ])('is %s for %j', (code, over) => expect(rendered(over)).toBe(code));
 
-  it('is what its options’ check lets through, where messages decide nothing', () => {
+  it('accepts the texts that synth accepts for a literal option', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '1', ' ', '|', '-', '${$}', 'é'), minLength: 1, maxLength: 4 });
     const isTaken = (make: () => unknown) => {
       try {
@@ -115,7 +115,7 @@ describe('RocketMQ rendering', () => {
     );
   });
 
-  it('refuses names that RocketMQ keeps for itself (D14)', () => {
+  it('refuses reserved names of properties (D14)', () => {
     const reserved = { ...event, data: { userProperties: { UNIQ_KEY: 'x' } } };
     expect(rendered({ properties: '$.data.userProperties' }, reserved)).toBe('REJECTED');
   });
@@ -143,7 +143,7 @@ describe('RocketMQ options', () => {
     [/messageGroup: got 'g+'; expected a text of at most 64/, { ...BY_PROXY, messageGroup: 'g'.repeat(80) }],
     [/produce: got 'oneway'/, { produce: 'oneway' }],
     [/syncTimeoutMs: got 99; expected .*100/, { syncTimeoutMs: 99 }],
-  ])('refuses by name: %s', (wanted, over) => {
+  ])('refuses an option by its name: %s', (wanted, over) => {
     expect(() => options(over)).toThrow(InvalidOptionError);
     expect(() => options(over)).toThrow(wanted);
   });
@@ -164,7 +164,7 @@ describe('RocketMQ sink', () => {
     ...over,
   });
 
-  it('blames the task for a topic that it names itself, even where a template named the topic, too', async () => {
+  it('attributes a topic to the task if the task names it, even if a template names it, too', async () => {
     const sent: RocketMqRequest[] = [];
     const sink = rocketMqSink(options(), async () =>
       producer({
@@ -180,12 +180,12 @@ describe('RocketMQ sink', () => {
     expect(sent).toMatchObject([isRendered(false), isRendered(true), isRendered(false)]);
   });
 
-  it('asks for each topic that messages may go to, and for none that they name', async () => {
-    const asked: (string | undefined)[] = [];
+  it('tests each topic of the task, and only the brokers for topics that messages name', async () => {
+    const tested: (string | undefined)[] = [];
     const sink = rocketMqSink(options(), async () =>
       producer({
         testConnectivity: async (topic) => {
-          asked.push(topic);
+          tested.push(topic);
           return { brokers: [{ name: 'a', address: 'b:1', latencyMs: 0.5 }], away: [] };
         },
       }),
@@ -194,12 +194,12 @@ describe('RocketMQ sink', () => {
       'A: a (b:1) answers in 1 ms; topics named by $.data.topic: a (b:1) answers in 1 ms',
     );
     await sink.testConnectivity();
-    expect(asked).toEqual(['A', undefined, 'T']);
+    expect(tested).toEqual(['A', undefined, 'T']);
     await expect(sink.testConnectivity(['T', 'a b'])).rejects.toThrow(StopTask);
-    expect(asked).toEqual(['A', undefined, 'T', 'T']);
+    expect(tested).toEqual(['A', undefined, 'T', 'T']);
   });
 
-  it('connects anew after it could not', async () => {
+  it('connects again after connecting failed', async () => {
     let tries = 0;
     const sink = rocketMqSink(options(), async () => {
       if (++tries === 1) throw new RetryLater('no secret yet');
@@ -212,7 +212,7 @@ describe('RocketMQ sink', () => {
 });
 
 describe('RocketMQ credentials', () => {
-  it('are JSON of two texts or three; nothing of them is in the error', () => {
+  it('are JSON of two or three texts, and no error repeats them', () => {
     expect(parseCredentials('{"accessKey":"a","secretKey":"s","user":"x"}', 'arn')).toEqual({
       accessKey: 'a',
       secretKey: 's',
@@ -229,7 +229,7 @@ describe('RocketMQ credentials', () => {
     }
   });
 
-  it('stop the task for an address that only the deployment knew, and that is none', async () => {
+  it('stop the task for an invalid address that was unknown until deployment', async () => {
     for (const servers of [{ nameServers: 'nowhere' }, { nameServers: undefined, endpoints: 'nowhere' }]) {
       const sink = openRocketMq({ ...options(), ...servers }, { env: {} });
       await expect(sink.deliver([], minute)).rejects.toThrow(StopTask);

@@ -1,7 +1,7 @@
 import type { MessageOptions } from 'rocketmq-client-nodejs';
 import { NeverRetry } from '../../../core/errors.ts';
+import { GROUP_BY_PROXIES } from '../constraints.ts';
 import { checkKey, checkTag, checkTime, type Message, tooLarge } from '../message.ts';
-import { GROUP_BY_PROXIES } from '../rules.ts';
 import { checkUserProperty } from '../user-property.ts';
 
 /** What proxies take by default (rocketmq.apache.org, Parameter constraints; class ProxyConfig of 5.5.0). */

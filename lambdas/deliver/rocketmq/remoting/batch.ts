@@ -1,6 +1,6 @@
 import type { PreparedMessage } from './prepared-message.ts';
 
-/** The body of a batch, record after record: size, magic, checksum and flag (all three 0), body, properties. */
+/** Encodes the body of a batch, record by record: size, then magic, checksum and flag (all 0), body, properties. */
 export function encodeBatch(messages: readonly PreparedMessage[]): Buffer {
   const block = Buffer.alloc(messages.reduce((sum, { recordBytes }) => sum + recordBytes, 0));
   let at = 0;

@@ -6,17 +6,19 @@ import { MissingTopicError, NoAnswerError, RefusedError } from './errors.ts';
 export type Verdict = RetryLater | NeverRetry | StopTask;
 
 export interface FailedSend {
-  /** What failed, for the error's message. @default 'send to topic …' */
+  /** Begins the error's message. @default 'send to topic …' */
   readonly operation?: string;
   readonly topic: string;
-  /** A topic that a template named is the message's own fault; a static one stops the task. */
+  /** Whether a template named the topic: a wrong topic is then the message's fault, else it stops the task. */
   readonly isTopicRendered: boolean;
-  /** Whether any attempt may have been stored, for want of an answer. */
+  /** Whether an attempt was not answered, so that a broker may have stored the message. */
   readonly isMaybeStored: boolean;
 }
 
+/** What a failure means. */
 type Class = 'retry' | 'stop' | 'target' | 'rejected' | 'too large';
 
+/** Classifies answers with this code, and with this remark where there is one. */
 interface Rule {
   readonly code: number;
   readonly remark?: RegExp;
@@ -25,13 +27,13 @@ interface Rule {
 
 const { systemError, messageIllegal, noPermission, invalidParameter } = resultCodes;
 
-/** Users and access keys may be named after anything, so that these are looked for before words that a name may hold. */
+/** These come before patterns for words that may occur in the name of a user or access key. */
 const NOT_KNOWN_BY_4 = /AclException: (check signature failed|no acl config) for/i;
 const NOT_KNOWN_BY_5 = /^\s*User:.* is not found/is;
 
 /**
- * What a broker's answer means: the first rule that fits. 4.9 says almost everything by code 1 and a remark; what is not
- * known is tried again, which loses nothing. Observed on 4.9.4 and 5.5.0.
+ * The first rule that matches a broker's answer applies. RocketMQ 4.9 answers almost every failure with code 1 and a remark.
+ * Unknown failures are retried, which loses nothing. Observed on 4.9.4 and 5.5.0.
  */
 const RULES: readonly Rule[] = [
   { code: systemError, remark: NOT_KNOWN_BY_4, is: 'stop' },
@@ -44,13 +46,13 @@ const RULES: readonly Rule[] = [
   { code: resultCodes.versionNotSupported, is: 'stop' },
   { code: messageIllegal, remark: /timer message/i, is: 'rejected' },
   { code: messageIllegal, is: 'too large' },
-  // A broker that was taken out of service.
+  // The broker was taken out of service.
   { code: noPermission, remark: /the broker\b.*forbidden/is, is: 'retry' },
   { code: noPermission, remark: NOT_KNOWN_BY_5, is: 'stop' },
   { code: noPermission, remark: /topic/i, is: 'target' },
   { code: noPermission, is: 'stop' },
   { code: resultCodes.topicNotExist, is: 'target' },
-  // The topic has fewer queues than its route said.
+  // The topic has fewer queues than its route.
   { code: invalidParameter, remark: /queueId/i, is: 'retry' },
   { code: invalidParameter, remark: /topic/i, is: 'target' },
   { code: invalidParameter, is: 'rejected' },
@@ -60,7 +62,7 @@ const BUSY: ReadonlySet<number> = new Set([resultCodes.systemBusy, resultCodes.f
 const CREDENTIALS =
   /AclException(?!.*(permission for (topic|group)|deny))|no acl config for|signature|is not found|cannot be null/is;
 
-/** Whether a server does not accept who we say we are: after a rotation, new credentials may help. */
+/** Whether a server refuses the credentials, so that new ones may help after a rotation. */
 export function isCredentialsRefusal(error: unknown): error is RefusedError {
   return (
     error instanceof RefusedError &&
@@ -74,15 +76,15 @@ export function isTooLarge(error: unknown): error is RefusedError {
   return error instanceof RefusedError && classOf(error) === 'too large';
 }
 
-/** Whether the same request may be taken by another queue, or a moment later. */
+/** Whether another queue may accept the request, or the same one a moment later. */
 export function isWorthAnotherTry(error: unknown): boolean {
   if (error instanceof NeverRetry || error instanceof StopTask) return false;
-  // A broker that has lost a topic: its name servers know where it went.
+  // The topic may have moved to another broker, which the name servers know.
   if (error instanceof RefusedError && error.code === resultCodes.topicNotExist) return true;
   return classOf(error) === 'retry';
 }
 
-/** What a failed send means for what the caller does next. The codes of servers are in the message, and in the cause. */
+/** Returns the error for a failed send. The server's code is in its message, and in its cause. */
 export function classify(
   error: unknown,
   { topic, isTopicRendered, isMaybeStored, operation = `send to topic ${topic}` }: FailedSend,

@@ -1,7 +1,7 @@
 import { ProtocolError } from './errors.ts';
 import { encodeHead, type Frame } from './frame.ts';
 
-/** Request codes, as the servers name them. */
+/** Request codes (class RequestCode of RocketMQ). */
 export const requestCodes = {
   heartBeat: 34,
   getRouteInfoByTopic: 105,
@@ -10,7 +10,7 @@ export const requestCodes = {
   sendBatchMessage: 320,
 } as const;
 
-/** Result codes that are looked at by number; the others mean what their remark says. */
+/** Result codes that the client tells apart (class ResponseCode of RocketMQ). */
 export const resultCodes = {
   success: 0,
   systemError: 1,
@@ -26,11 +26,11 @@ export const resultCodes = {
   topicNotExist: 17,
   invalidParameter: 29,
   flowControl: 215,
-  /** 5.x: the server is about to close the connection. */
+  /** RocketMQ 5 is about to close the connection. */
   goAway: 1500,
 } as const;
 
-/** What servers call themselves by number: the place in a list, in which 5.0.0 is the 413th. */
+/** Version number of RocketMQ 5.0.0 (class MQVersion, a list of versions). */
 export const VERSION_5 = 413;
 
 export interface Request {
@@ -42,23 +42,23 @@ export interface Request {
 export interface Answer {
   readonly opaque: number;
   readonly code: number;
-  /** What a server says about the code; '' when it says nothing. */
+  /** The server's text about the code; '' if there is none. */
   readonly remark: string;
   readonly fields: ReadonlyMap<string, string>;
   readonly body: Buffer;
-  /** Version of the server, by number. */
+  /** Version number of the server. */
   readonly version: number;
 }
 
 const IS_ANSWER = 1;
 
-/** A request without its body, numbered by `opaque`. Every server knows the language 'OTHER'. */
+/** Encodes a request, except for its body. `opaque` identifies it; every server knows the language 'OTHER'. */
 export function encodeRequest(opaque: number, { code, fields, body }: Request): Buffer {
   const header = { code, language: 'OTHER', version: 0, opaque, flag: 0, extFields: fields };
   return encodeHead(JSON.stringify(header), body?.length ?? 0);
 }
 
-/** Undefined for what is no answer: servers ask clients, too, about transactions and the like. @throws ProtocolError */
+/** @returns undefined for a request of the server, such as a check of a transaction. @throws ProtocolError */
 export function decodeAnswer({ header, body }: Frame): Answer | undefined {
   const { opaque, code, flag, remark, extFields, version } = parseHeader(header);
   if (!isInteger(flag) || !isInteger(opaque) || !isInteger(code))

@@ -7,21 +7,21 @@ import { frameReader, MAX_REQUEST_BYTES } from './frame.ts';
 
 export interface ConnectionOptions {
   readonly address: string;
-  /** Requests that wait for their answers; more wait for their turn. */
+  /** Requests that may be unanswered at a time; further requests wait. */
   readonly maxInFlight: number;
-  /** Unused for longer, a connection is not trusted any more. */
+  /** A connection that was unused for longer is not healthy any more. */
   readonly idleMs: number;
   readonly clock: Clock;
   onClose(): void;
 }
 
-/** One socket, many requests at once; answers come in any order. */
+/** Many requests at a time on one socket; answers come in any order. */
 export interface Connection {
   /** @throws NoAnswerError */
   request(request: Request, deadline: Deadline): Promise<Answer>;
-  /** False when it is closed, was idle or frozen for long, or has left a request unanswered: it should be replaced. */
-  isTrusted(): boolean;
-  /** Takes no part in anything new; closes when the last request in flight is settled. */
+  /** False once it should be replaced: it is closed, was idle or frozen for long, or left a request unanswered. */
+  isHealthy(): boolean;
+  /** Closes it once the last request in flight is settled; no new requests may be made. */
   retire(): void;
   close(): void;
 }
@@ -35,8 +35,8 @@ interface Exchange {
   sentAtMs: number;
 }
 
-/** Clocks of one machine drift apart by less while it runs. */
-const CLOCKS_AGREE_MS = 2_000;
+/** Wall clock and monotonic clock drift apart by more only if the process was frozen or moved. */
+const MAX_CLOCK_DRIFT_MS = 2_000;
 
 export function openConnection(socket: Socket, options: ConnectionOptions): Connection {
   const { address, clock, idleMs, maxInFlight } = options;
@@ -47,21 +47,21 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Conn
   let isClosed = false;
   let isRetired = false;
   let isSilent = false;
-  let heardAtMs = clock.monotonicMs();
+  let receivedAtMs = clock.monotonicMs();
   let used = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
 
   const frames = frameReader((frame) => {
     const answer = decodeAnswer(frame);
-    // A request of the server's, or the answer to one that nobody waits for any more.
+    // No exchange: a request of the server, or the answer to a request that has timed out.
     const exchange = answer && inFlight.get(answer.opaque);
     if (exchange) settle(exchange, () => exchange.resolve(answer));
   });
 
-  // A process that has nothing else to do may end; whoever waits for an answer keeps it by the timer of its request.
+  // An idle connection does not keep the process alive; a request does, by its timer.
   socket.unref();
   socket.on('data', (chunk: Buffer) => {
     touch();
-    heardAtMs = clock.monotonicMs();
+    receivedAtMs = clock.monotonicMs();
     try {
       frames.push(chunk);
     } catch (error) {
@@ -104,7 +104,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Conn
     exchange.sentAtMs = clock.monotonicMs();
     inFlight.set(lastOpaque, exchange);
     touch();
-    // Small requests of one tick leave together.
+    // Small requests of one tick leave in one packet.
     socket.cork();
     process.nextTick(() => socket.uncork());
     let hasRoom = socket.write(encodeRequest(lastOpaque, request));
@@ -114,12 +114,12 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Conn
 
   function expire(exchange: Exchange): void {
     const hasLeft = exchange.opaque !== undefined;
-    if (hasLeft && heardAtMs < exchange.sentAtMs) isSilent = true;
+    if (hasLeft && receivedAtMs < exchange.sentAtMs) isSilent = true;
     settle(exchange, () => exchange.reject(late(hasLeft)));
   }
 
   function late(hasLeft: boolean): NoAnswerError {
-    const what = hasLeft ? 'no answer in time' : 'no time left to ask';
+    const what = hasLeft ? 'no answer in time' : 'no time left to send the request';
     return new NoAnswerError({ reason: 'timeout', address, hasLeft }, `${address}: ${what}`);
   }
 
@@ -154,11 +154,11 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Conn
         sendWaiting();
       });
     },
-    isTrusted() {
+    isHealthy() {
       if (isClosed || isRetired || isSilent || socket.destroyed) return false;
       const byWallMs = clock.wallMs() - used.wallMs;
       const byMonotonicMs = clock.monotonicMs() - used.monotonicMs;
-      return Math.max(byWallMs, byMonotonicMs) <= idleMs && Math.abs(byWallMs - byMonotonicMs) <= CLOCKS_AGREE_MS;
+      return Math.max(byWallMs, byMonotonicMs) <= idleMs && Math.abs(byWallMs - byMonotonicMs) <= MAX_CLOCK_DRIFT_MS;
     },
     retire() {
       isRetired = true;

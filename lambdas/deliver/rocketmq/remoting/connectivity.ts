@@ -16,7 +16,7 @@ export interface ConnectivityContext {
   readonly clock: Clock;
 }
 
-/** @throws what classify says, when a broker refuses or none answers */
+/** @throws RetryLater, NeverRetry, StopTask when a broker refuses, or none answers. */
 export async function testConnectivity(
   { topic, sender, nameServers, producerGroup, clock }: ConnectivityContext,
   deadline: Deadline,
@@ -25,11 +25,11 @@ export async function testConnectivity(
   const away: Connectivity['away'][number][] = [];
   try {
     for (const { name, address } of topic === undefined
-      ? await live()
+      ? await liveBrokers()
       : (await sender.route(topic, deadline)).brokers) {
       const startedAt = clock.monotonicMs();
       try {
-        await (topic === undefined ? beat(address) : sender.probe(topic, address, deadline));
+        await (topic === undefined ? heartbeat(address) : sender.probe(topic, address, deadline));
         brokers.push({ name, address, latencyMs: clock.monotonicMs() - startedAt });
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
@@ -42,15 +42,15 @@ export async function testConnectivity(
   if (brokers.length === 0) throw verdict(away[0]?.error ?? new Error('no broker is registered'));
   return { brokers, away };
 
-  async function live() {
-    const { answer } = await nameServers.ask({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
+  async function liveBrokers() {
+    const { answer } = await nameServers.query({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
     return parseCluster(answer.body.toString('utf8'));
   }
 
-  function beat(address: string) {
+  function heartbeat(address: string) {
     const producer = { clientID: producerGroup, producerDataSet: [{ groupName: producerGroup }], consumerDataSet: [] };
     const body = Buffer.from(JSON.stringify(producer));
-    return sender.ask(address, { code: requestCodes.heartBeat, fields: {}, body }, deadline);
+    return sender.request(address, { code: requestCodes.heartBeat, fields: {}, body }, deadline);
   }
 
   function verdict(error: unknown): Verdict {

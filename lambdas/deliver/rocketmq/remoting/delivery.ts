@@ -11,7 +11,7 @@ import type { Route } from './route.ts';
 import type { Sender } from './sender.ts';
 import { type Sent, sent } from './stored.ts';
 
-/** A message on its way to a topic. */
+/** A message to deliver. */
 export interface Outgoing {
   /** With its namespace. */
   readonly topic: string;
@@ -38,7 +38,7 @@ const LIMIT_IN_REMARK = /body length limit (\d+)B/;
 
 /** Delivers messages in batches: those of a group in batches of one queue, others in batches of one topic. */
 export function openDelivery({ sender, timeoutMs, clock, ...options }: DeliveryOptions) {
-  // Lowered to what a broker accepts, once it has said so.
+  // Lowered to a broker's limit, once it has answered with one.
   let maxBytes = options.maxBatchBytes;
   const deadlineWithin = (leftMs: number) => deadlineIn(Math.min(timeoutMs, leftMs), clock);
 

@@ -1,11 +1,11 @@
 import { show } from '../../../core/errors.ts';
 
-/** A server answered with a result code that is no success. */
+/** A server answered with a result code other than success. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
   readonly code: number;
   readonly remark: string;
-  /** Who answered, 'host:port'. */
+  /** `host:port` of the server. */
   readonly address: string;
   constructor(address: string, code: number, remark: string) {
     super(`${address} answered code ${code}${remark === '' ? '' : `: ${oneLine(remark)}`}`);
@@ -15,15 +15,15 @@ export class RefusedError extends Error {
   }
 }
 
-/** Why there is no answer: no connection came about, it was lost, time ran out, or we closed it. */
+/** Why there is no answer: no connection was opened, it was lost, the time was over, or the client closed it. */
 export type NoAnswerReason = 'unreachable' | 'lost' | 'timeout' | 'closed';
 
-/** Nobody answered. */
+/** A server did not answer. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
   readonly reason: NoAnswerReason;
   readonly address: string;
-  /** Whether the request had left: what it asked for is then perhaps done. */
+  /** Whether the request was written to the socket: then the server may have executed it. */
   readonly hasLeft: boolean;
   constructor(
     { reason, address, hasLeft }: Pick<NoAnswerError, 'reason' | 'address' | 'hasLeft'>,
@@ -37,12 +37,12 @@ export class NoAnswerError extends Error {
   }
 }
 
-/** Name servers answer, a broker lives, and none of them knows the topic. */
+/** Name servers answered and a broker is live, but none of them knows the topic. */
 export class MissingTopicError extends Error {
   override readonly name = 'MissingTopicError';
 }
 
-/** Bytes that are no frame of the remoting protocol. */
+/** A server sent bytes that are not valid in the remoting protocol. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }

@@ -1,21 +1,21 @@
 import { ProtocolError } from './errors.ts';
 
-/** A server drops the connection on a longer one. */
+/** A server closes the connection on a longer frame. */
 export const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
-/** Far above any route or list of message ids; what a broken server announces is refused before it is kept. */
+/** Far above any route or list of message ids. Longer frames are refused before memory is allocated for them. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 export const MAX_HEADER_BYTES = 1024 * 1024;
 
 const WORD = 4;
 const JSON_HEADER = 0;
 
-/** A command as it travels: length, header length (its top byte says how the header is written), header, body. */
+/** A command on the wire: length, header length (its top byte is the header's serialization), header, body. */
 export interface Frame {
   readonly header: Buffer;
   readonly body: Buffer;
 }
 
-/** All of a frame that comes before its body. */
+/** Encodes a frame, except for its body. */
 export function encodeHead(header: string, bodyBytes: number): Buffer {
   const headerBytes = Buffer.byteLength(header);
   const head = Buffer.allocUnsafe(2 * WORD + headerBytes);
@@ -26,11 +26,11 @@ export function encodeHead(header: string, bodyBytes: number): Buffer {
 }
 
 export interface FrameReader {
-  /** Takes what a socket gave; hands over each frame that is whole. @throws ProtocolError; the connection is then of no more use. */
+  /** Reads a chunk, and calls back with each frame that is complete. @throws ProtocolError, after which the connection cannot be used. */
   push(chunk: Uint8Array): void;
 }
 
-/** Cuts a byte stream into frames. Each byte is copied once, whatever the size of the chunks. */
+/** Splits a byte stream into frames. Each byte is copied once, whatever the size of the chunks. */
 export function frameReader(onFrame: (frame: Frame) => void): FrameReader {
   const length = Buffer.alloc(WORD);
   let frame: Buffer | undefined;

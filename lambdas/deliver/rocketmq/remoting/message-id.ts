@@ -5,16 +5,16 @@ const PROCESS_BYTES = 10;
 const COUNTERS = 0x1_0000;
 
 /**
- * Makes message ids as consumers know them: 32 upper-case hex digits, of which ten bytes tell the process, four the
- * milliseconds since the local month began (consoles read the time from them), two count. The process is told by chance:
- * addresses and process ids are alike in all of Lambda's sandboxes.
+ * Makes message ids in the format of RocketMQ: 32 upper-case hex digits, of which ten bytes identify the process, four are the
+ * milliseconds since the local month began (consoles show the time from them), and two are a counter. The process is identified
+ * by a random number: addresses and process ids are the same in many of Lambda's sandboxes.
  */
 export function messageIds(clock: Pick<Clock, 'wallMs'>): () => string {
   const process = randomBytes(PROCESS_BYTES).toString('hex').toUpperCase();
   let lastMs = 0;
   let count = 0;
   return () => {
-    // A clock that was set back must not make an id twice; nor must more ids in a millisecond than can be counted.
+    // The time never decreases, and advances when the counter wraps, so that no id repeats.
     lastMs = Math.max(lastMs + (count === COUNTERS - 1 ? 1 : 0), clock.wallMs());
     count = (count + 1) % COUNTERS;
     const now = new Date(lastMs);

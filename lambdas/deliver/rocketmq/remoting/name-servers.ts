@@ -7,7 +7,7 @@ import { RefusedError } from './errors.ts';
 import type { Pool } from './pool.ts';
 
 export interface NameServersOptions {
-  /** 'host:port'; any one of them is enough. */
+  /** `host:port` each. One that answers is enough. */
   readonly addresses: readonly string[];
   readonly pool: Pick<Pool, 'request'>;
   readonly backoff: BrokerBackoff;
@@ -19,15 +19,15 @@ export interface AnswerFrom {
   readonly answer: Answer;
 }
 
-/** Name servers know where topics are. They know nothing of each other; each broker registers with all of them. */
+/** Queries name servers, which know the brokers of each topic. Each broker registers with all name servers. */
 export interface NameServers {
-  /** The first answer. @throws the failure of one of them, when none answers */
-  ask(request: Request, deadline: Deadline): Promise<AnswerFrom>;
-  /** All answers, of those that answer. @throws as `ask` does */
-  askAll(request: Request, deadline: Deadline): Promise<readonly AnswerFrom[]>;
+  /** @returns the first answer. @throws the failure of one of them when none answers. */
+  query(request: Request, deadline: Deadline): Promise<AnswerFrom>;
+  /** @returns the answers of all that answer. @throws as `query` does. */
+  queryAll(request: Request, deadline: Deadline): Promise<readonly AnswerFrom[]>;
 }
 
-/** One that has not answered by then gets company. */
+/** If a name server has not answered by then, the next one is queried, too. */
 const HEDGE_MS = 300;
 const REQUEST_TIMEOUT_MS = 1_500;
 const ANSWERS: ReadonlySet<number> = new Set([resultCodes.success, resultCodes.topicNotExist]);
@@ -35,7 +35,7 @@ const ANSWERS: ReadonlySet<number> = new Set([resultCodes.success, resultCodes.t
 export function openNameServers({ addresses, pool, backoff, clock }: NameServersOptions): NameServers {
   let preferred = Math.floor(Math.random() * addresses.length);
 
-  async function askOne(address: string, request: Request, within: Deadline): Promise<AnswerFrom> {
+  async function queryOne(address: string, request: Request, within: Deadline): Promise<AnswerFrom> {
     try {
       const answer = await pool.request(address, request, deadlineIn(REQUEST_TIMEOUT_MS, clock, within));
       if (!ANSWERS.has(answer.code)) throw new RefusedError(address, answer.code, answer.remark);
@@ -47,15 +47,15 @@ export function openNameServers({ addresses, pool, backoff, clock }: NameServers
     }
   }
 
-  /** The one that answered last time first, those known to be dead last. */
-  function inOrder(): string[] {
+  /** The name server that answered last comes first; those that failed recently come last. */
+  function byPreference(): string[] {
     const order = [...addresses.slice(preferred), ...addresses.slice(0, preferred)];
     return order.sort((a, b) => Number(backoff.isBackedOff(a)) - Number(backoff.isBackedOff(b)));
   }
 
   return {
-    ask(request, deadline) {
-      const order = inOrder().values();
+    query(request, deadline) {
+      const order = byPreference().values();
       const failures: unknown[] = [];
       return new Promise((resolve, reject) => {
         let hedge: NodeJS.Timeout | undefined;
@@ -65,12 +65,12 @@ export function openNameServers({ addresses, pool, backoff, clock }: NameServers
           clearTimeout(hedge);
           how();
         };
-        const askNext = () => {
+        const queryNext = () => {
           clearTimeout(hedge);
           const { value: address } = order.next();
           if (address === undefined) return;
-          hedge = setTimeout(askNext, HEDGE_MS);
-          askOne(address, request, deadline).then(
+          hedge = setTimeout(queryNext, HEDGE_MS);
+          queryOne(address, request, deadline).then(
             (first) => {
               preferred = addresses.indexOf(address);
               settle(() => resolve(first));
@@ -78,25 +78,25 @@ export function openNameServers({ addresses, pool, backoff, clock }: NameServers
             (error) => {
               failures.push(error);
               if (isSettled) return;
-              if (failures.length === addresses.length) settle(() => reject(mostTelling(failures)));
-              else askNext();
+              if (failures.length === addresses.length) settle(() => reject(mostRelevant(failures)));
+              else queryNext();
             },
           );
         };
-        askNext();
+        queryNext();
       });
     },
-    async askAll(request, deadline) {
-      const results = await Promise.allSettled(addresses.map((address) => askOne(address, request, deadline)));
+    async queryAll(request, deadline) {
+      const results = await Promise.allSettled(addresses.map((address) => queryOne(address, request, deadline)));
       const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
       if (answers.length === 0)
-        throw mostTelling(results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : [])));
+        throw mostRelevant(results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : [])));
       return answers;
     },
   };
 }
 
-/** A server that is away may come back, so that tells more than one that does not agree about TLS. */
-function mostTelling(failures: readonly unknown[]): unknown {
+/** A server that is away may come back, so its failure comes before a TLS failure, which would stop the task. */
+function mostRelevant(failures: readonly unknown[]): unknown {
   return failures.find((failure) => !isTlsFailure(failure)) ?? failures[0];
 }

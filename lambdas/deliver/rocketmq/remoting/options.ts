@@ -5,43 +5,43 @@ import type { TlsOptions } from '../../net/tls.ts';
 import type { CredentialsSource } from '../credentials.ts';
 
 export interface ProducerOptions {
-  /** 'host:port' each; any one is enough, and a dead one costs nothing once it is known to be dead (B3). */
+  /** `host:port` each. One that answers is enough; one that failed recently is tried last. */
   readonly nameServers: readonly string[];
-  /** What access control of the brokers asks for. @default - nothing */
+  /** Credentials for brokers with access control. @default - none */
   readonly credentials?: CredentialsSource;
-  /** For name servers and brokers alike. @default false */
+  /** For name servers and brokers. @default false */
   readonly tls?: TlsOptions | false;
-  /** Instance id that topics and groups are prefixed with, `<namespace>%<topic>`. @default - no prefix */
+  /** Instance id, the prefix of topics and groups: `<namespace>%<topic>`. @default - no prefix */
   readonly namespace?: string;
   /** @default 'outflow' */
   readonly producerGroup?: string;
-  /** Longest that one request may take with all its attempts (B6), in milliseconds. @default 3000 */
+  /** Longest that one request may take with all its attempts, in milliseconds. @default 3000 */
   readonly timeoutMs?: number;
-  /** Handshake included. @default 1000 */
+  /** Longest that opening a connection may take with its TLS handshake, in milliseconds. @default 1000 */
   readonly connectTimeoutMs?: number;
-  /** A route older than this is asked for anew before it is used (B4). @default 5000 */
+  /** A route older than this is queried again before it is used, in milliseconds. @default 5000 */
   readonly refreshTopicRouteIntervalMs?: number;
-  /** A connection unused for longer is replaced: a frozen sandbox does not notice how servers close it. @default 60000 */
+  /** A connection unused for longer is replaced, in milliseconds: a frozen sandbox does not notice when a server closes it. @default 60000 */
   readonly idleMs?: number;
-  /** Servers that failed are tried last for so long. @default 30000 */
+  /** How long a server that failed is tried last, in milliseconds. @default 30000 */
   readonly backoffMs?: number;
-  /** Requests at once, over all topics; 1 sends one after the other (A10). @default 16 */
+  /** Requests at a time, over all topics; 1 sends one after the other. @default 16 */
   readonly maxInFlight?: number;
-  /** Messages of a batch; 1 sends each alone (B7). @default 100 */
+  /** Messages per batch; 1 sends each alone. @default 100 */
   readonly maxBatchMessages?: number;
-  /** Bytes of a batch; lowered to what a broker takes once it says so. @default 4128768, that is 64 KiB below 4 MiB */
+  /** Bytes per batch; lowered to a broker's limit once it answers with one. @default 4128768, that is 64 KiB below 4 MiB */
   readonly maxBatchBytes?: number;
-  /** Bytes of a message's body. @default 4128768 */
+  /** Limit for a message's body, in bytes. @default 4128768 */
   readonly maxMessageBytes?: number;
-  /** Lets brokers that do so create topics with their first message. @default true */
+  /** Lets brokers create topics with their first message, if they are configured to. @default true */
   readonly autoCreateTopics?: boolean;
-  /** Queues of such a topic on each broker. @default 4 */
+  /** Queues of such a topic per broker. @default 4 */
   readonly defaultTopicQueueNums?: number;
-  /** @default - the machine's */
+  /** @default - the system's */
   readonly clock?: Clock;
 }
 
-/** Below the 4 MiB of a broker, for consumers that take no more with all that comes with a message. */
+/** Below a broker's 4 MiB: consumers have the same limit for a message with its properties. */
 const BELOW_4_MIB = 4 * 1024 * 1024 - 64 * 1024;
 const NAMESPACE = /^[a-zA-Z0-9_-]{1,64}$/;
 
@@ -72,10 +72,10 @@ const COUNTS = [
 ] as const;
 const SPANS = ['refreshTopicRouteIntervalMs', 'idleMs', 'backoffMs'] as const;
 
-/** The options with all defaults. @throws InvalidOptionError */
+/** Returns the options with all defaults. @throws InvalidOptionError */
 export function withDefaults(options: ProducerOptions) {
   const { nameServers, namespace } = options;
-  if (nameServers.length === 0) throw new InvalidOptionError('nameServers', nameServers, 'one at least');
+  if (nameServers.length === 0) throw new InvalidOptionError('nameServers', nameServers, 'at least one address');
   for (const address of nameServers) checkAddress('nameServers', address);
   if (namespace !== undefined && !NAMESPACE.test(namespace))
     throw new InvalidOptionError('namespace', namespace, '1 to 64 letters, digits, _ and -');

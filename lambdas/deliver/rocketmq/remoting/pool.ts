@@ -15,13 +15,13 @@ export interface PoolOptions {
   readonly clock: Clock;
 }
 
-/** One connection per address, opened when it is needed. */
+/** Keeps one connection per address, opened on demand. */
 export interface Pool {
   /** @throws NoAnswerError, ProtocolError */
   request(address: string, request: Request, deadline: Deadline): Promise<Answer>;
-  /** Lets the address be connected to anew. */
+  /** Lets the next request open a new connection to the address. */
   replace(address: string): void;
-  /** Ends what is in flight; nothing can be asked afterwards. */
+  /** Ends the requests in flight, and refuses new ones. */
   close(): void;
 }
 
@@ -53,7 +53,7 @@ export function openPool({ tls, connectTimeoutMs, maxInFlight, idleMs, clock }: 
     }
   }
 
-  /** The connection to an address; several that ask at once get the same. */
+  /** Returns the connection to an address; concurrent callers share it. */
   async function connect(address: string, deadline: Deadline): Promise<Connection> {
     for (;;) {
       if (isClosed)
@@ -62,7 +62,7 @@ export function openPool({ tls, connectTimeoutMs, maxInFlight, idleMs, clock }: 
       if (known === undefined) break;
       const connection = await known;
       if (connections.get(address) !== known) continue;
-      if (connection.isTrusted()) return connection;
+      if (connection.isHealthy()) return connection;
       connections.delete(address);
       connection.retire();
     }
@@ -85,7 +85,7 @@ export function openPool({ tls, connectTimeoutMs, maxInFlight, idleMs, clock }: 
       connections.delete(address);
       known?.then(
         (connection) => connection.retire(),
-        () => {}, // told to whoever had it opened
+        () => {}, // The caller that opened it has its error.
       );
     },
     close() {

@@ -1,6 +1,6 @@
 import { NeverRetry } from '../../../core/errors.ts';
+import { MAX_DELAY_LEVEL } from '../constraints.ts';
 import { checkKey, checkTag, checkTime, type Message, rejected, tooLarge } from '../message.ts';
-import { MAX_DELAY_LEVEL } from '../rules.ts';
 import { checkUserProperty } from '../user-property.ts';
 import { encodeProperties } from './properties.ts';
 

@@ -3,7 +3,7 @@ import { NeverRetry } from '../../../core/errors.ts';
 const AFTER_NAME = '\x01';
 const AFTER_PAIR = '\x02';
 
-/** Servers take 32,767 characters or bytes, and add properties of their own. */
+/** Brokers accept 32,767 characters or bytes, including properties that they add. */
 export const MAX_PROPERTIES_BYTES = 32_000;
 
 /**
@@ -25,7 +25,7 @@ export function encodeProperties(properties: Iterable<readonly [name: string, va
   if (bytes > MAX_PROPERTIES_BYTES)
     throw new NeverRetry(
       'MESSAGE_TOO_LARGE',
-      `properties, keys and tag have ${bytes} bytes; RocketMQ takes ${MAX_PROPERTIES_BYTES}`,
+      `properties, keys and tag have ${bytes} bytes; expected at most ${MAX_PROPERTIES_BYTES}`,
     );
   return text;
 }

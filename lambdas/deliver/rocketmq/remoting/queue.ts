@@ -3,12 +3,12 @@ import type { Route, RouteBroker } from './route.ts';
 
 export interface Queue {
   readonly broker: string;
-  /** 'host:port' of the broker's master. */
+  /** `host:port` of the broker's master. */
   readonly address: string;
   readonly id: number;
 }
 
-/** Takes turns over all queues; those of brokers that failed a short while ago only when there are no others. */
+/** Returns each queue of a route in turn. Queues of brokers that failed recently are used only if there are no others. */
 export function roundRobin(backoff: Pick<BrokerBackoff, 'isBackedOff'>): (route: Route) => Queue {
   let turn = Math.floor(Math.random() * 0x1_0000);
   return ({ brokers }) => {
@@ -19,12 +19,12 @@ export function roundRobin(backoff: Pick<BrokerBackoff, 'isBackedOff'>): (route:
   };
 }
 
-/** The queue of a sharding key; RocketMQ's own clients choose the same (class SelectMessageQueueByHash). */
+/** Returns the queue of a message group, as RocketMQ's clients choose it (class SelectMessageQueueByHash). */
 export function queueOfGroup({ brokers }: Route, group: string): Queue {
   return queueAt(brokers, Math.abs(javaHash(group) % total(brokers)));
 }
 
-/** String.hashCode() of Java. */
+/** `String.hashCode()` of Java. */
 export function javaHash(text: string): number {
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = (Math.imul(31, hash) + text.charCodeAt(i)) | 0;

@@ -1,22 +1,22 @@
 import { parseAddress } from '../../net/address.ts';
 import { ProtocolError } from './errors.ts';
 
-/** The topic whose route leads to the brokers that create topics by themselves, and how many queues they give them. */
+/** The topic whose route lists the brokers that create topics automatically, and the queues that they create. */
 export const DEFAULT_TOPIC = 'TBW102';
 
-/** Where messages of a topic may be sent. */
+/** The brokers of a topic. */
 export interface Route {
-  /** Masters with writable queues, by name. */
+  /** Masters with writable queues, sorted by name. */
   readonly brokers: readonly RouteBroker[];
-  /** True when it is the default topic's route: the first message creates the topic. */
+  /** Whether it is the default topic's route: then the first message creates the topic. */
   readonly isDefault: boolean;
 }
 
 export interface RouteBroker {
   readonly name: string;
-  /** 'host:port' */
+  /** `host:port` */
   readonly address: string;
-  /** Writable queues have the ids from 0 to one less. */
+  /** Number of writable queues; their ids are 0 to one less. */
   readonly queues: number;
 }
 
@@ -43,7 +43,7 @@ export function parseRoute(text: string): Route {
   return { brokers: brokers.sort((a, b) => (a.name < b.name ? -1 : 1)), isDefault: false };
 }
 
-/** The default topic's route, for a topic that does not exist yet: a broker makes no more queues than the default topic has. */
+/** Makes the route of a topic that does not exist yet. A broker creates at most as many queues as the default topic has. */
 export function asDefaultRoute({ brokers }: Route, maxQueues: number): Route {
   return {
     brokers: brokers.map((broker) => ({ ...broker, queues: Math.min(broker.queues, maxQueues) })),
@@ -51,7 +51,7 @@ export function asDefaultRoute({ brokers }: Route, maxQueues: number): Route {
   };
 }
 
-/** The live masters, from a name server's answer about its cluster. @throws ProtocolError */
+/** Reads the live masters from a name server's answer about its cluster. @throws ProtocolError */
 export function parseCluster(text: string): Omit<RouteBroker, 'queues'>[] {
   const { brokerAddrTable } = parseServerJson(text) as { brokerAddrTable?: unknown };
   if (typeof brokerAddrTable !== 'object') throw new ProtocolError('a cluster without brokerAddrTable');
@@ -65,7 +65,7 @@ function isAddress(value: unknown): value is string {
   return typeof value === 'string' && parseAddress(value) !== undefined;
 }
 
-/** Servers write maps with numbers as bare keys, `{0:"host:port"}`, unless they know the field that asks for JSON. */
+/** Servers that do not know the field `acceptStandardJsonOnly` write numbers as bare keys: `{0:"host:port"}`. */
 function parseServerJson(text: string): object {
   let value: unknown;
   try {
@@ -74,9 +74,9 @@ function parseServerJson(text: string): object {
     try {
       value = JSON.parse(text.replace(/([{,])(\d+):/g, '$1"$2":'));
     } catch (error) {
-      throw new ProtocolError('a name server’s answer that is not JSON', { cause: error });
+      throw new ProtocolError('an answer that is not JSON', { cause: error });
     }
   }
-  if (typeof value !== 'object' || value === null) throw new ProtocolError('a name server’s answer that is no object');
+  if (typeof value !== 'object' || value === null) throw new ProtocolError('an answer that is not a JSON object');
   return value;
 }

@@ -8,7 +8,7 @@ import { asDefaultRoute, DEFAULT_TOPIC, parseCluster, parseRoute, type Route } f
 
 export interface RoutesOptions {
   readonly nameServers: NameServers;
-  /** An older route is asked for anew before it is used (B4). No timer does: Lambda freezes them. */
+  /** A route older than this is queried again before it is used. No timer does so: Lambda freezes timers. */
   readonly refreshMs: number;
   readonly autoCreateTopics: boolean;
   readonly defaultTopicQueueNums: number;
@@ -16,21 +16,21 @@ export interface RoutesOptions {
 }
 
 export interface Routes {
-  /** @throws MissingTopicError; RetryLater, when the topic is but nobody takes messages for it; what name servers failed with */
+  /** @throws MissingTopicError; RetryLater when no broker accepts messages for the topic; the failure of the name servers. */
   get(topic: string, deadline: Deadline): Promise<Route>;
-  /** Forgets a route that did not lead anywhere. */
+  /** Forgets a route after a send by it failed. */
   drop(topic: string): void;
 }
 
 interface Known {
   route: Route | undefined;
-  askedAtMs: number;
-  asking: Promise<Route> | undefined;
+  queriedAtMs: number;
+  query: Promise<Route> | undefined;
 }
 
-/** Topics may be named by what devices send. */
+/** Messages may name topics, so the number of known ones is bounded. */
 const MAX_TOPICS = 1_000;
-/** A refresh must not hold up messages that the old route can still take. */
+/** A refresh that takes longer is given up, and the old route used. */
 const REFRESH_TIMEOUT_MS = 1_000;
 
 export function openRoutes(options: RoutesOptions): Routes {
@@ -42,7 +42,7 @@ export function openRoutes(options: RoutesOptions): Routes {
     let one = topics.get(topic);
     if (one === undefined) {
       if (topics.size >= MAX_TOPICS) topics.delete(topics.keys().next().value!);
-      one = { route: undefined, askedAtMs: Number.NEGATIVE_INFINITY, asking: undefined };
+      one = { route: undefined, queriedAtMs: Number.NEGATIVE_INFINITY, query: undefined };
       topics.set(topic, one);
     }
     return one;
@@ -61,22 +61,22 @@ export function openRoutes(options: RoutesOptions): Routes {
   }
 
   async function fetch(topic: string, wasThere: boolean, deadline: Deadline): Promise<Route> {
-    const own = read(await nameServers.ask(routeRequest(topic), deadline));
-    if (own !== undefined) return checkWritable(topic, own);
+    const existing = read(await nameServers.query(routeRequest(topic), deadline));
+    if (existing !== undefined) return checkWritable(topic, existing);
     if (autoCreateTopics) {
-      const ofDefault = read(await nameServers.ask(routeRequest(DEFAULT_TOPIC), deadline));
+      const ofDefault = read(await nameServers.query(routeRequest(DEFAULT_TOPIC), deadline));
       if (ofDefault !== undefined) return checkWritable(topic, asDefaultRoute(ofDefault, defaultTopicQueueNums));
     }
-    for (const answer of await nameServers.askAll(routeRequest(topic), deadline)) {
+    for (const answer of await nameServers.queryAll(routeRequest(topic), deadline)) {
       const route = read(answer);
       if (route !== undefined) return checkWritable(topic, route);
     }
     throw await missing(topic, wasThere, deadline);
   }
 
-  /** A name server forgets a topic together with the last broker that holds it, so not to know it may mean either. */
+  /** A name server forgets a topic with the last broker that holds it, so an unknown topic may also be one whose brokers are away. */
   async function missing(topic: string, wasThere: boolean, deadline: Deadline): Promise<Error> {
-    const { answer } = await nameServers.ask({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
+    const { answer } = await nameServers.query({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
     const live = parseCluster(answer.body.toString('utf8')).map(({ name }) => name);
     if (live.length === 0) return new RetryLater(`no broker is registered with the name servers: topic ${topic}`);
     const gone = [...seenBrokers].filter((name) => !live.includes(name));
@@ -85,27 +85,27 @@ export function openRoutes(options: RoutesOptions): Routes {
         `no live broker holds topic ${topic}${gone.length > 0 ? `; away: ${gone.join(', ')}` : ''}`,
       );
     return new MissingTopicError(
-      `topic ${topic} does not exist${autoCreateTopics ? ', and no broker creates topics by itself' : ''}`,
+      `topic ${topic} does not exist${autoCreateTopics ? ', and no broker creates topics automatically' : ''}`,
     );
   }
 
   return {
     async get(topic, deadline) {
       const one = known(topic);
-      const isFresh = one.route !== undefined && clock.monotonicMs() - one.askedAtMs <= refreshMs;
+      const isFresh = one.route !== undefined && clock.monotonicMs() - one.queriedAtMs <= refreshMs;
       if (isFresh) return one.route!;
       const old = one.route;
       const limit = old === undefined ? deadline : deadlineIn(REFRESH_TIMEOUT_MS, clock, deadline);
-      one.asking ??= fetch(topic, Number.isFinite(one.askedAtMs), limit).finally(() => {
-        one.asking = undefined;
+      one.query ??= fetch(topic, Number.isFinite(one.queriedAtMs), limit).finally(() => {
+        one.query = undefined;
       });
       try {
-        one.route = await one.asking;
+        one.route = await one.query;
       } catch (error) {
         if (old === undefined) throw error;
       }
-      // A refresh that failed is not tried again before the next is due.
-      one.askedAtMs = clock.monotonicMs();
+      // After a failed refresh, the next one is due as late as after a successful one.
+      one.queriedAtMs = clock.monotonicMs();
       return one.route ?? old!;
     },
     drop(topic) {

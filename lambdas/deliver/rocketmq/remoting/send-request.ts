@@ -7,12 +7,12 @@ export interface SendTo {
   readonly producerGroup: string;
   readonly topic: string;
   readonly queueId: number;
-  /** Queues of a topic that the message creates. */
+  /** Queues that a broker creates with a new topic. */
   readonly defaultTopicQueueNums: number;
   readonly bornAtMs: number;
 }
 
-/** Sends one message as it is, more as a batch: all of it is stored, or nothing. */
+/** Makes a request for one message, or for a batch: a broker stores all of a batch, or none of it. */
 export function sendRequest(to: SendTo, messages: readonly PreparedMessage[]): Request {
   const [first] = messages;
   if (messages.length === 1) {
@@ -22,7 +22,7 @@ export function sendRequest(to: SendTo, messages: readonly PreparedMessage[]): R
       body: first!.body,
     };
   }
-  // Without `m` the whole block becomes one message, and the server is content.
+  // Without `m`, a broker accepts the whole block as one message.
   return {
     code: requestCodes.sendBatchMessage,
     fields: { ...fieldsOf(to), i: '', m: 'true' },
@@ -34,8 +34,8 @@ const NO_QUEUE = 0x7fff_ffff;
 const NO_TOPIC = 'OUTFLOW_NO_TOPIC';
 
 /**
- * A send that a broker checks as any other (credentials, permission for the topic) and then refuses: no queue has this id,
- * and no topic is made after one that does not exist.
+ * Makes a request that a broker checks like any send (credentials, permission for the topic) and then refuses: no queue has
+ * this id, and no topic is created from a default topic that does not exist.
  */
 export function probeRequest(to: Omit<SendTo, 'queueId'>): Request {
   return {
@@ -45,7 +45,7 @@ export function probeRequest(to: Omit<SendTo, 'queueId'>): Request {
   };
 }
 
-/** Names are one letter each in this form of the request. */
+/** The fields have one-letter names in this version of the request (class SendMessageRequestHeaderV2). */
 function fieldsOf({ producerGroup, topic, queueId, defaultTopicQueueNums, bornAtMs }: SendTo): Record<string, string> {
   return {
     a: producerGroup,

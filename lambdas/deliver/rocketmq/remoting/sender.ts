@@ -25,27 +25,28 @@ export interface SenderOptions {
   readonly clock: Clock;
 }
 
-/** A send that came to nothing, with all that was tried behind it. */
-export interface Unsent {
+/** The error of the last attempt to send. */
+export interface FailedAttempts {
   readonly error: unknown;
+  /** Whether any attempt was not answered, so that a broker may have stored the messages. */
   readonly isMaybeStored: boolean;
 }
 
-/** Sends one request, whatever it takes within its time. */
+/** Sends requests, with further attempts within their deadline. */
 export interface Sender {
-  /** Messages go to one queue: the one given, else whichever is next. */
+  /** Sends messages to one queue: the one given, else the next one. */
   send(
     topic: string,
     messages: readonly PreparedMessage[],
     queue: Queue | undefined,
     deadline: Deadline,
-  ): Promise<Stored | Unsent>;
-  /** Tries a route again and again within the time. */
+  ): Promise<Stored | FailedAttempts>;
+  /** Queries a topic's route, with further attempts within the deadline. @throws the error of the last one. */
   route(topic: string, deadline: Deadline): Promise<Route>;
-  /** Asks a broker whether it would take a message for the topic. @throws RefusedError when it would not */
+  /** Asks a broker whether it would accept a message for the topic. @throws RefusedError when it would not. */
   probe(topic: string, address: string, deadline: Deadline): Promise<void>;
-  /** Sends a signed request; once more, when credentials turn out to have been rotated. @throws RefusedError */
-  ask(address: string, request: Request, deadline: Deadline): Promise<Answer>;
+  /** Sends a signed request, and once more with new credentials if they were rotated. @throws RefusedError */
+  request(address: string, request: Request, deadline: Deadline): Promise<Answer>;
 }
 
 const MAX_ATTEMPTS = 3;
@@ -58,7 +59,7 @@ const STORED = new Map<number, string | undefined>([
   [slaveNotAvailable, 'no slave available'],
   [flushSlaveTimeout, 'flushing to the slave timed out'],
 ]);
-/** What a broker answers the probe when it would have taken a message; a topic that is not there yet may be made. */
+/** The answer to a probe by a broker that would accept a message. A missing topic is fine, too: a message may create it. */
 const NO_SUCH_QUEUE = /queueId.*illegal/is;
 
 export function openSender(options: SenderOptions): Sender {
@@ -66,13 +67,13 @@ export function openSender(options: SenderOptions): Sender {
   const nextQueue = roundRobin(backoff);
   const versions = new Map<string, number>();
 
-  function addressee(topic: string, queueId: number): SendTo {
+  function sendTo(topic: string, queueId: number): SendTo {
     return { producerGroup, topic, queueId, defaultTopicQueueNums, bornAtMs: clock.wallMs() };
   }
 
-  async function ask(address: string, request: Request, deadline: Deadline): Promise<Answer> {
+  async function request(address: string, unsigned: Request, deadline: Deadline): Promise<Answer> {
     for (let isRenewed = false; ; isRenewed = true) {
-      const signed = await signer.sign(request);
+      const signed = await signer.sign(unsigned);
       const answer = await pool.request(address, signed, deadline);
       versions.set(address, answer.version);
       if (STORED.has(answer.code)) return answer;
@@ -84,11 +85,11 @@ export function openSender(options: SenderOptions): Sender {
 
   async function probe(topic: string, address: string, deadline: Deadline): Promise<void> {
     try {
-      await ask(address, probeRequest(addressee(topic, 0)), deadline);
+      await request(address, probeRequest(sendTo(topic, 0)), deadline);
     } catch (error) {
-      const isWelcome =
+      const isAccepted =
         error instanceof RefusedError && (error.code === resultCodes.topicNotExist || NO_SUCH_QUEUE.test(error.remark));
-      if (!isWelcome) throw error;
+      if (!isAccepted) throw error;
     }
   }
 
@@ -105,7 +106,7 @@ export function openSender(options: SenderOptions): Sender {
     deadline: Deadline,
   ): Promise<Stored> {
     if (messages[0]!.isTimed) await checkVersion(topic, queue.address, deadline);
-    const { code, fields } = await ask(queue.address, sendRequest(addressee(topic, queue.id), messages), deadline);
+    const { code, fields } = await request(queue.address, sendRequest(sendTo(topic, queue.id), messages), deadline);
     backoff.recovered(queue.address);
     const warning = STORED.get(code);
     const id = Number(fields.get('queueId') ?? queue.id);
@@ -116,57 +117,57 @@ export function openSender(options: SenderOptions): Sender {
     };
   }
 
-  /** What a failure says about the broker and its route. */
+  /** Forgets the route, and tries other brokers first if this one is at fault. */
   function learn(topic: string, queue: Queue | undefined, error: unknown): void {
     routes.drop(topic);
-    const isBrokersFault = error instanceof NoAnswerError ? error.reason !== 'lost' : error instanceof RefusedError;
-    if (queue !== undefined && isBrokersFault) backoff.failed(queue.address);
+    const isBrokerAtFault = error instanceof NoAnswerError ? error.reason !== 'lost' : error instanceof RefusedError;
+    if (queue !== undefined && isBrokerAtFault) backoff.failed(queue.address);
   }
 
-  /** Waits before the next try; false when there is none. */
-  async function pause(tries: number, error: unknown, deadline: Deadline): Promise<boolean> {
-    if (tries >= MAX_ATTEMPTS || !isWorthAnotherTry(error)) return false;
+  /** Waits before the next attempt. @returns false when there is none. */
+  async function pause(attempts: number, error: unknown, deadline: Deadline): Promise<boolean> {
+    if (attempts >= MAX_ATTEMPTS || !isWorthAnotherTry(error)) return false;
     if (error instanceof NoAnswerError && error.reason === 'closed') return false;
-    // A connection that a thaw or a restart has cut works again at once.
-    const isCut = error instanceof NoAnswerError && error.reason === 'lost' && tries === 1;
-    const pauseMs = isCut ? 0 : Math.min(FIRST_PAUSE_MS * 4 ** tries, MAX_PAUSE_MS) * (1 - Math.random() / 2);
+    // A connection that was lost while the sandbox was frozen can be opened again at once.
+    const isCut = error instanceof NoAnswerError && error.reason === 'lost' && attempts === 1;
+    const pauseMs = isCut ? 0 : Math.min(FIRST_PAUSE_MS * 4 ** attempts, MAX_PAUSE_MS) * (1 - Math.random() / 2);
     if (pauseMs >= deadline.leftMs()) return false;
     await sleep(pauseMs);
     return true;
   }
 
   return {
-    ask,
+    request,
     probe,
     async route(topic, deadline) {
-      for (let tries = 1; ; tries++) {
+      for (let attempts = 1; ; attempts++) {
         try {
           return await routes.get(topic, deadline);
         } catch (error) {
-          if (!(await pause(tries, error, deadline))) throw error;
+          if (!(await pause(attempts, error, deadline))) throw error;
         }
       }
     },
     async send(topic, messages, fixed, deadline) {
       let isMaybeStored = false;
-      for (let tries = 1; ; tries++) {
+      for (let attempts = 1; ; attempts++) {
         let queue: Queue | undefined;
         try {
           const route = await routes.get(topic, deadline);
-          queue = fixed === undefined ? nextQueue(route) : findAgain(fixed, route);
+          queue = fixed === undefined ? nextQueue(route) : withCurrentMaster(fixed, route);
           return await attempt(topic, messages, queue, deadline);
         } catch (error) {
           isMaybeStored ||= error instanceof NoAnswerError && error.hasLeft && queue !== undefined;
           if (isWorthAnotherTry(error)) learn(topic, queue, error);
-          if (!(await pause(tries, error, deadline))) return { error, isMaybeStored };
+          if (!(await pause(attempts, error, deadline))) return { error, isMaybeStored };
         }
       }
     },
   };
 }
 
-/** An ordered message never moves to another queue; its broker's master may have moved. */
-function findAgain(queue: Queue, { brokers }: Route): Queue {
+/** Messages of a group stay in their queue, while its broker may get another master. */
+function withCurrentMaster(queue: Queue, { brokers }: Route): Queue {
   const broker = brokers.find(({ name }) => name === queue.broker);
   if (broker === undefined || queue.id >= broker.queues)
     throw new RetryLater(`queue ${queue.id} of broker ${queue.broker} is away`);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NeverRetry } from '../../../../lambdas/core/errors.ts';
+import { MAX_GROUP_CHARACTERS } from '../../../../lambdas/deliver/rocketmq/constraints.ts';
 import { logLine } from '../../../../lambdas/deliver/rocketmq/grpc/log.ts';
 import {
   MAX_PROPERTIES,
@@ -8,7 +9,6 @@ import {
   toClientMessage,
 } from '../../../../lambdas/deliver/rocketmq/grpc/message.ts';
 import type { Message } from '../../../../lambdas/deliver/rocketmq/message.ts';
-import { MAX_GROUP_CHARACTERS } from '../../../../lambdas/deliver/rocketmq/rules.ts';
 
 const MAX_BYTES = 1_000;
 const given = (over: Partial<Message> = {}): Message => ({ body: Buffer.from('x'), ...over });

@@ -23,7 +23,7 @@ import { encodeAnswer } from './scripted-server.ts';
 const ID = 'A'.repeat(32);
 const text = fc.string({ unit: 'grapheme' });
 
-/** Frames of a stream that comes in chunks of these sizes, the last size for all the rest. */
+/** Reads frames from a stream in chunks of these sizes; the last size applies to the rest. */
 function read(stream: Uint8Array, sizes: readonly number[]): Frame[] {
   const frames: Frame[] = [];
   const reader = frameReader((frame) => frames.push(frame));
@@ -39,7 +39,7 @@ function read(stream: Uint8Array, sizes: readonly number[]): Frame[] {
 describe('frames', () => {
   const chunks = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 });
 
-  it('come out as they went in, however the stream is cut', () => {
+  it('are read as they were written, however the stream is divided', () => {
     const parts = fc.array(fc.record({ header: text, body: fc.uint8Array() }), { maxLength: 5 });
     fc.assert(
       fc.property(parts, chunks, (given, sizes) => {
@@ -52,7 +52,7 @@ describe('frames', () => {
     );
   });
 
-  it('of a broken server end in a ProtocolError or in answers, never in anything else', () => {
+  it('of a broken server give a ProtocolError or answers, and nothing else', () => {
     const valid = encodeAnswer(7, { code: 17, remark: 'r', fields: { a: 'b' }, body: '{"x":1}' });
     const changes = fc.array(fc.record({ at: fc.nat(valid.length), byte: fc.nat(255) }), { maxLength: 6 });
     fc.assert(
@@ -69,7 +69,7 @@ describe('frames', () => {
     );
   });
 
-  it('that are announced too long are refused before their bytes come', () => {
+  it('are refused by their length before their bytes arrive', () => {
     const announced = (bytes: number) => () => read(Buffer.from(Uint32Array.of(bytes).buffer).swap32(), [4]);
     expect(announced(MAX_ANSWER_BYTES)).not.toThrow();
     for (const bytes of [0, 3, MAX_ANSWER_BYTES + 1, 0x7fff_ffff, 0xffff_ffff])
@@ -77,14 +77,14 @@ describe('frames', () => {
     expect(() => read(encodeHead('x'.repeat(MAX_HEADER_BYTES + 1), 0), [65_536])).toThrow(/header of 1048577 bytes/);
   });
 
-  it('cost the same byte by byte: what is kept does not grow with the number of chunks', () => {
+  it('need no more memory when they arrive byte by byte', () => {
     const stream = encodeAnswer(1, { body: 'x'.repeat(500_000) });
     expect(read(stream, [1])[0]!.body.length).toBe(500_000);
   });
 });
 
 describe('commands', () => {
-  it('carry what they are given', () => {
+  it('hold the fields and body that they are given', () => {
     const request = { code: 310, fields: { b: 'T', i: 'KEYS\x01ü\x02x\x01"{}"' }, body: Buffer.from('b') };
     const [frame] = read(Buffer.concat([encodeRequest(5, request), request.body]), [3]);
     expect(JSON.parse(frame!.header.toString())).toEqual({
@@ -98,7 +98,7 @@ describe('commands', () => {
     expect(frame!.body.toString()).toBe('b');
   });
 
-  it('of any JSON are an answer, nothing of ours, or a ProtocolError', () => {
+  it('of any JSON are an answer, a server’s request, or a ProtocolError', () => {
     const header = fc.oneof(
       fc.jsonValue(),
       fc.record({ code: fc.jsonValue(), opaque: fc.integer(), flag: fc.integer(), extFields: fc.jsonValue() }),
@@ -116,11 +116,11 @@ describe('commands', () => {
     );
   });
 
-  it('are signed over the values of all fields by the order of their names, then the body', () => {
+  it('are signed over the values of all fields, sorted by name, then the body', () => {
     const credentials = { accessKey: 'ak', secretKey: 'sk', securityToken: 'st' };
     const sign = (fields: Record<string, string>, body: string) =>
       signWith(credentials, { code: 310, fields, body: Buffer.from(body) }).fields['Signature'];
-    // The values run together: AccessKey, SecurityToken, a, b, body.
+    // The values are concatenated: AccessKey, SecurityToken, a, b, body.
     expect(sign({ b: '2', a: '1' }, '3')).toBe(sign({ a: '1', b: '23' }, ''));
     expect(sign({ a: '2', b: '1' }, '3')).not.toBe(sign({ a: '1', b: '2' }, '3'));
     const once = signWith(credentials, { code: 1, fields: { a: '1' } });
@@ -139,7 +139,7 @@ describe('messages', () => {
     }
   };
 
-  /** Reads properties as RocketMQ does (class MessageDecoder). */
+  /** Decodes properties as RocketMQ does (class MessageDecoder). */
   const decode = (properties: string) =>
     Object.fromEntries(
       properties
@@ -148,7 +148,7 @@ describe('messages', () => {
         .filter((pair) => pair.length === 2),
     );
 
-  it('arrive with the properties they left with', () => {
+  it('arrive with the properties that they were sent with', () => {
     const plain = text.filter((value) => !value.includes('\x01') && !value.includes('\x02'));
     const names = plain.filter((name) => codeOf({ properties: { [name]: 'x' } }) === undefined);
     fc.assert(
@@ -166,11 +166,11 @@ describe('messages', () => {
     );
   });
 
-  it('hold no half of a surrogate pair: a server would read another text than we signed', () => {
+  it('hold no half of a surrogate pair: a server would read other bytes than were signed', () => {
     expect(decode(prepare({ properties: { lone: '\ud800x' } }).properties)['lone']).toBe('\ufffdx');
   });
 
-  it('are refused where a server would refuse them, or make something else of them', () => {
+  it('are refused if a server would refuse or misread them', () => {
     expect(codeOf({ body: Buffer.alloc(0) })).toBe('REJECTED');
     expect(codeOf({ body: Buffer.alloc(100) })).toBeUndefined();
     expect(codeOf({ body: Buffer.alloc(101) })).toBe('MESSAGE_TOO_LARGE');
@@ -187,12 +187,12 @@ describe('messages', () => {
     expect(() => checkTopic('a/b', true)).toThrow(NeverRetry);
     expect(() => checkTopic('x'.repeat(128), true)).toThrow(/got 128 characters; expected 1 to 127/);
     expect(() => checkTopic('ns%A_b-c|1', true)).not.toThrow();
-    // A name that only the deployment knew is the task's fault.
+    // A name that was unknown until deployment is the task's fault.
     expect(() => checkTopic('a b', false)).toThrow(StopTask);
     expect(() => checkTopic('a b', false)).toThrow(/^topic: got 'a b'; expected 1 to 127/);
   });
 
-  it('are refused without a word of what a publisher wrote (S05)', () => {
+  it('are refused without repeating a publisher’s text (S05)', () => {
     const canary = 'Zq83canary';
     const refused: Partial<Message>[] = [
       { keys: [`${canary} b`] },
@@ -223,7 +223,7 @@ describe('batches', () => {
   const batch = fc.array(message, { maxLength: 30 });
   const prepareAll = (messages: readonly Message[]) => messages.map((one) => prepareMessage(one, ID, 100));
 
-  it('hold records that can be told apart again', () => {
+  it('can be divided into their records again', () => {
     fc.assert(
       fc.property(batch, (messages) => {
         const prepared = prepareAll(messages);
@@ -263,12 +263,12 @@ describe('queues', () => {
     brokers: queues.map((count, i) => ({ name: `b${i}`, address: `h${i}:1`, queues: count })),
     isDefault: false,
   });
-  const nobody = { isBackedOff: () => false };
+  const none = { isBackedOff: () => false };
 
-  it('take turns, whatever their number on each broker', () => {
+  it('are used in turn, whatever their number per broker', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }), (queues) => {
-        const next = roundRobin(nobody);
+        const next = roundRobin(none);
         const total = queues.reduce((sum, n) => sum + n, 0);
         const taken = Array.from({ length: total }, () => next(route(...queues))).map((q) => `${q.broker}:${q.id}`);
         expect(new Set(taken).size).toBe(total);
@@ -276,13 +276,13 @@ describe('queues', () => {
     );
   });
 
-  it('of a broker that failed are used only when there are no others', () => {
+  it('of a broker that failed are used only if there are no others', () => {
     const next = roundRobin({ isBackedOff: (address) => address === 'h0:1' });
     expect(Array.from({ length: 6 }, () => next(route(3, 2)).broker)).toEqual(Array(6).fill('b1'));
     expect(next(route(3)).broker).toBe('b0');
   });
 
-  it('of a group are the ones that RocketMQ’s Java client chooses', () => {
+  it('of a group are those that RocketMQ’s Java client chooses', () => {
     expect(javaHash('hello')).toBe(99_162_322);
     expect(javaHash('polygenelubricants')).toBe(-2_147_483_648);
     expect(queueOfGroup(route(4, 4), 'hello')).toEqual({ broker: 'b0', address: 'h0:1', id: 2 });
@@ -301,7 +301,7 @@ describe('routes', () => {
   const brokersOf = (brokerDatas: unknown[], queueDatas: unknown[]) =>
     parseRoute(JSON.stringify({ brokerDatas, queueDatas })).brokers;
 
-  it('lead to masters that may be written to, and to nothing else', () => {
+  it('hold writable masters, and no other brokers', () => {
     expect(
       brokersOf(
         [
@@ -318,7 +318,7 @@ describe('routes', () => {
     ]);
   });
 
-  it('are read with the bare numbers that servers put for keys', () => {
+  it('are read with bare numbers as keys', () => {
     expect(
       parseRoute(
         '{"brokerDatas":[{"brokerAddrs":{0:"h:1",1:"s:1"},"brokerName":"a"}],"queueDatas":[{"brokerName":"a","perm":6,"writeQueueNums":8}]}',
@@ -329,7 +329,7 @@ describe('routes', () => {
     ]);
   });
 
-  it('of a broken name server are a ProtocolError or lead nowhere', () => {
+  it('of a broken name server are a ProtocolError or hold no broker', () => {
     const data = fc.array(fc.jsonValue(), { maxLength: 3 });
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), fc.record({ brokerDatas: data, queueDatas: data })), (value) => {

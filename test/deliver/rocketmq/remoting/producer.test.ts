@@ -16,10 +16,10 @@ import type { Outcome } from '../../../../lambdas/deliver/sink.ts';
 import { runs } from '../../../support/property-runs.ts';
 import { sendWith } from '../../../support/rocketmq-send.ts';
 import {
-  type Asked,
   clusterOf,
   encodeAnswer,
   type Reaction,
+  type Received,
   routeTo,
   type ScriptedServer,
   scriptedServer,
@@ -37,7 +37,7 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close();
 });
 
-async function server(react: (asked: Asked) => Reaction | Promise<Reaction>): Promise<ScriptedServer> {
+async function server(react: (received: Received) => Reaction | Promise<Reaction>): Promise<ScriptedServer> {
   const started = await scriptedServer(react);
   open.push(started);
   return started;
@@ -49,8 +49,8 @@ function producer(options: ProducerOptions): Producer<Sent> {
   return opened;
 }
 
-/** A broker that answers sends by a script, its name server, and a producer for them. */
-async function one(react: (asked: Asked) => Reaction | Promise<Reaction>, over: Partial<ProducerOptions> = {}) {
+/** A scripted broker, its name server, and a producer for them. */
+async function one(react: (received: Received) => Reaction | Promise<Reaction>, over: Partial<ProducerOptions> = {}) {
   const broker = await server(react);
   const nameServer = await server(({ code }) =>
     code === CLUSTER ? clusterOf({ a: broker.address }) : routeTo({ a: broker.address }),
@@ -64,8 +64,8 @@ const verdicts = (outcomes: readonly (Sent | Outcome)[]) =>
   outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
 const reason = (outcome: Sent | Outcome) => ('error' in outcome ? outcome.error.message : '');
 
-describe('what a broker answers', () => {
-  // Of many of these no real server says them on demand; the remarks are those of 4.9.4 and 5.5.0.
+describe('a broker’s answer', () => {
+  // No real server gives all of these on demand; the remarks are those of 4.9.4 and 5.5.0.
   it.each([
     ['delivered', 0, ''],
     ['delivered', 10, ''],
@@ -98,42 +98,42 @@ describe('what a broker answers', () => {
     expect(verdicts([rendered!])).toEqual([wanted]);
     if (wanted !== 'delivered') expect(reason(rendered!)).toContain(`code ${code}: ${remark.trim()}`);
     if (code >= 10 && code <= 12) expect(rendered).toHaveProperty('warning');
-    // The topic of a task that names it itself is nothing that another message could have right.
+    // If the task itself names the topic, another message cannot have a right one.
     if (wanted === 'INVALID_TARGET') expect(verdicts(await sendWith(producer, 'T', [message('x')]))).toEqual(['stop']);
   });
 
-  it('is tried again at another broker, and the one that was busy is left alone for a while', async () => {
+  it('that it is busy makes the producer try another broker, and back off from this one', async () => {
     const busy = await server(() => ({ code: 2, remark: 'busy' }));
     const free = await server(() => STORED);
     const nameServer = await server(() => routeTo({ busy: busy.address, free: free.address }));
     const sender = producer({ nameServers: [nameServer.address] });
     for (let i = 0; i < 6; i++) expect(verdicts(await sendWith(sender, 'T', [message(`${i}`)]))).toEqual(['delivered']);
-    expect(busy.asked.length).toBeLessThanOrEqual(1);
+    expect(busy.received.length).toBeLessThanOrEqual(1);
     await free.close();
     expect((await sendWith(sender, 'T', [message('a')]))[0]).toHaveProperty('status', 'retry');
-    expect(free.asked.length).toBe(6);
+    expect(free.received.length).toBe(6);
   });
 
   it.each([
     [16, 'check signature failed.'],
     [16, 'User:topic-writer is not found.'],
     [1, 'org.apache.rocketmq.acl.common.AclException: No acl config for denys'],
-  ])('brings new credentials once, when the old ones were rotated: %i %s', async (code, remark) => {
-    const react = ({ fields }: Asked) => (fields['AccessKey'] === 'new' ? STORED : { code, remark });
-    const asked: boolean[] = [];
+  ])('of code %i, %s, makes the producer read rotated credentials, once', async (code, remark) => {
+    const react = ({ fields }: Received) => (fields['AccessKey'] === 'new' ? STORED : { code, remark });
+    const refreshes: boolean[] = [];
     const credentials = ({ refresh }: { refresh: boolean }) => {
-      asked.push(refresh);
+      refreshes.push(refresh);
       return { accessKey: refresh ? 'new' : 'old', secretKey: 's' };
     };
     const { producer } = await one(react, { credentials, maxBatchMessages: 1 });
     const outcomes = await sendWith(producer, 'T', [message('a'), message('b'), message('c')]);
     expect(verdicts(outcomes)).toEqual(['delivered', 'delivered', 'delivered']);
-    expect(asked).toEqual([false, true]);
+    expect(refreshes).toEqual([false, true]);
   });
 });
 
 describe('batches', () => {
-  it('are halved until the broker takes them, and its limit is kept in mind', async () => {
+  it('are halved until the broker accepts them, and later ones keep to its limit', async () => {
     const limit = 1_000;
     const sizes: number[] = [];
     const { producer } = await one(({ body }) => {
@@ -150,7 +150,7 @@ describe('batches', () => {
   });
 
   it('give each message its outcome, for any messages, limits and failures', async () => {
-    // A broker that refuses every request that holds a body with an x.
+    // The broker refuses requests with an x in a body.
     const { producer: shared, nameServer } = await one(({ body }) =>
       body.includes('x') ? { code: 13, remark: 'the message is illegal' } : STORED,
     );
@@ -173,7 +173,7 @@ describe('batches', () => {
     );
   });
 
-  it('of a group stop behind a message that was not stored; other groups go on', async () => {
+  it('of a group end at a message that was not stored; other groups go on', async () => {
     const { broker, producer } = await one(
       ({ body }) => (body.includes('bad') ? { code: 2, remark: 'busy' } : STORED),
       { maxBatchMessages: 1 },
@@ -185,10 +185,10 @@ describe('batches', () => {
       message('3', { group: 'g' }),
     ]);
     expect(verdicts(outcomes)).toEqual(['delivered', 'retry', 'delivered', 'unsent']);
-    expect(broker.asked.map(({ body }) => `${body}`)).not.toContain('3');
+    expect(broker.received.map(({ body }) => `${body}`)).not.toContain('3');
   });
 
-  it('of a group, or of a topic in order, store nothing behind a message that is owed, whatever they are split into', async () => {
+  it('of a group, or of a topic in strict order, store nothing behind a message that is owed, however they are split', async () => {
     const kinds = fc.record({
       text: fc.constantFrom('stored', 'stored', 'stored', 'refused'),
       group: fc.constantFrom(undefined, 'g', 'h'),
@@ -254,7 +254,7 @@ describe('connections', () => {
     expect(outcomes.map((outcome) => outcome.status === 'delivered' && outcome.offset)).toEqual([4, 5, 6, 7]);
   });
 
-  it('have no more requests in flight than they may, and lose none of the others', async () => {
+  it('have at most maxInFlight requests in flight, and lose none', async () => {
     let now = 0;
     let most = 0;
     const { producer } = await one(
@@ -266,7 +266,7 @@ describe('connections', () => {
       },
       { maxBatchMessages: 1, maxInFlight: 3 },
     );
-    // Two at once, each with as many requests at once as it may have.
+    // Two deliveries at a time, each with more requests than the limit.
     const sends = [
       sendWith(producer, 'T', Array(20).fill(message('a'))),
       sendWith(producer, 'T', Array(20).fill(message('b'))),
@@ -275,13 +275,13 @@ describe('connections', () => {
     expect(most).toBe(3);
   });
 
-  it('that are cut are opened again at once, and what was in flight is sent again', async () => {
+  it('that are lost are opened again at once, and requests in flight are sent again', async () => {
     const { broker, producer } = await one(({ connection }) => (connection === 1 ? 'cut' : STORED));
     expect(verdicts(await sendWith(producer, 'T', [message('a')]))).toEqual(['delivered']);
-    expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 2]);
+    expect(broker.received.map(({ connection }) => connection)).toEqual([1, 2]);
   });
 
-  it('that never answer leave messages that may be stored, and are not used again', async () => {
+  it('without an answer are not used again, and their messages may be stored', async () => {
     const { broker, producer } = await one(({ connection }) => (connection === 1 ? 'silence' : STORED), {
       timeoutMs: 200,
     });
@@ -289,7 +289,7 @@ describe('connections', () => {
     expect(late).toMatchObject({ status: 'retry', error: { kind: 'timeout' } });
     expect(reason(late!)).toContain('it may be stored');
     expect(verdicts(await sendWith(producer, 'T', [message('b')]))).toEqual(['delivered']);
-    expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 2]);
+    expect(broker.received.map(({ connection }) => connection)).toEqual([1, 2]);
   });
 
   it.each([
@@ -307,7 +307,7 @@ describe('connections', () => {
     await sendWith(producer, 'T', [message('b')]);
     skipped = jump(61_000);
     expect(verdicts(await sendWith(producer, 'T', [message('c')]))).toEqual(['delivered']);
-    expect(broker.asked.map(({ connection }) => connection)).toEqual([1, 1, 2]);
+    expect(broker.received.map(({ connection }) => connection)).toEqual([1, 1, 2]);
   });
 
   const hostile: [string, Reaction | ((opaque: number) => Uint8Array)][] = [
@@ -315,11 +315,11 @@ describe('connections', () => {
     ['a page of a web server', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
     ['a header that is no JSON', Buffer.from('\0\0\0\x06\0\0\0\x02{{')],
     ['a header in another serialization', Buffer.from('\0\0\0\x04\x01\0\0\0')],
-    ['an answer to nothing it was asked', (opaque) => encodeAnswer(opaque + 1, STORED)],
+    ['an answer to another request', (opaque) => encodeAnswer(opaque + 1, STORED)],
     ['a thousand answers for one', (opaque) => Buffer.concat(Array(1_000).fill(encodeAnswer(opaque, { code: 2 })))],
   ];
-  it.each(hostile)('survive %s', async (_, said) => {
-    const { producer } = await one(({ opaque }) => (typeof said === 'function' ? said(opaque) : said), {
+  it.each(hostile)('survive %s', async (_, bytes) => {
+    const { producer } = await one(({ opaque }) => (typeof bytes === 'function' ? bytes(opaque) : bytes), {
       timeoutMs: 500,
     });
     expect(verdicts(await sendWith(producer, 'T', [message('a')]))).toEqual(['retry']);
@@ -339,7 +339,7 @@ describe('connections', () => {
     );
   });
 
-  it('to a server that does not read hold back what it could not take', async () => {
+  it('hold back requests that their server does not read', async () => {
     const deaf = await scriptedServer(() => 'silence', { onConnection: (socket) => void socket.pause() });
     open.push(deaf);
     const nameServer = await server(() => routeTo({ a: deaf.address }));
@@ -352,10 +352,10 @@ describe('connections', () => {
     expect(left.length).toBeLessThan(8);
   });
 
-  it('end with the producer, and what is in flight with them', async () => {
+  it('end with the producer, and so do requests in flight', async () => {
     const { broker, producer } = await one(() => 'silence');
     const sending = sendWith(producer, 'T', [message('a')]);
-    while (broker.asked.length === 0) await sleep(1);
+    while (broker.received.length === 0) await sleep(1);
     producer.close();
     expect(verdicts(await sending)).toEqual(['retry']);
     expect(verdicts(await sendWith(producer, 'T', [message('b')]))).toEqual(['retry']);
@@ -363,11 +363,11 @@ describe('connections', () => {
 });
 
 describe('name servers', () => {
-  it('that are dead or mute do not hold up what others can answer', async () => {
+  it('that are dead or mute do not delay answers of others', async () => {
     const broker = await server(() => STORED);
     const mute = await server(() => 'silence');
     const good = await server(() => routeTo({ a: broker.address }));
-    // Each begins with another of them; within this time nobody can wait for one that is mute.
+    // Each starts with a random name server; this time is too short to wait for a mute one.
     const senders = Array.from({ length: 8 }, () =>
       producer({ nameServers: ['127.0.0.1:1', mute.address, good.address], timeoutMs: 1_400 }),
     );
@@ -375,34 +375,34 @@ describe('name servers', () => {
     expect(verdicts(outcomes.flat())).toEqual(Array(8).fill('delivered'));
   });
 
-  it('that failed are asked last, for a while', async () => {
+  it('that failed are queried last while they are backed off', async () => {
     let nowMs = 0;
     const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
-    const asked: string[] = [];
+    const queried: string[] = [];
     const pool = {
       async request(address: string) {
-        asked.push(address);
+        queried.push(address);
         if (address === 'dead:1') throw new Error('dead');
         return { opaque: 1, code: 0, remark: '', fields: new Map(), body: Buffer.alloc(0), version: 0 };
       },
     };
     const backoff = openBrokerBackoff(30_000, clock);
-    // The first of a new list is chosen at random, so lists are made until the dead one has been asked.
-    const askOnce = () => {
+    // The first of a new list is random, so lists are opened until the dead one was queried.
+    const queryOnce = () => {
       const servers = openNameServers({ addresses: ['dead:1', 'good:1'], pool, backoff, clock });
-      return servers.ask({ code: ROUTE, fields: {} }, { leftMs: () => 1_000 });
+      return servers.query({ code: ROUTE, fields: {} }, { leftMs: () => 1_000 });
     };
-    const askOften = async () => {
-      for (let i = 0; i < 40; i++) await askOnce();
-      return asked.splice(0).filter((address) => address === 'dead:1').length;
+    const queryOften = async () => {
+      for (let i = 0; i < 40; i++) await queryOnce();
+      return queried.splice(0).filter((address) => address === 'dead:1').length;
     };
-    expect(await askOften()).toBe(1);
-    expect(await askOften()).toBe(0);
+    expect(await queryOften()).toBe(1);
+    expect(await queryOften()).toBe(0);
     nowMs += 30_001;
-    expect(await askOften()).toBe(1);
+    expect(await queryOften()).toBe(1);
   });
 
-  it('are asked again when a route is older than its interval, and its old self serves when they are away', async () => {
+  it('are queried again for a route older than its interval; if they are away, the old route is used', async () => {
     let skippedMs = 0;
     const clock = {
       wallMs: () => systemClock.wallMs() + skippedMs,
@@ -412,16 +412,16 @@ describe('name servers', () => {
     const send = async () => verdicts(await sendWith(producer, 'T', [message('a')]));
     await send();
     await send();
-    expect(nameServer.asked.length).toBe(1);
+    expect(nameServer.received.length).toBe(1);
     skippedMs += 5_001;
     await send();
-    expect(nameServer.asked.length).toBe(2);
+    expect(nameServer.received.length).toBe(2);
     await nameServer.close();
     skippedMs += 5_001;
     expect(await send()).toEqual(['delivered']);
   });
 
-  it('that know nothing of a topic make it missing only while brokers live', async () => {
+  it('that do not know a topic make it missing only while brokers are live', async () => {
     let brokers: Record<string, string> = {};
     const nameServer = await server(({ code }) => (code === CLUSTER ? clusterOf(brokers) : MISSING));
     const sender = producer({ nameServers: [nameServer.address], timeoutMs: 500 });
@@ -433,7 +433,7 @@ describe('name servers', () => {
     expect(await send(true)).toEqual(['INVALID_TARGET']);
   });
 
-  it('that forget a topic with its broker make it wait, not missing', async () => {
+  it('that forget a topic with its broker make its messages wait', async () => {
     const broker = await server(() => 'cut');
     let route: Reaction = routeTo({ a: broker.address });
     const nameServer = await server(({ code }) => (code === CLUSTER ? clusterOf({ b: '127.0.0.1:1' }) : route));
@@ -447,7 +447,7 @@ describe('name servers', () => {
     }
   });
 
-  it('may disagree: one that knows the topic is enough', async () => {
+  it('may disagree: it is enough that one knows the topic', async () => {
     const broker = await server(() => STORED);
     const ignorant = await server(() => MISSING);
     const good = await server(() => routeTo({ a: broker.address }));
@@ -460,8 +460,8 @@ describe('name servers', () => {
 
 describe('a TLS handshake', () => {
   it.each<[string, string, (socket: Socket) => void]>([
-    ['hung up on stops: the server speaks no TLS', 'stop', (socket) => socket.end()],
-    ['reset is worth another try: the server has died', 'retry', (socket) => socket.resetAndDestroy()],
+    ['that the server hangs up stops the task: its port has no TLS', 'stop', (socket) => socket.end()],
+    ['that is reset is retried: the server has died', 'retry', (socket) => socket.resetAndDestroy()],
   ])('%s (F23)', async (_, verdict, hangUp) => {
     const refusing = createServer((socket) => socket.on('error', () => {}).once('data', () => hangUp(socket)));
     open.push(refusing);
@@ -473,21 +473,21 @@ describe('a TLS handshake', () => {
 });
 
 describe('a producer', () => {
-  it('sends within its namespace', async () => {
+  it('prefixes topics and its group with the namespace', async () => {
     const { broker, nameServer, producer } = await one(() => STORED, { namespace: 'MQ_INST', maxBatchMessages: 2 });
     await sendWith(producer, 'T', [message('a'), message('b'), message('c')]);
     await sendWith(producer, 'MQ_INST%T', [message('a')]);
-    expect(nameServer.asked.map(({ code, fields }) => [code, fields['topic']])).toEqual([[ROUTE, 'MQ_INST%T']]);
-    expect(broker.asked.map(({ fields }) => [fields['a'], fields['b']])).toEqual(
+    expect(nameServer.received.map(({ code, fields }) => [code, fields['topic']])).toEqual([[ROUTE, 'MQ_INST%T']]);
+    expect(broker.received.map(({ fields }) => [fields['a'], fields['b']])).toEqual(
       Array(3).fill(['MQ_INST%outflow', 'MQ_INST%T']),
     );
   });
 
-  it('says that a batch is one, and sends a delayed message alone', async () => {
+  it('marks a batch, and sends a delayed message alone', async () => {
     const { broker, producer } = await one(() => STORED, { maxInFlight: 1 });
     await sendWith(producer, 'T', [message('a')]);
     await sendWith(producer, 'T', [message('a'), message('b'), message('c', { delayLevel: 1 }), message('d')]);
-    expect(broker.asked.map(({ code, fields }) => [code, fields['m']])).toEqual([
+    expect(broker.received.map(({ code, fields }) => [code, fields['m']])).toEqual([
       [SEND, 'false'],
       [BATCH, 'true'],
       [SEND, 'false'],
@@ -495,15 +495,15 @@ describe('a producer', () => {
     ]);
   });
 
-  it('starts nothing without time', async () => {
+  it('sends nothing without time', async () => {
     const { broker, producer } = await one(() => STORED);
     const messages = [message('a'), message('b', { group: 'g' })];
     const outcomes = await sendWith(producer, 'T', messages, { remainingMs: () => 0 });
     expect(verdicts(outcomes)).toEqual(['unsent', 'unsent']);
-    expect(broker.asked).toEqual([]);
+    expect(broker.received).toEqual([]);
   });
 
-  it('refuses what it cannot be opened with, by name', () => {
+  it('refuses an invalid option by its name', () => {
     const opened = (options: object) => () => openProducer({ nameServers: ['h:1'], ...options });
     expect(opened({ nameServers: [] })).toThrow(/nameServers: got \[\]/);
     expect(opened({ nameServers: ['http://h:1'] })).toThrow(/got 'http:\/\/h:1'; expected host:port/);
@@ -513,7 +513,7 @@ describe('a producer', () => {
 });
 
 describe('a connectivity test', () => {
-  it('tells brokers that would take a message from those that are away', async () => {
+  it('lists brokers that would accept a message apart from those that are away', async () => {
     const good = await server(() => ({ code: 29, remark: 'request queueId[2147483647] is illegal' }));
     const nameServer = await server(() => routeTo({ good: good.address, gone: '127.0.0.1:1' }));
     const found = await producer({ nameServers: [nameServer.address] }).testConnectivity('T');
@@ -521,11 +521,11 @@ describe('a connectivity test', () => {
     expect(found.away.map(({ name }) => name)).toEqual(['gone']);
   });
 
-  it('throws what a message would meet', async () => {
+  it('throws the error that a message would have', async () => {
     const { producer: refused } = await one(() => ({ code: 16, remark: 'check signature failed.' }));
     await expect(refused.testConnectivity('T')).rejects.toMatchObject({ name: 'StopTask' });
     await expect(refused.testConnectivity()).rejects.toMatchObject({ name: 'StopTask' });
-    const nobody = producer({ nameServers: ['127.0.0.1:1'], timeoutMs: 300 });
-    await expect(nobody.testConnectivity('T')).rejects.toMatchObject({ name: 'RetryLater' });
+    const unreachable = producer({ nameServers: ['127.0.0.1:1'], timeoutMs: 300 });
+    await expect(unreachable.testConnectivity('T')).rejects.toMatchObject({ name: 'RetryLater' });
   });
 });

@@ -1,39 +1,39 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { encodeHead, frameReader } from '../../../../lambdas/deliver/rocketmq/remoting/frame.ts';
 
-/** A request as a server sees it. */
-export interface Asked {
+/** A request that a server received. */
+export interface Received {
   readonly code: number;
   readonly opaque: number;
   readonly fields: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Number of the connection it came on, from 1. */
+  /** Number of its connection, from 1. */
   readonly connection: number;
 }
 
-export interface Said {
+export interface Answer {
   readonly code?: number;
   readonly remark?: string;
   readonly fields?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 
-/** What to do about a request: answer it, say nothing, cut the connection, or write these very bytes. */
-export type Reaction = Said | 'silence' | 'cut' | Uint8Array;
+/** A reaction to a request: an answer, silence, a closed connection, or these bytes. */
+export type Reaction = Answer | 'silence' | 'cut' | Uint8Array;
 
 export interface ScriptedServer {
-  /** 'host:port' */
+  /** `host:port` */
   readonly address: string;
-  readonly asked: readonly Asked[];
+  readonly received: readonly Received[];
   close(): Promise<void>;
 }
 
-/** A server of the remoting protocol for answers that real ones do not give on demand. */
+/** Starts a server of the remoting protocol for answers that real servers do not give on demand. */
 export async function scriptedServer(
-  react: (asked: Asked) => Reaction | Promise<Reaction>,
+  react: (received: Received) => Reaction | Promise<Reaction>,
   { onConnection = () => {} }: { onConnection?: (socket: Socket) => void } = {},
 ): Promise<ScriptedServer> {
-  const asked: Asked[] = [];
+  const received: Received[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
@@ -43,7 +43,7 @@ export async function scriptedServer(
     const frames = frameReader(({ header, body }) => {
       const { code, opaque, extFields: fields } = JSON.parse(header.toString());
       const request = { code, opaque, fields, body, connection };
-      asked.push(request);
+      received.push(request);
       void (async () => {
         const reaction = await react(request);
         if (reaction === 'silence') return;
@@ -57,7 +57,7 @@ export async function scriptedServer(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
+    received,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -66,13 +66,13 @@ export async function scriptedServer(
   };
 }
 
-export function encodeAnswer(opaque: number, { code = 0, remark, fields, body = '' }: Said): Buffer {
+export function encodeAnswer(opaque: number, { code = 0, remark, fields, body = '' }: Answer): Buffer {
   const header = JSON.stringify({ code, language: 'JAVA', version: 513, opaque, flag: 1, remark, extFields: fields });
   return Buffer.concat([encodeHead(header, Buffer.byteLength(body)), Buffer.from(body)]);
 }
 
-/** A route as a name server tells it, to one queue of each broker unless it is told otherwise. */
-export function routeTo(brokers: Readonly<Record<string, string>>, queues = 1): Said {
+/** A name server's answer with a route. @param queues Queues per broker. */
+export function routeTo(brokers: Readonly<Record<string, string>>, queues = 1): Answer {
   const names = Object.keys(brokers);
   return {
     body: JSON.stringify({
@@ -82,7 +82,7 @@ export function routeTo(brokers: Readonly<Record<string, string>>, queues = 1): 
   };
 }
 
-export function clusterOf(brokers: Readonly<Record<string, string>>): Said {
+export function clusterOf(brokers: Readonly<Record<string, string>>): Answer {
   const table = Object.entries(brokers).map(
     ([name, address]) => `"${name}":{"brokerAddrs":{0:"${address}"},"brokerName":"${name}"}`,
   );

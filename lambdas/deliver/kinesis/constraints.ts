@@ -4,8 +4,8 @@ const MAX_STREAM_NAME_CHARACTERS = 128;
 const MAX_PARTITION_KEY_CHARACTERS = 256;
 const HASH_KEYS = 2n ** 128n;
 
-/** Amazon Kinesis API reference, PutRecords and PutRecordsRequestEntry. */
-export const RULES = {
+/** Constraints on rendered options (Amazon Kinesis API reference, PutRecords and PutRecordsRequestEntry). */
+export const CONSTRAINTS = {
   stream: {
     expected: `1 to ${MAX_STREAM_NAME_CHARACTERS} letters, digits, _, . and -`,
     isMet: (name) => /^[a-zA-Z0-9_.-]+$/.test(name) && name.length <= MAX_STREAM_NAME_CHARACTERS,

@@ -18,23 +18,22 @@ import { balanced, type Declared, PATIENCE, startTask, synthesize, texts } from 
 import { type Face, startTlsFront, type TlsFront } from '../support/tls-front.ts';
 
 const START_TIMEOUT_MS = 180_000;
-const ALLOWED = ['Stranger', 'Expired', 'Elsewhere', 'Password', 'Rotated'];
+const ALLOWED = ['UnknownIssuer', 'Expired', 'OtherHost', 'Password', 'Rotated'];
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: ALLOWED };
-/** Request code of version 5 (class RequestCode). */
+/** Request code of RocketMQ 5 (class RequestCode). */
 const UPDATE_USER = 3002;
 
 const authority = makeAuthority('Outflow test front');
 const faces: [what: string, name: string, face: Face, cause: RegExp][] = [
-  ['signed by nobody known', 'Stranger', makeAuthority('Somebody').issue(), /verify|issuer|self.signed/i],
+  ['of an unknown issuer', 'UnknownIssuer', makeAuthority('Somebody').issue(), /verify|issuer|self.signed/i],
   ['that has expired', 'Expired', authority.issue({ isExpired: true }), /expired/],
-  ['for another host', 'Elsewhere', authority.issue({ host: 'elsewhere.example' }), /altnames/],
+  ['for another host', 'OtherHost', authority.issue({ host: 'other.example' }), /altnames/],
 ];
 
-// Every password here is as the servers have it, or wrong on purpose.
 const secretText = (secretKey: string) => JSON.stringify({ accessKey: USER.accessKey, secretKey });
 
 describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
-  'a task that RocketMQ %i does not trust, or that does not trust it',
+  'a task for RocketMQ %i with access control and TLS',
   { timeout: 300_000 },
   (version) => {
     let mq: RocketMq;
@@ -43,7 +42,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
     const fronts = new Map<string, TlsFront>();
 
     beforeAll(async () => {
-      // What some set to have done with certificates.
+      // Some environments switch verification off this way; the sink verifies certificates all the same.
       vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
       const topics = [...ALLOWED, 'Forbidden'].map((name) => ({ name }));
       mq = await startRocketMq({ home, version, topics, acl: USER, tls: true });
@@ -52,13 +51,13 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
         (nameServer: string, certificateAuthority = ca) =>
         (stack: Stack) => ({
           nameServers: [nameServer],
-          credentials: new Secret(stack, 'User', { secretStringValue: SecretValue.unsafePlainText('elsewhere') }),
+          credentials: new Secret(stack, 'User', { secretStringValue: SecretValue.unsafePlainText('not used') }),
           certificateAuthority,
         });
       const tasks: Record<string, Declared> = {
         Password: { connector: connector(mq.nameServer) },
         Rotated: { connector: connector(mq.nameServer) },
-        // Version 4 looks at a topic's permissions only where a message comes alone.
+        // RocketMQ 4 checks a topic's permissions for single messages only, not for batches.
         Forbidden: { connector: connector(mq.nameServer), to: { batchSize: 1 } },
       };
       for (const [, name, face] of faces) {
@@ -77,10 +76,10 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
     const start = (test: TestContext, name: string, secret = async () => secretText(USER.secretKey)) =>
       startTask(test, stacks, name, { mq, secret });
 
-    // What waits until somebody acts waits for a minute.
-    describe('until it is put right', { concurrent: true }, () => {
+    // A stopped task is probed once a minute, so these tests wait.
+    describe('stopped until the cause is corrected', { concurrent: true }, () => {
       it.for(faces)(
-        'stops at a certificate %s, whatever the environment says, and goes on at a good one (F23, S16, S17)',
+        'stops for a certificate %s, and goes on with a valid one (F23, S16, S17)',
         async ([, name, , cause], test) => {
           const { task, publish, hasStatus, drained, books } = await start(test, name);
           await publish(texts(30));
@@ -94,7 +93,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
         },
       );
 
-      it('stops for a wrong password with its backlog, and goes on by itself with the right one (F24)', async (test) => {
+      it('stops for a wrong password with its backlog, and goes on with the right one without an operator (F24)', async (test) => {
         let secretKey = 'wrong-secret';
         const { task, publish, hasStatus, held, drained, books } = await start(test, 'Password', async () =>
           secretText(secretKey),
@@ -113,7 +112,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
         expect(await books()).toEqual(balanced(80, { duplicates: 0 }));
       });
 
-      it('stops for a topic that it may not write to, with its backlog (F24)', async (test) => {
+      it('stops for a forbidden topic with its backlog (F24)', async (test) => {
         const { task, publish, hasStatus, books } = await start(test, 'Forbidden');
         await publish(texts(20));
         await hasStatus('Start Failed');
@@ -122,7 +121,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       });
     });
 
-    it('follows a password that is changed under load, and dead-letters nothing (F25)', async (test) => {
+    it('goes on with a password that is rotated under load, and dead-letters nothing (F25)', async (test) => {
       let secretKey = USER.secretKey;
       const { task, publish, hasStatus, drained, books } = await start(test, 'Rotated', async () =>
         secretText(secretKey),
@@ -145,7 +144,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       };
       await more('outgoing', 100);
       await changePassword('another-secret');
-      // The server first: until the secret follows, nothing goes out.
+      // The server's password changes first: until the secret follows, nothing is delivered.
       await more('parked', 10);
       secretKey = 'another-secret';
       await more('outgoing', 100);
@@ -156,7 +155,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       expect(await books()).toEqual(balanced(10 * n, { duplicates: 0 }));
     });
 
-    /** Changes the user's, as an administrator would. The broker takes it within seconds. */
+    /** Changes the user's password, as an administrator would. The broker applies it within seconds. */
     async function changePassword(secretKey: string): Promise<void> {
       if (version === 4) {
         writeFileSync(join(mq.folder, 'conf/plain_acl.yml'), JSON.stringify(plainAcl({ ...USER, secretKey })));
