@@ -10,15 +10,15 @@ import { declaredRules } from '../one-process/rules.ts';
 import { type DeployedStack, readDeployedStack } from './read-stack.ts';
 
 export interface AttachOptions {
-  /** Endpoint of LocalStack. */
+  /** Endpoint URL of LocalStack. */
   readonly endpointUrl: string;
   readonly stackNames: readonly string[];
-  /** MQTT port on loopback. @default a free one */
+  /** MQTT port on 127.0.0.1. @default - a free port */
   readonly port?: number | undefined;
   readonly onError: (error: Error) => void;
 }
 
-/** The stand-in for IoT Core in front of deployed stacks. */
+/** The stand-in for AWS IoT Core, attached to deployed stacks. */
 export interface Attached {
   readonly broker: Broker;
   readonly tasks: readonly TaskMetadata[];
@@ -27,10 +27,10 @@ export interface Attached {
 }
 
 /**
- * Runs the topic rules of deployed stacks: LocalStack's community edition accepts them, and does not run them. What they
- * act on (queues, streams) is what is deployed.
+ * Runs the topic rules of deployed stacks, which LocalStack's community edition accepts and does not run. Their actions write to
+ * the deployed queues and streams.
  *
- * @throws when a stack has no task, or a rule that the stand-in cannot run.
+ * @throws when the stacks have no topic rule, or one that the stand-in does not support.
  */
 export async function attach({ endpointUrl, stackNames, port, onError }: AttachOptions): Promise<Attached> {
   const config = { endpoint: endpointUrl, region: REGION, credentials: LOCAL_CREDENTIALS };
@@ -41,7 +41,10 @@ export async function attach({ endpointUrl, stackNames, port, onError }: AttachO
   };
   const stacks = await Promise.all(stackNames.map((name) => readDeployedStack(clients.cloudFormation, name)));
   const rules = stacks.flatMap(({ stack, identify }) => declaredRules([stack], identify));
-  if (rules.length === 0) throw new Error(`no topic rule in ${stackNames.join(', ')}`);
+  if (rules.length === 0)
+    throw new Error(
+      `stacks: got ${stackNames.join(', ')}, which have no topic rule; expected a stack with an OutflowTask`,
+    );
   const broker = await startStandIn({
     rules,
     port,

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { ACCOUNT, REGION } from '../one-process/resolve.ts';
 
 export interface CdkOptions {
-  /** Endpoint of LocalStack. */
+  /** Endpoint URL of LocalStack. */
   readonly endpointUrl: string;
   /** Folder of the CDK app. */
   readonly folder: string;
@@ -13,7 +13,7 @@ export interface CdkOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** Runs the project's own CDK command against LocalStack. @throws with what it printed when it fails. */
+/** Runs the project's CDK command against LocalStack. @throws when the command fails; the message has its output. */
 export async function cdk(args: readonly string[], { endpointUrl, folder, env, onLine }: CdkOptions): Promise<void> {
   const command = createRequire(import.meta.url).resolve('aws-cdk/bin/cdk');
   const child = spawn(process.execPath, [command, ...args], {
@@ -32,12 +32,12 @@ export async function cdk(args: readonly string[], { endpointUrl, folder, env, o
   if (code !== 0) throw new Error(`cdk ${args.join(' ')} failed:\n${printed.trim()}`);
 }
 
-/** Makes an account of LocalStack ready for `cdk deploy`. */
+/** Bootstraps LocalStack's account for `cdk deploy`. */
 export async function bootstrap(options: CdkOptions): Promise<void> {
   await cdk(['bootstrap', `aws://${ACCOUNT}/${REGION}`], options);
 }
 
-/** What any AWS tool needs to know to reach LocalStack. */
+/** The environment variables with which AWS tools reach LocalStack. */
 export function localEnvironment(endpointUrl: string): Record<string, string> {
   return {
     AWS_ENDPOINT_URL: endpointUrl,

@@ -1,4 +1,4 @@
-// `npm run deploy:local`: deploys the example app to a LocalStack that runs, and puts the stand-in for IoT Core before it.
+// `npm run deploy:local`: deploys the example app to a running LocalStack, and attaches the stand-in for AWS IoT Core.
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { LOCAL_CREDENTIALS } from '../../lambdas/deliver/sink.ts';
 import { readAssembly } from '../one-process/assembly.ts';
@@ -16,7 +16,7 @@ const client = new CloudFormationClient({
 const options = { endpointUrl, folder: process.cwd(), onLine: (line: string) => console.log(`  ${line}`) };
 
 async function main(): Promise<void> {
-  await isUp();
+  await checkIsRunning();
   if (!(await exists('CDKToolkit'))) {
     console.log('Bootstrapping the account (once) …');
     await bootstrap(options);
@@ -32,25 +32,27 @@ async function main(): Promise<void> {
     onError: (error) =>
       console.error(`  ${error.message}${error.cause === undefined ? '' : `: ${String(error.cause)}`}`),
   });
-  console.log(`\nIoT Core   ${broker.url}  (the stand-in: LocalStack accepts topic rules and does not run them)`);
+  console.log(
+    `\nIoT Core   ${broker.url}  (the stand-in, because LocalStack accepts topic rules and does not run them)`,
+  );
   for (const { task, filters } of tasks) console.log(`Task       ${task} from ${filters.join(', ')}`);
   for (const { stack } of stacks) console.log(`Stack      ${stack.name}`);
-  console.log('\nTo look at it with the AWS tools:');
+  console.log('\nTo use the AWS tools with it:');
   for (const [name, value] of Object.entries(localEnvironment(endpointUrl))) console.log(`  export ${name}=${value}`);
   const interrupted = new Promise((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
-  console.log('\nCtrl-C ends the stand-in; what is deployed stays until LocalStack stops.');
+  console.log('\nCtrl-C stops the stand-in. The stacks stay deployed until LocalStack stops.');
   await interrupted;
   await close();
 }
 
-async function isUp(): Promise<void> {
+async function checkIsRunning(): Promise<void> {
   try {
     await fetch(`${endpointUrl}/_localstack/health`);
   } catch (cause) {
-    throw new Error(`nothing answers at ${endpointUrl}; \`npm run localstack\` starts LocalStack there`, { cause });
+    throw new Error(`LocalStack does not respond at ${endpointUrl}. Start it with \`npm run localstack\``, { cause });
   }
 }
 

@@ -7,13 +7,13 @@ import { METADATA_KEY, type TemplateMetadata } from '../../lambdas/core/metadata
 import type { Stack, Template } from '../one-process/assembly.ts';
 import { ACCOUNT, type Identify, REGION } from '../one-process/resolve.ts';
 
-/** A deployed stack: its template, and the physical names of its resources. */
+/** A deployed stack: its template and the physical names of its resources. */
 export interface DeployedStack {
   readonly stack: Stack;
   readonly identify: Identify;
 }
 
-/** Reads a deployed stack by its name. @throws what CloudFormation throws when there is none. */
+/** Reads a deployed stack by its name. @throws CloudFormation's error when it does not exist. */
 export async function readDeployedStack(client: CloudFormationClient, name: string): Promise<DeployedStack> {
   const { TemplateBody } = await client.send(new GetTemplateCommand({ StackName: name }));
   const { StackResources = [] } = await client.send(new DescribeStackResourcesCommand({ StackName: name }));

@@ -6,19 +6,22 @@ const PROGRESS_MS = 5_000;
 export interface HealthOptions {
   readonly timeoutMs: number;
   readonly progress: (line: string) => void;
-  /** The reason to stop waiting; undefined while the start may still succeed. */
-  readonly hasEnded: () => string | undefined;
+  /** How LocalStack ended, if it did; undefined while it runs. */
+  readonly exitReason: () => string | undefined;
 }
 
-/** Waits until LocalStack answers. @throws when it ends first, or takes too long. */
-export async function healthy(endpointUrl: string, { timeoutMs, progress, hasEnded }: HealthOptions): Promise<void> {
+/** Waits until LocalStack responds. @throws when it ends first, or does not respond in time. */
+export async function waitUntilHealthy(
+  endpointUrl: string,
+  { timeoutMs, progress, exitReason }: HealthOptions,
+): Promise<void> {
   const started = Date.now();
   let nextProgress = PROGRESS_MS;
-  while (!(await answers(endpointUrl))) {
-    const ended = hasEnded();
-    if (ended !== undefined) throw new Error(`LocalStack ended while starting: ${ended}`);
+  while (!(await responds(endpointUrl))) {
+    const reason = exitReason();
+    if (reason !== undefined) throw new Error(`LocalStack ended while starting: ${reason}`);
     const elapsed = Date.now() - started;
-    if (elapsed > timeoutMs) throw new Error(`LocalStack did not answer within ${timeoutMs / 1000} s`);
+    if (elapsed > timeoutMs) throw new Error(`LocalStack did not respond within ${timeoutMs / 1000} s`);
     if (elapsed >= nextProgress) {
       progress(`… ${Math.round(elapsed / 1000)} s`);
       nextProgress += PROGRESS_MS;
@@ -27,7 +30,7 @@ export async function healthy(endpointUrl: string, { timeoutMs, progress, hasEnd
   }
 }
 
-async function answers(endpointUrl: string): Promise<boolean> {
+async function responds(endpointUrl: string): Promise<boolean> {
   try {
     const { ok, body } = await fetch(`${endpointUrl}/_localstack/health`, { signal: AbortSignal.timeout(5_000) });
     await body?.cancel();

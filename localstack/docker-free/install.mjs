@@ -1,4 +1,4 @@
-// The set-up part `localstack`: a Python environment with LocalStack, its libraries, and the executor beside this file.
+// The setup part `localstack`: a Python environment with LocalStack, its libraries, and the Lambda executor of this folder.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '../cache.mjs';
 
-/** LocalStack without Docker, once `npm run setup -- localstack` has installed it. */
+/** Folder into which `npm run setup -- localstack` installs LocalStack. */
 export const localStackHome = cacheFolder('localstack');
 
 const VERSION = '4.14.0';
@@ -14,29 +14,29 @@ const here = import.meta.dirname;
 const constraints = join(here, 'constraints.txt');
 const executor = join(here, 'lambda_executor');
 
-// LocalStack 4.14.0 asks for 3.10, but is written for the Python of its own image: with 3.12 none of its packages installs,
-// with 3.11 every call is answered "invalid syntax".
+// LocalStack 4.14.0 states 3.10, but only runs on the Python version of its image: with 3.12 its packages do not install, and with
+// 3.11 every call fails with "invalid syntax".
 const OLDEST = '3.13';
 
-/** Whether `home` holds what this version of the project wants. */
+/** Whether `home` has the versions that this version of the project needs. */
 export function isInstalled(home) {
   const stamp = join(home, 'stamp');
-  return existsSync(pythonIn(home)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted();
+  return existsSync(pythonIn(home)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint();
 }
 
-/** Makes it so: a minute or two the first time; afterwards only what has changed. @throws when no Python is new enough. */
+/** Installs or updates LocalStack. The first time takes one to two minutes. @throws when no suitable Python is found. */
 export function install(home) {
   mkdirSync(home, { recursive: true });
   rmSync(join(home, 'stamp'), { force: true });
   const python = pythonIn(home);
-  // A virtual environment is a link to the Python that made it, which may have gone.
+  // A virtual environment links to the Python that created it, which may no longer exist.
   if (!existsSync(python)) {
     const { path, version } = findPython();
     console.log(`Python environment with ${path} (${version}) …`);
     run(path, ['-m', 'venv', '--clear', join(home, 'venv')]);
   }
   const pip = ['-m', 'pip', 'install', '-qq', '--disable-pip-version-check'];
-  console.log(`LocalStack ${VERSION}: about 500 MB, a minute or two the first time …`);
+  console.log(`LocalStack ${VERSION}: about 500 MB, one to two minutes the first time …`);
   run(python, [...pip, '--constraint', constraints, `localstack-core[runtime]==${VERSION}`]);
   run(python, [...pip, '--no-deps', '--force-reinstall', executor]);
   console.log('LocalStack’s Kinesis …');
@@ -45,7 +45,7 @@ export function install(home) {
     OVERRIDE_IN_DOCKER: '0',
     XDG_CACHE_HOME: join(home, 'cache'),
   });
-  writeFileSync(join(home, 'stamp'), wanted());
+  writeFileSync(join(home, 'stamp'), fingerprint());
 }
 
 function run(command, args, env = {}) {
@@ -56,7 +56,8 @@ function pythonIn(home) {
   return join(home, 'venv/bin/python');
 }
 
-function wanted() {
+/** Changes with the version, the constraints and the executor. */
+function fingerprint() {
   const files = readdirSync(executor, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.parentPath.includes('__pycache__'))
     .map((entry) => join(entry.parentPath, entry.name))
@@ -67,16 +68,16 @@ function wanted() {
 }
 
 function findPython() {
-  const looked = candidates().map((path) => ({ path, ...probe(path) }));
-  const usable = looked.filter(({ version }) => version !== undefined && minor(version) >= minor(OLDEST));
-  // The one that LocalStack was released with, where there are several.
+  const probed = candidates().map((path) => ({ path, ...probe(path) }));
+  const usable = probed.filter(({ version }) => version !== undefined && minor(version) >= minor(OLDEST));
+  // The oldest usable version, which is the closest to the one that LocalStack was released with.
   usable.sort((a, b) => minor(a.version) - minor(b.version));
   if (usable.length > 0) return usable[0];
   throw new Error(
     [
-      `No Python of ${OLDEST} or newer, which LocalStack ${VERSION} needs. Looked at:`,
-      ...looked.map(({ path, version, reason }) => `  ${path}: ${version ?? reason}`),
-      'and, for more, into the folder `versions` of $PYENV_ROOT, ~/.pyenv and /opt/pyenv.',
+      `LocalStack ${VERSION} needs Python ${OLDEST} or newer. Candidates:`,
+      ...probed.map(({ path, version, reason }) => `  ${path}: ${version ?? reason}`),
+      'Install a suitable version, or add it to the folder `versions` of $PYENV_ROOT, ~/.pyenv or /opt/pyenv.',
     ].join('\n'),
   );
 }
@@ -90,13 +91,13 @@ function candidates() {
   return [`python${OLDEST}`, 'python3', ...versions];
 }
 
-// Debian has Pythons that cannot make an environment: ensurepip comes in a package of its own.
+// Some Pythons of Debian cannot create a virtual environment, because ensurepip is a separate package.
 const PROBE = "import sys, ensurepip; print('%d.%d' % sys.version_info[:2])";
 
 function probe(path) {
   const { status, stdout, stderr, error } = spawnSync(path, ['-c', PROBE], { encoding: 'utf8' });
   if (status === 0) return { version: stdout.trim() };
-  return { reason: error?.code === 'ENOENT' ? 'not there' : (stderr?.trim().split('\n').at(-1) ?? String(error)) };
+  return { reason: error?.code === 'ENOENT' ? 'not found' : (stderr?.trim().split('\n').at(-1) ?? String(error)) };
 }
 
 function minor(version) {

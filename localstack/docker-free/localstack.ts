@@ -1,21 +1,21 @@
-/** A LocalStack that answers. */
+/** A running LocalStack. */
 export interface LocalStack {
   readonly endpointUrl: string;
-  /** Ends it and all that it started, and forgets its state. Safe to call again. */
+  /** Stops LocalStack and all its processes, and deletes its state. A second call has no effect. */
   stop(): Promise<void>;
 }
 
 export interface StartOptions {
   /**
-   * Port of its endpoint, on the loopback interface.
+   * Port of the endpoint on 127.0.0.1.
    *
-   * @default - any that is free
+   * @default - a free port
    */
   readonly port?: number;
   /**
-   * Takes a line now and then while it starts.
+   * Called with a line every few seconds during the start.
    *
-   * @default - silence
+   * @default - no output
    */
   readonly progress?: (line: string) => void;
 }

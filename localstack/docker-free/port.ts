@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-/** The port itself when it is free, or any free one for 0. @throws when another process has it. */
+/** Checks that a port is free, or finds a free one for 0. @throws when another process uses it. */
 export async function freePort(port: number): Promise<number> {
   const server = createServer().listen(port, '127.0.0.1');
   try {
     await once(server, 'listening');
   } catch (cause) {
-    throw new Error(`port ${port} is taken; expected a free one`, { cause });
+    throw new Error(`port: got ${port}, which another process uses; expected a free port`, { cause });
   }
   const { port: free } = server.address() as AddressInfo;
   server.close();

@@ -4,31 +4,31 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, realpathSync, 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { healthy } from './health.ts';
-import { processesOf } from './left-over.ts';
+import { waitUntilHealthy } from './health.ts';
 import type { LocalStack, StartOptions } from './localstack.ts';
 import { freePort } from './port.ts';
+import { processesOf } from './processes.ts';
 
 export type { LocalStack } from './localstack.ts';
 
 export interface DockerFreeOptions extends StartOptions {
-  /** Where `npm run setup -- localstack` has put it. */
+  /** Folder into which `npm run setup -- localstack` installed LocalStack. */
   readonly home: string;
-  /** The Node that runs the functions. */
+  /** Path of the Node.js executable that runs the functions. */
   readonly node: string;
   /**
-   * Its log.
+   * Log file of LocalStack.
    *
-   * @default - a file that is removed when it stops
+   * @default - a temporary file, deleted by `stop`
    */
   readonly logFile?: string;
 }
 
-/** LocalStack as a process of this machine, that is. */
+/** LocalStack as a process of this machine. */
 export interface LocalStackProcess extends LocalStack {
   readonly pid: number;
   readonly logFile: string;
-  /** All it has on disk. Every process that it starts names it in its environment. */
+  /** Folder of all its files. Each process that it starts has the folder's name in its environment. */
   readonly stateFolder: string;
 }
 
@@ -36,17 +36,17 @@ const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 20_000;
 
 /**
- * Starts LocalStack without Docker; Lambda functions run as processes. When the process that started it ends, it stops too.
+ * Starts LocalStack without Docker. Lambda functions run as processes. LocalStack stops when the process that started it ends.
  *
- * @throws with the path of the log, when it does not come up.
+ * @throws when LocalStack does not start; the message has the path of its log.
  */
 export async function startLocalStack(options: DockerFreeOptions): Promise<LocalStackProcess> {
   const { home, node, progress = () => {} } = options;
   const python = join(home, 'venv/bin/python');
-  if (!existsSync(python)) throw new Error(`${python} is missing; \`npm run setup -- localstack\` makes it`);
+  if (!existsSync(python)) throw new Error(`${python} is missing. Run \`npm run setup -- localstack\` first`);
   const port = await freePort(options.port ?? 0);
   const endpointUrl = `http://127.0.0.1:${port}`;
-  // macOS names its temporary folder by a link.
+  // The temporary folder of macOS is a symbolic link.
   const stateFolder = mkdtempSync(join(realpathSync(tmpdir()), 'outflow-localstack-'));
   const logFile = options.logFile ?? `${stateFolder}.log`;
   mkdirSync(dirname(logFile), { recursive: true });
@@ -56,27 +56,27 @@ export async function startLocalStack(options: DockerFreeOptions): Promise<Local
     cwd: stateFolder,
     env: environment(home, node, stateFolder, port),
     stdio: ['pipe', log, log],
-    // Ctrl-C in a terminal reaches the whole group; it is ours to stop it in order.
+    // Its own process group, so that Ctrl-C in a terminal does not reach it before `stop` does.
     detached: true,
   });
   closeSync(log);
   const ended = once(child, 'exit');
   ended.catch(() => {});
 
-  const stop = onlyOnce(async () => {
+  const stop = runOnce(async () => {
     await end(child, ended, stateFolder);
     rmSync(stateFolder, { recursive: true, force: true });
   });
   try {
     await once(child, 'spawn');
-    await healthy(endpointUrl, {
+    await waitUntilHealthy(endpointUrl, {
       timeoutMs: START_TIMEOUT_MS,
       progress,
-      hasEnded: () => (hasEnded(child) ? `exit ${child.exitCode ?? child.signalCode}` : undefined),
+      exitReason: () => (hasEnded(child) ? `exit ${child.exitCode ?? child.signalCode}` : undefined),
     });
   } catch (cause) {
     await stop();
-    throw new Error(`${(cause as Error).message}; its log is ${logFile}`, { cause });
+    throw new Error(`${(cause as Error).message}; log: ${logFile}`, { cause });
   }
   return {
     endpointUrl,
@@ -95,30 +95,30 @@ function environment(home: string, node: string, stateFolder: string, port: numb
   const libraries = join(stateFolder, 'usr/lib/localstack');
   mkdirSync(temporary);
   mkdirSync(dirname(libraries), { recursive: true });
-  // Where it looks for Kinesis before it would install it anew.
+  // LocalStack looks for its Kinesis here, and installs it when it is absent.
   symlinkSync(join(home, 'filesystem/usr/lib/localstack'), libraries);
   const inherited = Object.entries(process.env).filter(([name]) => !/^(AWS_|PYTHON|NODE_OPTIONS$)/.test(name));
   return {
     ...Object.fromEntries(inherited),
     GATEWAY_LISTEN: `127.0.0.1:${port}`,
-    // Queue URLs have to work offline, and name this port.
+    // Part of queue URLs, which must work offline and with this port.
     LOCALSTACK_HOST: `127.0.0.1:${port}`,
     SQS_ENDPOINT_STRATEGY: 'path',
     DNS_ADDRESS: '0',
     SKIP_SSL_CERT_DOWNLOAD: '1',
     DISABLE_EVENTS: '1',
-    // In a container it would write to /var/lib/localstack.
+    // Without it, LocalStack writes to /var/lib/localstack inside a container.
     OVERRIDE_IN_DOCKER: '0',
     FILESYSTEM_ROOT: stateFolder,
     TMPDIR: temporary,
     XDG_CACHE_HOME: join(home, 'cache'),
     KINESIS_PERSISTENCE: '0',
     KINESIS_LATENCY: '0',
-    // Topic rules and dashboards are not in the community edition; without this, a later one would refuse the stack.
+    // The community edition has no topic rules and dashboards. Later versions refuse such a stack without this setting.
     CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES: '1',
     LAMBDA_RUNTIME_EXECUTOR: 'process',
     LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT: '60',
-    // A mapping without a window rests after each poll, by default a second, and up to ten when it found nothing.
+    // A mapping without a window pauses after each poll: 1 s by default, and up to 10 s after empty polls.
     LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC: '0.1',
     LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC: '1',
     OUTFLOW_LAMBDA_NODE: node,
@@ -138,7 +138,7 @@ async function end(child: ChildProcess, ended: Promise<unknown>, stateFolder: st
       await ended;
     }
   }
-  // Killed, it could not end its Kinesis, which has a session of its own.
+  // After SIGKILL, its Kinesis may still run, because it has its own process group.
   for (const pid of processesOf(stateFolder)) kill(pid);
   while (processesOf(stateFolder).length > 0) await sleep(50);
 }
@@ -151,7 +151,7 @@ function kill(pid: number): void {
   }
 }
 
-function onlyOnce(run: () => Promise<void>): () => Promise<void> {
+function runOnce(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   return () => {
     running ??= run();

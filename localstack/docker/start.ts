@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { healthy } from '../docker-free/health.ts';
+import { waitUntilHealthy } from '../docker-free/health.ts';
 import type { LocalStack, StartOptions } from '../docker-free/localstack.ts';
 import { freePort } from '../docker-free/port.ts';
 
@@ -10,7 +10,7 @@ export type { LocalStack } from '../docker-free/localstack.ts';
 
 export interface DockerOptions extends StartOptions {
   /**
-   * The image: the last one without a token, or a later one, for which LOCALSTACK_AUTH_TOKEN is set.
+   * `community` is the last version without a token. `token` is a later version, which reads LOCALSTACK_AUTH_TOKEN.
    *
    * @default 'community'
    */
@@ -20,7 +20,7 @@ export interface DockerOptions extends StartOptions {
 const START_TIMEOUT_MS = 180_000;
 const run = promisify(execFile);
 
-/** Whether a Docker engine answers, and the command knows compose. */
+/** Whether a Docker engine responds and the command has compose. */
 export async function hasDocker(): Promise<boolean> {
   try {
     await run('docker', ['info', '--format', '{{.ServerVersion}}'], { timeout: 10_000 });
@@ -31,7 +31,7 @@ export async function hasDocker(): Promise<boolean> {
   }
 }
 
-/** Starts LocalStack in Docker, and each function in a container of its own. @throws with its log, when it does not come up. */
+/** Starts LocalStack in Docker. Each function runs in its own container. @throws when it does not start; the message has its log. */
 export async function startLocalStack(options: DockerOptions = {}): Promise<LocalStack> {
   const { edition = 'community', progress = () => {} } = options;
   const port = await freePort(options.port ?? 0);
@@ -50,11 +50,11 @@ export async function startLocalStack(options: DockerOptions = {}): Promise<Loca
     await stopping;
   };
   try {
-    // It prints how far it is with its images.
+    // Its output shows the progress of image pulls.
     const up = spawn('docker', compose('up', '--detach'), { env, stdio: ['ignore', 'inherit', 'inherit'] });
     const [code] = await once(up, 'exit');
     if (code !== 0) throw new Error(`docker compose up: exit ${code}`);
-    await healthy(endpointUrl, { timeoutMs: START_TIMEOUT_MS, progress, hasEnded: () => undefined });
+    await waitUntilHealthy(endpointUrl, { timeoutMs: START_TIMEOUT_MS, progress, exitReason: () => undefined });
   } catch (cause) {
     const { stdout } = await run('docker', compose('logs', '--no-color', '--tail', '50'), { env }).catch(() => ({
       stdout: '',

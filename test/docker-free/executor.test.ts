@@ -23,7 +23,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     const folder = mkdtempSync(join(tmpdir(), 'outflow-'));
     let localStack: LocalStackProcess;
     let functions: Functions;
-    const describeItself = (name: string) => functions.invoke(name, { do: 'describe' });
+    const describeProcess = (name: string) => functions.invoke(name, { do: 'describe' });
     beforeAll(async () => {
       localStack = await startLocalStack({ home: localStackHome, node: node24 });
       functions = new Functions(localStack.endpointUrl);
@@ -36,7 +36,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     }, 60_000);
 
     it('runs under Lambda’s Node, with its environment and context', async () => {
-      const { payload, functionError } = await describeItself('patient');
+      const { payload, functionError } = await describeProcess('patient');
       expect(functionError).toBeUndefined();
       expect(payload).toMatchObject({
         node: expect.stringMatching(/^v24\./),
@@ -49,18 +49,18 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       expect(payload.remainingMs).toBeLessThanOrEqual(60_000);
     });
 
-    it('keeps its process from one invocation to the next, also after an error', async () => {
-      const { payload: before } = await describeItself('patient');
+    it('keeps its process between invocations, also after an error', async () => {
+      const { payload: before } = await describeProcess('patient');
       expect(await functions.invoke('patient', { do: 'throw' })).toEqual({
         functionError: 'Unhandled',
-        payload: { errorType: 'RangeError', errorMessage: 'as requested', trace: expect.any(Array) },
+        payload: { errorType: 'RangeError', errorMessage: 'requested', trace: expect.any(Array) },
       });
-      const { payload: after } = await describeItself('patient');
+      const { payload: after } = await describeProcess('patient');
       expect(after.pid).toBe(before.pid);
       expect(after.requestId).not.toBe(before.requestId);
     });
 
-    it('fails when its answer is not JSON', async () => {
+    it('fails when its response is not JSON', async () => {
       expect(await functions.invoke('patient', { do: 'bigint' })).toMatchObject({
         functionError: 'Unhandled',
         payload: { errorType: 'Runtime.MarshalError' },
@@ -68,42 +68,44 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     });
 
     it.each([
-      ['waits too long', 'hasty', 'hang', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
-      ['is too busy to answer', 'hasty', 'spin', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
+      ['times out', 'hasty', 'hang', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
+      ['blocks its event loop', 'hasty', 'spin', 'Sandbox.Timedout', 'Task timed out after 2.00 seconds'],
       ['exits', 'patient', 'exit', 'Runtime.ExitError', 'exit status 3'],
       ['is killed', 'patient', 'kill', 'Runtime.ExitError', 'signal: killed'],
-      ['rejects unheard', 'patient', 'reject', 'Runtime.UnhandledPromiseRejection', 'nobody waits'],
-    ])('that %s is an error, and works again in another process', async (_, name, deed, errorType, message) => {
-      const { payload: before } = await describeItself(name);
-      expect(await functions.invoke(name, { do: deed })).toEqual({
-        functionError: 'Unhandled',
-        payload: expect.objectContaining({ errorType, errorMessage: expect.stringContaining(message) }),
-      });
-      const { payload: after, functionError } = await describeItself(name);
-      expect(functionError).toBeUndefined();
-      expect(after.pid).not.toBe(before.pid);
-      expect(isRunning(before.pid)).toBe(false);
-    });
+      ['has an unhandled rejection', 'patient', 'reject', 'Runtime.UnhandledPromiseRejection', 'not handled'],
+    ])(
+      'that %s fails, and its next invocation succeeds in another process',
+      async (_, name, action, errorType, message) => {
+        const { payload: before } = await describeProcess(name);
+        expect(await functions.invoke(name, { do: action })).toEqual({
+          functionError: 'Unhandled',
+          payload: expect.objectContaining({ errorType, errorMessage: expect.stringContaining(message) }),
+        });
+        const { payload: after, functionError } = await describeProcess(name);
+        expect(functionError).toBeUndefined();
+        expect(after.pid).not.toBe(before.pid);
+        expect(isRunning(before.pid)).toBe(false);
+      },
+    );
 
-    it('that somebody kills while it works is an error, and works again', async () => {
+    it('whose process is killed during an invocation fails, and its next invocation succeeds', async () => {
       const file = join(folder, 'killed');
-      const { payload: before } = await describeItself('patient');
+      const { payload: before } = await describeProcess('patient');
       const invoked = functions.invoke('patient', { do: 'hang', file });
       await vi.waitUntil(() => existsSync(file), PATIENCE);
       process.kill(before.pid, 'SIGKILL');
       expect(await invoked).toMatchObject({ functionError: 'Unhandled', payload: { errorType: 'Runtime.ExitError' } });
-      expect((await describeItself('patient')).functionError).toBeUndefined();
+      expect((await describeProcess('patient')).functionError).toBeUndefined();
     });
 
-    it('that dies of a batch gets it again from its queue', async () => {
+    it('that crashes on a batch receives it again from the queue', async () => {
       const file = join(folder, 'batch');
       const sqs = new SQSClient(clientConfig(localStack.endpointUrl));
       const { QueueUrl } = await sqs.send(
         new CreateQueueCommand({ QueueName: 'batches', Attributes: { VisibilityTimeout: '2' } }),
       );
       const attributes = async () => {
-        const wanted = { QueueUrl, AttributeNames: ['All'] } as const;
-        return (await sqs.send(new GetQueueAttributesCommand({ ...wanted, AttributeNames: ['All'] }))).Attributes!;
+        return (await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))).Attributes!;
       };
       await new LambdaClient(clientConfig(localStack.endpointUrl)).send(
         new CreateEventSourceMappingCommand({
@@ -121,7 +123,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       }, PATIENCE);
     });
 
-    it('that cannot be loaded reports the reason for each invocation', async () => {
+    it('that cannot be loaded reports the reason at each invocation', async () => {
       await functions.create('broken', "throw new TypeError('not today')", 10);
       const failure = { functionError: 'Unhandled', payload: { errorType: 'TypeError', errorMessage: 'not today' } };
       expect(await functions.invoke('broken', {})).toMatchObject(failure);
@@ -134,14 +136,14 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       );
     });
 
-    it('has its log in the group it names, between the platform’s lines', async () => {
-      await functions.create('talkative', MISBEHAVING, 10, { logGroup: 'its-own' });
-      // More than a pipe holds at once.
+    it('logs to its configured log group, between the lines of the platform', async () => {
+      await functions.create('talkative', MISBEHAVING, 10, { logGroup: 'configured' });
+      // Longer than the buffer of a pipe.
       const long = 'x'.repeat(100_000);
       await functions.invoke('talkative', { do: 'print', lines: ['one', long, 'two\nlines'] });
       await functions.invoke('talkative', { do: 'exit' });
       const lines = await vi.waitFor(async () => {
-        const found = await logOf('its-own');
+        const found = await logOf('configured');
         expect(found.filter((line) => line.startsWith('REPORT'))).toHaveLength(2);
         return found;
       }, PATIENCE);

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { localStackHome } from '../../localstack/docker-free/install.mjs';
 
-/** What every client of a LocalStack needs. */
+/** The configuration of all clients of a LocalStack. */
 export function clientConfig(endpoint: string) {
   return {
     endpoint,
@@ -21,7 +21,7 @@ export function clientConfig(endpoint: string) {
 }
 
 export interface Invoked {
-  /** The result of `misbehaving.mjs`, or the report of its failure. */
+  /** The response of `misbehaving.mjs`, or its error object. */
   readonly payload: {
     readonly pid: number;
     readonly requestId: string;
@@ -36,11 +36,11 @@ export class Functions {
   readonly #client: LambdaClient;
 
   constructor(endpoint: string) {
-    // An invocation takes as long as the function does; it is not to be sent again.
+    // A retry would invoke the function twice.
     this.#client = new LambdaClient({ ...clientConfig(endpoint), maxAttempts: 1 });
   }
 
-  /** Creates a function with this as its `index.mjs`. */
+  /** Creates a function with the code of its `index.mjs`. */
   async create(
     name: string,
     code: string,
@@ -81,7 +81,7 @@ function zip(code: string): Uint8Array {
   return bytes;
 }
 
-/** Whether the process still runs. */
+/** Whether the process is running. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -1,4 +1,4 @@
-// A function whose event names what it does.
+// A function that carries out the action that its event names.
 import { appendFileSync } from 'node:fs';
 
 const actions = {
@@ -16,20 +16,20 @@ const actions = {
     process.stdout.write('bare\n');
   },
   throw: () => {
-    throw new RangeError('as requested');
+    throw new RangeError('requested');
   },
   hang: ({ file }) => {
-    if (file !== undefined) appendFileSync(file, 'here');
+    if (file !== undefined) appendFileSync(file, 'started');
     return new Promise((resolve) => setTimeout(resolve, 3_600_000));
   },
   spin: ({ file }) => {
-    if (file !== undefined) appendFileSync(file, 'here');
+    if (file !== undefined) appendFileSync(file, 'started');
     for (;;);
   },
   exit: () => process.exit(3),
   kill: () => process.kill(process.pid, 'SIGKILL'),
   reject: async () => {
-    void Promise.reject(new Error('nobody waits'));
+    void Promise.reject(new Error('not handled'));
     await new Promise((resolve) => setTimeout(resolve, 3_600_000));
   },
   bigint: () => 1n,

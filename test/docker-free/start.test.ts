@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { CreateStreamCommand, KinesisClient } from '@aws-sdk/client-kinesis';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { localStackHome } from '../../localstack/docker-free/install.mjs';
-import { processesOf } from '../../localstack/docker-free/left-over.ts';
 import { node24 } from '../../localstack/docker-free/node24.mjs';
+import { processesOf } from '../../localstack/docker-free/processes.ts';
 import { type LocalStackProcess, startLocalStack } from '../../localstack/docker-free/start.ts';
 import { isMissing } from '../support/setup-parts.ts';
 import { clientConfig, Functions, isRunning } from './functions.ts';
 
 const MISBEHAVING = readFileSync(new URL('./misbehaving.mjs', import.meta.url), 'utf8');
 const PATIENCE = { timeout: 60_000, interval: 100 };
-const HOW = { home: localStackHome, node: node24 };
+const OPTIONS = { home: localStackHome, node: node24 };
 
 describe.skipIf(isMissing('localstack') || isMissing('node24'))(
   'LocalStack without Docker',
@@ -24,9 +24,9 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     const folder = mkdtempSync(join(tmpdir(), 'outflow-'));
     afterAll(() => rmSync(folder, { recursive: true }));
 
-    it('leaves nothing when it stops: no process, no file, no port', async () => {
-      const localStack = await startLocalStack(HOW);
-      const pid = await aFunctionAndAStream(localStack);
+    it('leaves no process, no file and no open port when it stops', async () => {
+      const localStack = await startLocalStack(OPTIONS);
+      const pid = await createFunctionAndStream(localStack);
       expect(processesOf(localStack.stateFolder)).toEqual(expect.arrayContaining([localStack.pid, pid]));
       await localStack.stop();
       await localStack.stop();
@@ -36,9 +36,9 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       await expect(fetch(localStack.endpointUrl)).rejects.toThrow();
     });
 
-    it('takes its functions along when it is killed, busy as they may be', async () => {
-      const localStack = await startLocalStack(HOW);
-      const pid = await aFunctionAndAStream(localStack);
+    it('ends its functions when it is killed, even busy ones', async () => {
+      const localStack = await startLocalStack(OPTIONS);
+      const pid = await createFunctionAndStream(localStack);
       const file = join(folder, 'spinning');
       const invoked = new Functions(localStack.endpointUrl).invoke('any', { do: 'spin', file });
       const broken = expect(invoked).rejects.toThrow();
@@ -63,20 +63,22 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       rmSync(logFile);
     });
 
-    it('reports that its port is taken', async () => {
+    it('refuses a port that another process uses', async () => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as { port: number };
-      await expect(startLocalStack({ ...HOW, port })).rejects.toThrow(`port ${port} is taken`);
+      await expect(startLocalStack({ ...OPTIONS, port })).rejects.toThrow(
+        `port: got ${port}, which another process uses`,
+      );
       server.close();
     });
 
-    it('names its log when it does not come up', async () => {
+    it('names its log when it does not start', async () => {
       const logFile = join(folder, 'localstack.log');
       const before = process.env['GATEWAY_WORKER_COUNT'];
       process.env['GATEWAY_WORKER_COUNT'] = 'many';
       try {
-        await expect(startLocalStack({ ...HOW, logFile })).rejects.toThrow(`its log is ${logFile}`);
+        await expect(startLocalStack({ ...OPTIONS, logFile })).rejects.toThrow(`log: ${logFile}`);
       } finally {
         if (before === undefined) delete process.env['GATEWAY_WORKER_COUNT'];
         else process.env['GATEWAY_WORKER_COUNT'] = before;
@@ -86,8 +88,8 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
   },
 );
 
-/** Makes it start every kind of process that it has. Returns the function's. */
-async function aFunctionAndAStream({ endpointUrl }: LocalStackProcess): Promise<number> {
+/** Makes LocalStack start all its types of processes. @returns the pid of the function */
+async function createFunctionAndStream({ endpointUrl }: LocalStackProcess): Promise<number> {
   const kinesis = new KinesisClient(clientConfig(endpointUrl));
   await kinesis.send(new CreateStreamCommand({ StreamName: 'any', ShardCount: 1 }));
   kinesis.destroy();

@@ -1,4 +1,4 @@
-// Starts LocalStack and prints a line; then the test kills it.
+// Starts LocalStack, prints its pid and folders, and is then killed by the test.
 
 import { localStackHome } from '../../localstack/docker-free/install.mjs';
 import { node24 } from '../../localstack/docker-free/node24.mjs';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { processesOf } from '../../localstack/docker-free/left-over.ts';
+import { processesOf } from '../../localstack/docker-free/processes.ts';
 import { ADMIN, type Credentials } from '../../localstack/servers/rocketmq/acl.ts';
 import { startClient } from '../../localstack/servers/rocketmq/client.ts';
 import { classPath, rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';

@@ -3,7 +3,7 @@ import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-clo
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { processesOf } from '../../localstack/docker-free/left-over.ts';
+import { processesOf } from '../../localstack/docker-free/processes.ts';
 import type { LocalStackProcess } from '../../localstack/docker-free/start.ts';
 import { connectKinesis } from '../../localstack/one-process/kinesis.ts';
 

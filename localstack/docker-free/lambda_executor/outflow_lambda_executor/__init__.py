@@ -1,1 +1,1 @@
-"""A runtime executor for LocalStack's Lambda: processes in place of containers."""
+"""A runtime executor for LocalStack's Lambda that runs functions as processes instead of containers."""

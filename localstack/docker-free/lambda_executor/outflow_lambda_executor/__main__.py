@@ -1,6 +1,6 @@
-"""LocalStack in host mode, for as long as standard input stays open.
+"""Runs LocalStack in host mode until standard input closes.
 
-Whoever starts it holds the other end: when that process ends, however it ends, LocalStack stops too.
+The parent process holds the other end of the pipe, so LocalStack also stops when its parent is killed.
 """
 
 import os
@@ -12,7 +12,7 @@ STOP_SECONDS = 20
 
 
 def stop_at_end_of_input() -> None:
-    # Not by sys.stdin, whose lock Python wants when it ends.
+    # Not through sys.stdin, whose lock Python needs when it exits.
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -33,6 +33,6 @@ def run() -> int:
 if __name__ == "__main__":
     threading.Thread(target=stop_at_end_of_input, daemon=True).start()
     code = run()
-    # Python would wait for threads that LocalStack 4.14.0 may have started after it stopped its services, for ever.
+    # A normal exit would wait forever for threads that LocalStack 4.14.0 may start after it stopped its services.
     sys.stdout.flush()
     os._exit(code)

@@ -12,16 +12,16 @@ from .invocation import Invocation, Outcome
 from .sandbox import Sandbox
 
 NODE = "OUTFLOW_LAMBDA_NODE"
-"""Environment variable of LocalStack: the Node that runs all nodejs functions."""
+"""Environment variable of LocalStack with the path of the Node.js executable that runs all functions."""
 
 LOOPBACK = "127.0.0.1"
 CLIENT = Path(__file__).with_name("client") / "main.mjs"
 
 
 class ProcessExecutor(RuntimeExecutor):
-    """An execution environment: a sandbox, and a new one whenever the last has ended.
+    """A Lambda execution environment. It starts a new sandbox whenever the previous one has ended.
 
-    Initialisation is waited for by the first invocation, as its failure is then reported with the function's log.
+    The first invocation waits for the initialisation, so that its failure is reported with the function's log.
     """
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:
@@ -41,7 +41,7 @@ class ProcessExecutor(RuntimeExecutor):
             "LAMBDA_TASK_ROOT": str(self._code),
             "LAMBDA_RUNTIME_DIR": str(CLIENT.parent),
             "PATH": os.environ.get("PATH", os.defpath),
-            # The AWS SDK would read the developer's own profile.
+            # Not the developer's home folder, whose AWS profile the SDK would read.
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder),
         }
@@ -99,21 +99,21 @@ class ProcessExecutor(RuntimeExecutor):
         return LOOPBACK
 
     def get_runtime_endpoint(self) -> str:
-        # LocalStack's own runtime reports here; ours speaks to the sandbox.
+        # LocalStack's own runtime reports to this address. The client here uses the sandbox's Runtime API instead.
         return f"http://{LOOPBACK}:{config.GATEWAY_LISTEN[0].port}"
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
         runtime = function_version.config.runtime
         if runtime is None or not runtime.startswith("nodejs"):
-            raise LambdaRuntimeException(f"runtime {runtime or 'of a container image'}; expected nodejs")
+            raise LambdaRuntimeException(f"runtime: got {runtime or 'a container image'}; expected nodejs")
         if NODE not in os.environ:
-            raise LambdaRuntimeException(f"{NODE} is not set; expected the path of the node to run functions with")
+            raise LambdaRuntimeException(f"{NODE}: not set; expected the path of a Node.js executable")
         function_version.config.code.prepare_for_execution()
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
-        """The code is LocalStack's, which deletes it with the function."""
+        """Does nothing. LocalStack deletes the code with the function."""
 
     @property
     def _code(self) -> Path:
@@ -128,7 +128,7 @@ class ProcessExecutor(RuntimeExecutor):
     def _log(
         self, request_id: str, outcome: Outcome, head: str, printed: str, duration_ms: float, init_ms: float | None
     ) -> str:
-        """The platform's lines around the function's own, as CloudWatch Logs shows them."""
+        """Returns the function's output between the START, END and REPORT lines of CloudWatch Logs."""
         last = ""
         if outcome.error_type == "Sandbox.Timedout":
             seconds = float(self.function_version.config.timeout)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 class Outcome:
     body: bytes
     error_type: str | None = None
-    """None when the function returned; what it was when it did not."""
+    """None when the function returned a response."""
 
     @classmethod
     def error(cls, body: bytes) -> "Outcome":

@@ -4,8 +4,8 @@ from localstack.services.lambda_.invocation.execution_environment import Executi
 
 
 @cache
-def heed_log_group() -> None:
-    """LocalStack 4.14.0 keeps the log group that a function names in its configuration, and logs to the default one."""
+def use_configured_log_group() -> None:
+    """Makes functions log to the log group of their configuration. LocalStack 4.14.0 always logs to the default one."""
     default = ExecutionEnvironment.get_log_group_name
 
     def configured(self: ExecutionEnvironment) -> str:

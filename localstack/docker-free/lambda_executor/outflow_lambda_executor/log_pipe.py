@@ -5,7 +5,7 @@ from typing import IO
 
 
 class LogPipe:
-    """What a process prints, read as it comes so that printing never blocks it."""
+    """Collects the output of a process. It reads continuously, so that the process never blocks on a full pipe."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -13,17 +13,17 @@ class LogPipe:
         self._printed = bytearray()
         self._is_open = True
         os.set_blocking(pipe.fileno(), False)
-        threading.Thread(target=self._read_on, daemon=True).start()
+        threading.Thread(target=self._read_continuously, daemon=True).start()
 
     def take(self) -> str:
-        """All that was printed until now and not taken before: also what is still in the pipe."""
+        """Returns the output since the previous call, including output that is still in the pipe."""
         self._drain()
         with self._lock:
             text = self._printed.decode(errors="replace")
             self._printed.clear()
         return text if text == "" or text.endswith("\n") else f"{text}\n"
 
-    def _read_on(self) -> None:
+    def _read_continuously(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._pipe, selectors.EVENT_READ)
             while self._is_open:

@@ -2,16 +2,16 @@ from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 
 
 class ProcessExecutorPlugin(RuntimeExecutorPlugin):
-    """What LAMBDA_RUNTIME_EXECUTOR=process stands for."""
+    """The executor that LAMBDA_RUNTIME_EXECUTOR=process selects."""
 
     name = "process"
 
     def load(self, *args, **kwargs):
-        # LocalStack looks through all plugins when it starts; Lambda itself it loads with the first call.
-        from .alias import keep_alias
+        # Imported here, because LocalStack loads all plugins at its start and Lambda only at the first call.
+        from .alias import update_alias_in_place
         from .executor import ProcessExecutor
-        from .log_group import heed_log_group
+        from .log_group import use_configured_log_group
 
-        heed_log_group()
-        keep_alias()
+        use_configured_log_group()
+        update_alias_in_place()
         return ProcessExecutor

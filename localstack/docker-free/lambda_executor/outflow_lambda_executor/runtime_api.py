@@ -1,4 +1,4 @@
-"""The Lambda Runtime API, as one runtime process sees it.
+"""A server for the Lambda Runtime API, for one runtime process.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -13,15 +13,15 @@ PREFIX = "/2018-06-01/runtime"
 
 
 class Runtime(Protocol):
-    """What the process's requests mean to the one who started it."""
+    """Handles the requests of the runtime process."""
 
     def next_invocation(self) -> Invocation | None:
-        """Blocks; None when there will be no more."""
+        """Blocks until the next invocation. None when there will be none."""
 
     def init_failed(self, error: bytes) -> None: ...
 
-    def answered(self, request_id: str, body: bytes, is_error: bool) -> bool:
-        """False for a request that nobody waits for."""
+    def respond(self, request_id: str, body: bytes, is_error: bool) -> bool:
+        """Returns False when the request id is not the running invocation's."""
 
 
 class RuntimeApi(ThreadingHTTPServer):
@@ -43,7 +43,7 @@ class RuntimeApi(ThreadingHTTPServer):
 
 class _Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and body go out as two writes; unless told so, TCP holds the second back.
+    # Headers and body are two writes, and TCP would delay the second one.
     disable_nagle_algorithm = True
     server: RuntimeApi
 
@@ -73,7 +73,7 @@ class _Request(BaseHTTPRequestHandler):
                 runtime.init_failed(body)
                 self._answer(202)
             case ["", "invocation", request_id, "response" | "error" as kind]:
-                self._answer(202 if runtime.answered(request_id, body, kind == "error") else 400)
+                self._answer(202 if runtime.respond(request_id, body, kind == "error") else 400)
             case _:
                 self._answer(404)
 
@@ -85,8 +85,8 @@ class _Request(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
         except OSError:
-            # The process is gone; whoever waits for it learns that from its exit.
+            # The process has ended, which the sandbox detects by its exit.
             self.close_connection = True
 
     def log_message(self, *args) -> None:
-        """LocalStack's log is no access log."""
+        """Keeps access log lines out of LocalStack's log."""

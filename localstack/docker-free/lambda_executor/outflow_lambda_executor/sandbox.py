@@ -16,7 +16,7 @@ EXIT_SECONDS = 5
 
 
 class Sandbox:
-    """One runtime process, from its start to its end. It runs one invocation at a time."""
+    """One runtime process. It runs one invocation at a time."""
 
     def __init__(self, command: Sequence[str], folder: Path, env: dict[str, str]) -> None:
         self._lock = threading.Lock()
@@ -31,12 +31,12 @@ class Sandbox:
                 command,
                 cwd=folder,
                 env={**env, "AWS_LAMBDA_RUNTIME_API": self._api.address},
-                # Nothing is ever written: its end tells the process that LocalStack has ended, also by SIGKILL.
+                # Nothing is written to it. It closes when LocalStack ends, even by SIGKILL, and then the process exits.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                # Its own group, so that what a handler starts ends with it.
+                # Its own process group, so that processes started by a handler end with it.
                 start_new_session=True,
             )
         except OSError:
@@ -46,12 +46,12 @@ class Sandbox:
         threading.Thread(target=self._await_exit, daemon=True).start()
 
     def is_reusable(self, seconds: float) -> bool:
-        """Waits for the process to ask for its next invocation: after its last answer it may also end."""
+        """Waits until the process requests its next invocation, or ends after its last response."""
         self._wants_next.wait(seconds)
         return self._wants_next.is_set() and not self._has_ended.is_set()
 
     def initialise(self, seconds: float) -> Outcome | None:
-        """Waits until the function is loaded. Returns why it could not be."""
+        """Waits until the function is loaded. Returns the failure, if any."""
         try:
             return self._initialised.result(seconds)
         except TimeoutError:
@@ -59,7 +59,7 @@ class Sandbox:
             return Outcome.failure("Runtime.InitTimedout", f"Error: Not initialised after {seconds:.2f} seconds")
 
     def invoke(self, make: Callable[[int], Invocation], seconds: float) -> Outcome:
-        """A process that outlasts the time, or ends meanwhile, is an error of the function."""
+        """Runs an invocation. A timeout, or the end of the process, is an error of the function."""
         invocation = make(round((time.time() + seconds) * 1000))
         with self._lock:
             if self._has_ended.is_set():
@@ -83,7 +83,7 @@ class Sandbox:
             self._kill_group()
             self._has_ended.wait(EXIT_SECONDS)
 
-    # What the process asks of the Runtime API.
+    # Requests of the process to the Runtime API.
 
     def next_invocation(self) -> Invocation | None:
         self._wants_next.set()
@@ -93,7 +93,7 @@ class Sandbox:
     def init_failed(self, error: bytes) -> None:
         self._settle_initialisation(Outcome.error(error))
 
-    def answered(self, request_id: str, body: bytes, is_error: bool) -> bool:
+    def respond(self, request_id: str, body: bytes, is_error: bool) -> bool:
         with self._lock:
             invocation = self._running
             if invocation is None or invocation.request_id != request_id:

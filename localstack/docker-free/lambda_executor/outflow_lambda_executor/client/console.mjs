@@ -2,7 +2,7 @@ import { format } from 'node:util';
 
 const LEVELS = { log: 'INFO', info: 'INFO', debug: 'DEBUG', trace: 'TRACE', warn: 'WARN', error: 'ERROR' };
 
-/** Makes `console` write lines as Lambda's runtime does, in the function's log format. */
+/** Makes `console` write lines in the function's log format, as Lambda's runtime does. */
 export function logTo(requestId) {
   const line = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON' ? jsonLine : textLine;
   for (const [method, level] of Object.entries(LEVELS)) {
@@ -12,15 +12,15 @@ export function logTo(requestId) {
   }
 }
 
-/** Resolves when all that was written has left the process. */
-export function printed() {
+/** Resolves when all output has been written. */
+export function flushed() {
   return Promise.all(
     [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
   );
 }
 
 function textLine(time, requestId, level, values) {
-  // A line is a log event; a carriage return keeps a text of many lines in one.
+  // Each line is a log event. A carriage return keeps a multi-line text in one event.
   return `${time}\t${requestId}\t${level}\t${format(...values).replaceAll('\n', '\r')}`;
 }
 

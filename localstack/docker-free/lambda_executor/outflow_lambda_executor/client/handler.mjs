@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 
 const EXTENSIONS = ['.js', '.mjs', '.cjs'];
 
-/** The function that a name like `folder/index.handler` stands for. */
+/** Loads the function of a handler name such as `folder/index.handler`. */
 export async function loadHandler(root, name) {
   const [module, ...path] = basename(name).split('.');
   const base = join(root, dirname(name), module);

@@ -1,21 +1,21 @@
-// A runtime for Node handlers: loads the function, then answers one invocation after the other.
+// A Lambda runtime for Node.js handlers. It loads the function, then runs one invocation after the other.
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 import { Worker } from 'node:worker_threads';
-import { logTo, printed } from './console.mjs';
+import { flushed, logTo } from './console.mjs';
+import { errorObject } from './error-object.mjs';
 import { loadHandler } from './handler.mjs';
-import { reportable } from './reportable.mjs';
 import { initFailed, nextInvocation, respond } from './runtime-api.mjs';
 
-new Worker(new URL('./lifeline.mjs', import.meta.url)).unref();
+new Worker(new URL('./exit-with-parent.mjs', import.meta.url)).unref();
 
 const { env } = process;
 let requestId;
 logTo(() => requestId);
 
 let handler;
-process.on('uncaughtException', (error) => giveUp('Uncaught Exception', error, 129));
+process.on('uncaughtException', (error) => exitWith('Uncaught Exception', error, 129));
 process.on('unhandledRejection', (reason) =>
-  giveUp(
+  exitWith(
     'Unhandled Promise Rejection',
     Object.assign(new Error(String(reason?.message ?? reason), { cause: reason }), {
       name: 'Runtime.UnhandledPromiseRejection',
@@ -27,19 +27,19 @@ process.on('unhandledRejection', (reason) =>
 try {
   handler = await loadHandler(env.LAMBDA_TASK_ROOT, env._HANDLER);
 } catch (error) {
-  await giveUp('Uncaught Exception', error, 1);
+  await exitWith('Uncaught Exception', error, 1);
 }
 
 for (;;) {
   const invocation = await nextInvocation();
   requestId = invocation.requestId;
   env._X_AMZN_TRACE_ID = invocation.traceId;
-  const answer = await answerTo(invocation);
-  await printed();
-  await respond(requestId, answer);
+  const outcome = await run(invocation);
+  await flushed();
+  await respond(requestId, outcome);
 }
 
-async function answerTo({ event, deadlineMs, functionArn }) {
+async function run({ event, deadlineMs, functionArn }) {
   const context = {
     functionName: env.AWS_LAMBDA_FUNCTION_NAME,
     functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
@@ -53,15 +53,15 @@ async function answerTo({ event, deadlineMs, functionArn }) {
   try {
     return { value: await handler(JSON.parse(event), context) };
   } catch (error) {
-    console.error('Invoke Error', JSON.stringify(reportable(error)));
+    console.error('Invoke Error', JSON.stringify(errorObject(error)));
     return { error };
   }
 }
 
-// The state of the process is unknown: report the reason, and let a new process take over.
-async function giveUp(what, error, exitCode) {
-  console.error(what, JSON.stringify(reportable(error)));
-  await printed();
+// The state of the process is unknown, so it reports the error and exits. A new process runs the next invocation.
+async function exitWith(what, error, exitCode) {
+  console.error(what, JSON.stringify(errorObject(error)));
+  await flushed();
   await (handler === undefined ? initFailed(error) : respond(requestId, { error })).catch(() => {});
   process.exit(exitCode);
 }

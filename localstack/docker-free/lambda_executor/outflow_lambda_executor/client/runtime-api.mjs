@@ -1,11 +1,11 @@
 import { Agent, request } from 'node:http';
-import { reportable } from './reportable.mjs';
+import { errorObject } from './error-object.mjs';
 
 const base = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
-// Not `fetch`: it gives up on an answer after five minutes, and the next invocation may come in an hour.
+// Not `fetch`, which times out after five minutes, while the next invocation may come much later.
 const agent = new Agent({ keepAlive: true });
 
-/** Waits for the next invocation. Ends the process when there will be none. */
+/** Waits for the next invocation. Exits the process when there will be none. */
 export async function nextInvocation() {
   const { status, headers, text } = await call('GET', '/invocation/next');
   if (status !== 200) process.exit(0);
@@ -19,7 +19,7 @@ export async function nextInvocation() {
 }
 
 export async function respond(requestId, { value, error }) {
-  if (error !== undefined) return call('POST', `/invocation/${requestId}/error`, JSON.stringify(reportable(error)));
+  if (error !== undefined) return call('POST', `/invocation/${requestId}/error`, JSON.stringify(errorObject(error)));
   let json;
   try {
     json = JSON.stringify(value) ?? 'null';
@@ -32,7 +32,7 @@ export async function respond(requestId, { value, error }) {
 }
 
 export function initFailed(error) {
-  return call('POST', '/init/error', JSON.stringify(reportable(error)));
+  return call('POST', '/init/error', JSON.stringify(errorObject(error)));
 }
 
 function call(method, path, body = '') {

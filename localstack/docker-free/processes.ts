@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Processes whose environment names this folder. Empty where there is no /proc. */
+/** Finds the processes whose environment names a folder. Empty on systems without /proc. */
 export function processesOf(folder: string): number[] {
   let names: string[];
   try {
@@ -15,7 +15,7 @@ function environmentOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8');
   } catch {
-    // It has ended meanwhile, or is another user's.
+    // The process has ended, or belongs to another user.
     return '';
   }
 }

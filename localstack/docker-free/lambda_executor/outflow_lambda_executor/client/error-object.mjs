@@ -1,5 +1,5 @@
-/** A thrown value in the form in which Lambda reports it to callers. */
-export function reportable(error) {
+/** Converts a thrown value to the error object of Lambda's responses. */
+export function errorObject(error) {
   if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), trace: [] };
   return { errorType: error.name, errorMessage: error.message, trace: error.stack?.split('\n') ?? [] };
 }
