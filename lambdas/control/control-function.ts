@@ -60,7 +60,7 @@ export function controlFunction({ tasks, stack, queueUrl, clients, log, now = Da
     try {
       return controlMessage.parse(JSON.parse(body));
     } catch (error) {
-      // A redelivery would fail in the same way.
+      // A redelivery would fail again.
       log({ event: 'invalid control message', body, reason: String(error) });
       return undefined;
     }

@@ -33,7 +33,7 @@ export async function reconcile(message: ControlMessage, task: TaskPorts, now: (
   if (message.kind === 'reconcile') state = await probed(state, task, now);
   // The rules are enabled before the state is written: only a state with `intakeStopped` gets them enabled on a later run.
   if (known.intakeStopped && !state.intakeStopped) await task.setRules(true);
-  // All other changes follow the write, so that the next minute completes a run that stops half-way.
+  // All other changes follow the write, so that the next minute completes an interrupted run.
   if (state !== known) await task.writeState(state);
 
   const isOn = shouldRun(state);
@@ -58,7 +58,7 @@ async function probe(task: TaskPorts): Promise<string | undefined> {
     const { ok, detail } = await task.testConnectivity();
     return ok ? await task.tryOne() : detail;
   } catch (error) {
-    // A failed probe must not prevent what the operator asked for.
+    // A failed probe must not prevent what the operator requested.
     return `the probe failed: ${(error as Error).message}`;
   }
 }

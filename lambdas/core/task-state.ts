@@ -9,7 +9,7 @@ const span = z.tuple([z.number(), z.number().nullable()]);
 /** The state of a task; its JSON is the value of the task's parameter in AWS Systems Manager. */
 export const taskState = z.object({
   v: z.literal(1),
-  /** What the operator asked for. */
+  /** What the operator requested. */
   desired: z.enum(['Running', 'Paused']).default('Running'),
   /** Whether the task's rules are disabled too. */
   intakeStopped: z.boolean().default(false),

@@ -41,7 +41,7 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
     const isExhausted = error.code === 'RETRIES_EXHAUSTED';
     if (spec.faultTolerance === 'prohibited' && (isExhausted || spec.poison === 'block')) {
       const cause = `${error.code}: ${error.message}`;
-      return { ...park(STOPPED_WAIT, cause, random), blocks: cause };
+      return { ...defer(STOPPED_WAIT, cause, random), blocks: cause };
     }
     if (isExhausted && spec.onExhausted === 'drop') return { to: 'dropped' };
     return { to: 'deadLetter', error, exhausted };
@@ -90,7 +90,7 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
     if (error !== undefined) return dead(error);
     const over = expired(delivery, facts) ?? spent(delivery, facts);
     if (over !== undefined || !facts.isBehindBlocker) return over;
-    return park(STOPPED_WAIT, 'a record before it blocks the task', random);
+    return defer(STOPPED_WAIT, 'a record before it blocks the task', random);
   }
 
   function tried(delivery: Delivery<unknown>, facts: BatchFacts, outcome: Outcome): Disposition {
@@ -98,7 +98,7 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
       case 'delivered':
         return DELIVERED;
       case 'unsent':
-        return park(NO_TIME_WAIT, 'the function had no time left', random);
+        return defer(NO_TIME_WAIT, 'the function had no time left', random);
       case 'never':
         return dead(outcome.error);
       case 'retry':
@@ -106,7 +106,7 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
       case 'stop':
         // A stop among records that were not stopped is this record's failure: the task goes on.
         return facts.isStopped
-          ? park(STOPPED_WAIT, outcome.error.message, random)
+          ? defer(STOPPED_WAIT, outcome.error.message, random)
           : failed(delivery, new RetryLater(outcome.error.message, { cause: outcome.error }), facts);
     }
   }
@@ -116,13 +116,13 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
 }
 
 /** The disposition of a record whose dead letter could not be stored. */
-export function withoutDeadLetter(random: () => number): Extract<Disposition, { to: 'park' }> {
-  return park(STOPPED_WAIT, 'its dead letter could not be stored', random);
+export function withoutDeadLetter(random: () => number): Extract<Disposition, { to: 'defer' }> {
+  return defer(STOPPED_WAIT, 'its dead letter could not be stored', random);
 }
 
 /**
  * Why the task as a whole cannot go on, if nothing but stop errors came of a batch. Records that can never be delivered do not
- * count: most of those are refused before the sink is asked.
+ * count: most of those are refused before they reach the sink.
  */
 export function stopCause(outcomes: readonly Outcome[]): string | undefined {
   const tried = outcomes.filter(({ status }) => status !== 'unsent' && status !== 'never');
@@ -130,6 +130,6 @@ export function stopCause(outcomes: readonly Outcome[]): string | undefined {
   return stops.length === tried.length ? stops[0]?.error.message : undefined;
 }
 
-function park({ from, to }: typeof NO_TIME_WAIT, reason: string, random: () => number) {
-  return { to: 'park', delaySeconds: from + Math.floor(random() * (to - from + 1)), reason } as const;
+function defer({ from, to }: typeof NO_TIME_WAIT, reason: string, random: () => number) {
+  return { to: 'defer', delaySeconds: from + Math.floor(random() * (to - from + 1)), reason } as const;
 }

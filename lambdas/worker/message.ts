@@ -46,7 +46,7 @@ export interface Child<Request> {
   readonly request: Request;
 }
 
-/** One child of a message, or a message that has none because a stage failed, on its way to exactly one end. */
+/** One child of a message, or a message that has none because a stage failed, until its one disposition. */
 export interface Delivery<Request> {
   readonly message: BufferMessage;
   readonly progress: Progress<Request>;
@@ -65,7 +65,7 @@ export type Disposition =
   | { readonly to: 'retry'; readonly attempt: number; readonly delaySeconds: number; readonly reason: string }
   /** Not tried, or not allowed to leave: it waits with the attempts that it has had. */
   | {
-      readonly to: 'park';
+      readonly to: 'defer';
       readonly delaySeconds: number;
       readonly reason: string;
       /** Why the task cannot go on past it. */
@@ -132,7 +132,7 @@ export interface Requeued {
 /** Takes messages that are to be tried again. */
 export interface Requeue {
   /**
-   * @returns for each message: `stored` elsewhere, so that the original can go; `redelivered` by the event source, so that the
+   * @returns for each message: `stored` in another queue, so that the original can go; `redelivered` by the event source, so that the
    * original has to stay; `failed` to be stored, so that it stays, too. It never throws.
    */
   send(messages: readonly Requeued[]): Promise<readonly RequeueResult[]>;

@@ -14,8 +14,8 @@ export interface Division {
 }
 
 /**
- * Quarantines poison-message suspects: a suspect goes to the retry queue, is processed alone from there, and is dead-lettered as
- * CRASHED once it stops the function there, too. A buffer that counts no receives has no suspects.
+ * Quarantines poison-message suspects: each one goes to the retry queue, is processed alone from there, and is dead-lettered as
+ * CRASHED once it stops the function there, too. A buffer that counts no receives quarantines nothing.
  */
 export function divide(messages: readonly BufferMessage[]): Division {
   const alone = messages.find(({ isSuspect }) => isSuspect);

@@ -33,7 +33,7 @@ export interface SettlementParts<Request> {
   readonly random: () => number;
 }
 
-type AgainDisposition = Extract<Disposition, { to: 'retry' | 'park' }>;
+type AgainDisposition = Extract<Disposition, { to: 'retry' | 'defer' }>;
 
 /** Children of one message that are requeued together. */
 interface Group<Request> {
@@ -94,7 +94,7 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
       const disposition = delivery.disposition!;
       if (disposition.to === 'deadLetter')
         dead.push([delivery, deadLetterOf(delivery, disposition.error, disposition.exhausted)]);
-      else if (disposition.to === 'retry' || disposition.to === 'park') again.push([delivery, disposition]);
+      else if (disposition.to === 'retry' || disposition.to === 'defer') again.push([delivery, disposition]);
       else counts[disposition.to]++;
     }
 
@@ -115,8 +115,8 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
     });
 
     const reasons = new Set(again.map(([, { reason }]) => reason));
-    const blocker = again.find(([, disposition]) => disposition.to === 'park' && disposition.blocks !== undefined);
-    const blocks = blocker && (blocker[1] as Extract<Disposition, { to: 'park' }>).blocks;
+    const blocker = again.find(([, disposition]) => disposition.to === 'defer' && disposition.blocks !== undefined);
+    const blocks = blocker && (blocker[1] as Extract<Disposition, { to: 'defer' }>).blocks;
     return {
       received,
       filtered,

@@ -105,7 +105,7 @@ export function createWorker<Schema extends z.ZodType, Request>(
       const pending = stoppedMs(delivery, facts.now);
       const own = pending === 0 ? facts : { ...facts, stoppedMs: await pending };
       delivery.disposition = dispositionOf(delivery, own);
-      const blocks = delivery.disposition?.to === 'park' && delivery.disposition.blocks !== undefined;
+      const blocks = delivery.disposition?.to === 'defer' && delivery.disposition.blocks !== undefined;
       if (blocks && buffer.order !== undefined) facts = { ...facts, isBehindBlocker: true };
     }
 
@@ -131,7 +131,7 @@ export function createWorker<Schema extends z.ZodType, Request>(
   ): Promise<BatchReport> {
     const deliveries = messages.map((message): Delivery<Request> => {
       const reason = 'a message that may have stopped the function is processed alone';
-      const disposition = { to: 'park', delaySeconds: 0, reason } as const;
+      const disposition = { to: 'defer', delaySeconds: 0, reason } as const;
       return { message, progress: newProgress(), isSuspect: isSuspect(message), disposition };
     });
     const report = await settle(deliveries, buffer.requeue, { received: messages.length, filtered: 0 });

@@ -38,7 +38,7 @@ describe('an envelope', () => {
     },
   );
 
-  it('once decoded, can be read whatever it was, and otherwise says nothing of what it held (S05, S11)', () => {
+  it('is decoded and can be read, or is refused with an error that repeats none of it (S05, S11)', () => {
     const keys: (keyof Envelope)[] = [
       ...(Object.keys(envelope()) as (keyof Envelope)[]),
       'qos',

@@ -15,7 +15,7 @@ const isJson = (text: string) => {
 };
 
 describe('why text is not JSON', () => {
-  it('is told for what JSON.parse refuses, and for nothing else', () => {
+  it('is given for text that JSON.parse refuses, and for no other', () => {
     const scraps = fc.constantFrom(
       '{',
       '}',
@@ -88,7 +88,7 @@ describe('why text is not JSON', () => {
     ['', 'it ends unfinished, after 0 characters'],
   ])('%j: %s', (text, problem) => expect(jsonErrorText(text)).toBe(problem));
 
-  it('is told for what only parseJson refuses', () => {
+  it('is given for text that only parseJson refuses', () => {
     const deep = `${'['.repeat(1_001)}${']'.repeat(1_001)}`;
     expect(() => parseJson(deep)).toThrow(SyntaxError);
     expect(jsonErrorText(deep)).toBe('it nests deeper than 1000 levels');

@@ -22,8 +22,8 @@ const known = { clientId: 'plant/1', timestamp: 1_795_251_600_000, sessionIdenti
 const connected = { ...known, eventType: 'connected', ipAddress: '192.0.2.7', versionNumber: 3 } as const;
 const subscribed = { ...known, eventType: 'subscribed', topics: ['a/#', '$share/g/b', 'c'] } as const;
 
-/** As a rule hands it on: AWS IoT Core published it, and so far nobody knows whose it is. */
-function told(event: object, id = 'random') {
+/** A client event as a rule forwards it: AWS IoT Core is its publisher. */
+function published(event: object, id = 'random') {
   const name = (event as LifecycleEvent).eventType;
   return envelope(JSON.stringify(event), {
     kind: CLIENT_EVENT_TYPES[name],
@@ -34,7 +34,7 @@ function told(event: object, id = 'random') {
   });
 }
 function open(event: object, id?: string, subscribedTo = '#') {
-  const { envelope, records } = openEnvelope(told(event, id));
+  const { envelope, records } = openEnvelope(published(event, id));
   const step = select.compile({ subscribedTo }, viewsOf(reading));
   return { envelope, records: numbered(records).filter((record) => step(record) !== undefined) };
 }
@@ -98,7 +98,7 @@ describe('a client event', () => {
     expect(toRuleOutput(open(subscribed).records[2]!, reading)).toMatchObject({ topic: 'c', qos: null });
   });
 
-  it('that is none is told so, and nothing of what it was (S05)', () => {
+  it('that is invalid is refused with an error that repeats none of it (S05)', () => {
     const forged = fc.oneof(
       fc.string(),
       fc.json(),

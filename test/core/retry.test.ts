@@ -54,7 +54,7 @@ describe('retry policies (D18, F31)', () => {
     );
   });
 
-  it('tells why retries ended', () => {
+  it('reports why retries ended', () => {
     const { next } = compileRetries({
       steps: [{ times: 1, minSeconds: 5, maxSeconds: 5 }],
       on: ['throttled'],

@@ -59,7 +59,7 @@ describe('templates', () => {
     fc.assert(fc.property(value, (text) => compileTemplate('<${v}>').renderText({ v: text }) === `<${text}>`));
   });
 
-  it('reads any text as a template or refuses it, in one way', () => {
+  it('compiles any text as a template, or refuses it', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('$', '{', '}', 'a', '.', '[') }), (text) => {
         try {

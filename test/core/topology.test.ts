@@ -23,15 +23,15 @@ const task = (over: Partial<TaskMetadata> = {}): TaskMetadata => ({
 });
 const draw = (...tasks: TaskMetadata[]) => topologyOf([{ name: 'Plant', tasks }]);
 
-/** Edges by what they join: kinds, or labels where those tell more. */
-const ways = ({ nodes, edges }: Topology) => {
+/** Edges as text: the kinds of their nodes, and the labels of filters. */
+const edgesOf = ({ nodes, edges }: Topology) => {
   const labels = new Map(nodes.map(({ id, kind, label }) => [id, kind === 'filter' ? label : kind]));
   return edges.map(({ from, to, what }) => [labels.get(from), labels.get(to), what].filter(Boolean).join(' > '));
 };
 
 describe('the topology', () => {
   it('leads from each filter to the sink, and from whatever can fail to where that is kept', () => {
-    expect(ways(draw(task({ filters: ['a/#', '+/b'], rules: ['TRule', 'TRule2'] }))).sort()).toEqual(
+    expect(edgesOf(draw(task({ filters: ['a/#', '+/b'], rules: ['TRule', 'TRule2'] }))).sort()).toEqual(
       [
         'a/# > rule',
         '+/b > rule',
@@ -50,19 +50,16 @@ describe('the topology', () => {
 
   it('goes from rule to sink without a worker, and through a stream where that is the buffer', () => {
     const { worker: _, queue: __, retryQueue: ___, ...rest } = task();
-    expect(ways(draw(rest))).toEqual(['a/+ > rule', 'rule > sink', 'rule > deadLetterQueue > errors']);
+    expect(edgesOf(draw(rest))).toEqual(['a/+ > rule', 'rule > sink', 'rule > deadLetterQueue > errors']);
     const stream = draw({ ...rest, worker: 'TWorker', stream: 'TStream' });
     expect(stream.nodes.find(({ kind }) => kind === 'buffer')).toMatchObject({ label: 'stream', logicalId: 'TStream' });
   });
 
   it('leads through a function that writes to the buffer, also from a filter that a rule serves', () => {
     const functions = [{ function: 'TReader', filters: ['a/+', 'b'] }];
-    expect(ways(draw(task({ functions }))).filter((way) => way.includes('function') || way.startsWith('a/+'))).toEqual([
-      'a/+ > rule',
-      'a/+ > function',
-      'b > function',
-      'function > buffer',
-    ]);
+    expect(
+      edgesOf(draw(task({ functions }))).filter((edge) => edge.includes('function') || edge.startsWith('a/+')),
+    ).toEqual(['a/+ > rule', 'a/+ > function', 'b > function', 'function > buffer']);
   });
 
   it('has a queue that tasks share once, and one of another stack for each task', () => {
@@ -78,7 +75,7 @@ describe('the topology', () => {
 
   it('shows what is published again', () => {
     const echo = task({ task: 'Echo', path: 'Plant/Echo', filters: ['b/x'], writesTo: ['a/${clientid}'] });
-    expect(ways(draw(task(), echo))).toContain('sink > a/+ > published again');
+    expect(edgesOf(draw(task(), echo))).toContain('sink > a/+ > published again');
   });
 
   it('becomes Mermaid that no name can break out of', () => {
@@ -115,7 +112,7 @@ describe('loops', () => {
     expect(isLoop(flow('A', reads, writes))).toEqual(expected ? ['A'] : []);
   });
 
-  it('are found through other tasks, each once and by the shortest way', () => {
+  it('are found through other tasks, each once and by the shortest path', () => {
     const [a, b, c] = [flow('A', ['a/#'], 'b/x'), flow('B', ['b/#'], 'c/x'), flow('C', ['c/#'], 'd/x', 'a/x', 'b/y')];
     expect(isLoop(a!, b!)).toEqual([]);
     expect(isLoop(a!, b!, c!)).toEqual(['A,B,C', 'B,C']);

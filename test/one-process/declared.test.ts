@@ -53,7 +53,7 @@ async function map(properties: Properties, service: 'sqs' | 'kinesis') {
 
 const QUEUE_MAPPING = {
   EventSourceArn: ARN,
-  FunctionName: { Ref: 'Elsewhere' },
+  FunctionName: { Ref: 'OtherStack' },
   FunctionResponseTypes: ['ReportBatchItemFailures'],
 };
 const STREAM_MAPPING = {

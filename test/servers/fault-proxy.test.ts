@@ -203,7 +203,7 @@ describe.skipIf(!isInstalled(faultProxyHome))('the process of the fault proxy', 
     await expect(proxy.link({ upstream: '127.0.0.1:1' })).rejects.toThrow('no answer');
   });
 
-  it('says which call got no answer, how often, and what to do', async () => {
+  it('names the call without an answer, the number of attempts, and what to do', async () => {
     const proxy = await startFaultProxy({ home: faultProxyHome, callTimeoutMs: 50 });
     process.kill(proxy.pid, 'SIGSTOP');
     await expect(proxy.link({ upstream: '127.0.0.1:1' })).rejects.toThrow(

@@ -47,14 +47,14 @@ describe('a route', () => {
   });
 
   const workerOf = (route: object | undefined, env: Record<string, string> = {}) => {
-    const asked: (readonly string[] | undefined)[] = [];
+    const tested: (readonly string[] | undefined)[] = [];
     const queues = scriptedQueues();
     const definition: typeof kinesis = {
       ...kinesis,
       open: () => ({
         deliver: async (requests) =>
           requests.map(() => ({ status: 'never' as const, error: new NeverRetry('REJECTED', 'no') })),
-        testConnectivity: async (targets) => `${asked.push(targets)}`,
+        testConnectivity: async (targets) => `${tested.push(targets)}`,
         close() {},
       }),
     };
@@ -78,20 +78,20 @@ describe('a route', () => {
         },
         { remainingMs: () => 60_000, buffer: scriptedBuffer(queues) },
       );
-    return { worker, asked, send, dlqMessages: queues.dlqMessages };
+    return { worker, tested, send, dlqMessages: queues.dlqMessages };
   };
 
   it('is tested for connectivity, as every other route', async () => {
-    const askedBy = async (route?: object, env?: Record<string, string>) => {
-      const { worker, asked } = workerOf(route, env);
+    const testedBy = async (route?: object, env?: Record<string, string>) => {
+      const { worker, tested } = workerOf(route, env);
       await worker.testConnectivity();
-      return asked;
+      return tested;
     };
-    expect(await askedBy()).toEqual([['other']]);
-    expect(await askedBy({ routes: [hot, site, { ...hot, kind: 'x' }] })).toEqual([['hot', 'site']]);
-    expect(await askedBy({ routes: [hot, { sink: { partitionKey: 'x' } }] })).toEqual([['hot', 'other']]);
+    expect(await testedBy()).toEqual([['other']]);
+    expect(await testedBy({ routes: [hot, site, { ...hot, kind: 'x' }] })).toEqual([['hot', 'site']]);
+    expect(await testedBy({ routes: [hot, { sink: { partitionKey: 'x' } }] })).toEqual([['hot', 'other']]);
     const late = { sink: { stream: { $env: 'LATE' } } };
-    expect(await askedBy({ routes: [late, { sink: { stream: '${topic}' } }] }, { LATE: 'known' })).toEqual([
+    expect(await testedBy({ routes: [late, { sink: { stream: '${topic}' } }] }, { LATE: 'known' })).toEqual([
       ['known', '${topic}'],
     ]);
   });

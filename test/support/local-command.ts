@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** `outflow local` as a child process, from when it says that it is up. */
+/** `outflow local` as a child process, once it runs. */
 export interface LocalCommand {
   /** Address of its broker. */
   readonly url: string;

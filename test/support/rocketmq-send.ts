@@ -4,7 +4,7 @@ import type { DeliverContext, Outcome } from '../../lambdas/deliver/sink.ts';
 
 export type SendOptions = Partial<DeliverContext & Pick<RocketMqRequest, 'isTopicRendered' | 'isTypeRendered'>>;
 
-/** Delivers messages to one topic, in no order, with a minute's time, and named by the task itself unless told otherwise. */
+/** Delivers messages to one topic, in no order, with a minute's time, and named by the task itself by default. */
 export function sendWith<Delivered extends Outcome>(
   { deliver }: Pick<Producer<Delivered>, 'deliver'>,
   topic: string,

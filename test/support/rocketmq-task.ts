@@ -21,7 +21,7 @@ import type { RunningTask } from '../../localstack/one-process/task.ts';
 import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';
 import { held, shorten } from '../soak/rig.ts';
 
-/** A task to declare; its RocketMQ topic has the task's name unless it says otherwise. */
+/** A task to declare; its RocketMQ topic has the task's name by default. */
 export interface Declared extends Partial<OutflowTaskProps> {
   readonly connector: (stack: Stack) => RocketMqConnectorProps;
   readonly to?: Partial<RocketMqSinkProps>;

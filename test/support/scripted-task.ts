@@ -9,7 +9,7 @@ import { type QueueScript, scriptedQueues } from './task-queues.ts';
 
 export type Script = (payload: Buffer) => Outcome;
 
-/** A task whose sink and queues do as they are told, and remember. */
+/** A task with a scripted sink and scripted queues that record their calls. */
 export function taskWith({
   deliver,
   throws,

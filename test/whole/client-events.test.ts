@@ -51,7 +51,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
     const task = (name: string) => running.tasks.find((one) => one.name === name)!;
     const texts = async (topic: string, count: number) =>
       (await mq.consume(topic, { count })).map(({ body }) => `${body}`);
-    /** When a task has taken so many messages, and all of them are through. */
+    /** Resolves when a task has received this number of messages and processed all of them. */
     async function through(name: string, incoming: number) {
       await expect.poll(() => task(name).counters.incoming, { timeout: 30_000 }).toBe(incoming);
       await Promise.all(task(name).mappings.map((mapping) => mapping.settle()));
@@ -146,7 +146,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       expect((await texts('Other', 1)).map(withoutTime)).toEqual([golden('message.publish')]);
     });
 
-    it('message.acked has its shape, should anything ever tell of it (B17)', async () => {
+    it('message.acked has its shape, should anything ever report it (B17)', async () => {
       const options = parseOptions(rocketMqOptions, {
         type: 'rocketmq',
         nameServers: mq.nameServer,

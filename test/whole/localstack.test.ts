@@ -62,7 +62,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
     await bootstrap({ endpointUrl: localStack.endpointUrl, folder: app });
     await deploy();
     outputs = await outputsOf(clients, STACK);
-    // Six minutes of visibility are right for a function that may take one; here nobody waits so long.
+    // A visibility timeout of six minutes suits a function that may take one; the test does not wait for it.
     for (const queue of ['WarmQueue', 'HelloQueue']) {
       await clients.sqs.send(
         new SetQueueAttributesCommand({ QueueUrl: outputs[queue], Attributes: { VisibilityTimeout: '10' } }),
@@ -256,7 +256,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
       const { EventSourceMappings = [] } = await lambda.send(new ListEventSourceMappingsCommand({}));
       return EventSourceMappings.length === 0;
     }, PATIENCE);
-    // The task Warm keeps its queues, as tasks do unless they are told otherwise; Hello was.
+    // The task Warm keeps its queues, as tasks do by default; Hello does not.
     expect(QueueUrls.sort()).toEqual(
       ['WarmDeadLetterQueue', 'WarmQueue', 'WarmRetryQueue'].map((name) => outputs[name]).sort(),
     );

@@ -42,7 +42,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
     const fronts = new Map<string, TlsFront>();
 
     beforeAll(async () => {
-      // Some environments switch verification off this way; the sink verifies certificates all the same.
+      // Some environments switch verification off with this variable; the sink verifies certificates all the same.
       vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
       const topics = [...ALLOWED, 'Forbidden'].map((name) => ({ name }));
       mq = await startRocketMq({ home, version, topics, acl: USER, tls: true });

@@ -23,7 +23,7 @@ describe('npm start', () => {
 });
 
 describe('outflow local', () => {
-  it('settles what is under way at Ctrl-C', async () => {
+  it('finishes the running batches at Ctrl-C', async () => {
     const local = await startLocal(['--import', 'tsx', 'bin/outflow.ts', 'local'], process.cwd());
     const device = await mqtt.connectAsync(local.url, { clientId: 'd1' });
     await Promise.all(Array.from({ length: 200 }, (_, i) => device.publishAsync(`t/${i}`, `${i}`, { qos: 1 })));

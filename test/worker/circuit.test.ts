@@ -37,7 +37,7 @@ describe('the circuit', () => {
     expect(await notified(blocked)).toMatchObject([{ kind: 'halt', why: 'blocked', cause: 'REJECTED: no' }]);
   });
 
-  it('tells a probe, and no other event, why the task still cannot go on', async () => {
+  it('reports to a probe, and to no other event, why the task still cannot go on', async () => {
     const task = taskWith({ deliver: () => ({ status: 'stop', error: new StopTask('no such stream') }) });
     const event = sqsEvent([JSON.stringify(envelope('x'))]);
     expect(await task.handler(event)).toEqual({ batchItemFailures: [] });

@@ -18,12 +18,12 @@ const spec = parseSpec(
   kinesisOptions,
 );
 const message = (id: string) => ({ id, body: JSON.stringify(envelope('x', { id })), sentAt: 0, attempt: 0 });
-/** A request that says which record it was rendered from. */
+/** A request with the id of the record that it was rendered from. */
 const render = (_: object, event: object) => (event as { id: string }).id;
 const pipelineOf = (...steps: Omit<CompiledStep, 'name'>[]) =>
   compilePipeline(spec, [render], () => steps.map((step) => ({ name: 'test', ...step })));
 
-/** A step that makes as many records of each as a list says, in turn, at once or later. */
+/** A step that makes a number of records from each, taken from a list in turn, at once or later. */
 const splitting = (counts: readonly number[], waits: boolean): Omit<CompiledStep, 'name'> => {
   let n = 0;
   return {

@@ -215,7 +215,7 @@ describe('the worker', () => {
     await mixed.handler(event);
     expect(mixed.requeued.map(({ attempt }) => attempt)).toEqual([1]);
     expect(mixed.stops).toEqual([]);
-    // One that can never be delivered says nothing of the sink, and a publisher can send it in every batch (F24).
+    // A message that can never be delivered proves nothing about the sink, and a publisher can send one in every batch (F24).
     const hopeless = taskWith({ deliver: (payload) => (payload.toString() === 'a' ? stop : never) });
     await hopeless.handler(event);
     expect(hopeless.requeued.map(({ attempt }) => attempt)).toEqual([0]);
@@ -277,7 +277,7 @@ describe('the worker', () => {
       [bodies[2], true],
       [bodies[3], true],
     ]);
-    // The messages that came with the suspect have left before it is tried, so its crash cannot count against them.
+    // The messages beside the poison-message suspect have left before it is tried, so its crash cannot count against them.
     expect(alone.removed.map(({ body }) => body)).toEqual([bodies[0], bodies[2], bodies[3]]);
 
     const last = sqsEvent([bodies[1]!]);
@@ -286,7 +286,7 @@ describe('the worker', () => {
     const givenUp = taskWith({ deliver: () => delivered });
     await givenUp.handler(last);
     expect(givenUp.dlqMessages).toMatchObject([{ body: bodies[1], error: { code: 'CRASHED' } }]);
-    // With faults prohibited it blocks the task, and is still a suspect.
+    // With faults prohibited it blocks the task, and is still a poison-message suspect.
     const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
     await blocked.handler(last);
     expect(blocked.dlqMessages).toEqual([]);

@@ -17,7 +17,7 @@ export interface Failures {
   readonly failingMs: number;
   /** Which of its children are still owed; all when absent. */
   readonly children: OwedChildren | undefined;
-  /** The last try that failed: milliseconds since 1970. Undefined when the record was parked since. */
+  /** The last try that failed: milliseconds since 1970. Undefined when the record was deferred since. */
   readonly failedAt: number | undefined;
 }
 
@@ -37,7 +37,7 @@ export function failedRecords(now: () => number): FailedRecords {
       async send(messages) {
         for (const [id, parts] of byId(messages)) {
           const { count, failingMs, failedAt } = failures.get(id) ?? NONE;
-          // A record that was parked has the attempts that it had.
+          // A deferred record keeps its attempts.
           const attempt = Math.max(...parts.map((part) => part.attempt));
           const isTried = attempt > count;
           const sinceMs = isTried && failedAt !== undefined ? Math.min(now() - failedAt, MAX_BETWEEN_TRIES_MS) : 0;

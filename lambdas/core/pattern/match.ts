@@ -84,7 +84,7 @@ function deciding(fields: readonly FieldCondition[], depth: number): Match {
   };
 }
 
-/** Returns one letter for each field; undefined when the event has a field that must be absent. */
+/** Returns one character for each field; undefined when the event has a field that must be absent. */
 function decide(fields: readonly FieldCondition[], depth: number, value: unknown): string | undefined {
   const needed: (string | undefined)[] = [];
   let presence = '';

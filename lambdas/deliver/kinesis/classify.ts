@@ -50,14 +50,14 @@ export function classifyCall(
   return new RetryLater(reason, { ...options, kind: kindOf(name, code) });
 }
 
-/** Returns the error for one record of a call that succeeded: PutRecords reports only throttling and internal failures this way. */
+/** Returns the error for one record of a call that succeeded: PutRecords reports only throttling and internal failures per record. */
 export function classifyEntry(stream: string, code: string, message: string | undefined): RetryLater {
   return new RetryLater(`PutRecords to ${stream}: ${code}: ${message ?? 'no message'}`, { kind: kindOf(code) });
 }
 
 function kindOf(name: string, code?: string): FailureKind {
   if (THROTTLES.has(name)) return 'throttled';
-  // The SDK names a reset connection TimeoutError too; its code tells them apart.
+  // The SDK names a reset connection TimeoutError too; its code distinguishes them.
   if (code !== undefined && CUT_OFF.has(code)) return 'unavailable';
   return TIMEOUTS.has(name) || code === 'ETIMEDOUT' ? 'timeout' : 'unavailable';
 }

@@ -65,7 +65,7 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     try {
       const answer = await client.send(
         new PutRecordsCommand({ StreamName: stream, Records: requests.map(toEntry) }),
-        // The client's timeout ends with the response headers; without this signal, a body that stops half-way is awaited forever.
+        // The client's timeout ends with the response headers; without this signal, a body that ends early is awaited forever.
         { abortSignal: AbortSignal.timeout(CALL_MS) },
       );
       entries = answer.Records ?? [];

@@ -20,15 +20,15 @@ const dlqMessage = (body: string): DeadLetter => ({
 // SQS fails single entries of a batch, and whole calls, when it likes; a script does so on demand.
 describe('the dead-letter queue', () => {
   it('reports for each dead letter whether it is stored, within ten entries and 1 MiB a call (F30)', async () => {
-    const fates = fc.array(
+    const results = fc.array(
       fc.record({
-        fate: fc.constantFrom('stored', 'refused', 'call fails'),
+        result: fc.constantFrom('stored', 'refused', 'call fails'),
         bytes: fc.integer({ min: 1, max: 170_000 }),
       }),
       { maxLength: 30 },
     );
     await fc.assert(
-      fc.asyncProperty(fates, async (given) => {
+      fc.asyncProperty(results, async (given) => {
         const stored: string[] = [];
         const logged: object[] = [];
         const queue = deadLetterQueue({
@@ -41,20 +41,20 @@ describe('the dead-letter queue', () => {
               const entries = Entries!.map(({ Id, MessageBody }) => ({
                 Id: Id!,
                 body: MessageBody!,
-                fate: given[Number.parseInt(MessageBody!, 10)]!.fate,
+                result: given[Number.parseInt(MessageBody!, 10)]!.result,
               }));
               expect(entries.length).toBeLessThanOrEqual(10);
               expect(entries.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0)).toBeLessThanOrEqual(
                 1024 * 1024,
               );
-              if (entries.some(({ fate }) => fate === 'call fails')) throw new Error('timed out');
-              stored.push(...entries.filter(({ fate }) => fate === 'stored').map(({ body }) => body));
+              if (entries.some(({ result }) => result === 'call fails')) throw new Error('timed out');
+              stored.push(...entries.filter(({ result }) => result === 'stored').map(({ body }) => body));
               return {
                 Successful: entries
-                  .filter(({ fate }) => fate === 'stored')
+                  .filter(({ result }) => result === 'stored')
                   .map(({ Id }) => ({ Id, MessageId: Id, MD5OfMessageBody: '' })),
                 Failed: entries
-                  .filter(({ fate }) => fate !== 'stored')
+                  .filter(({ result }) => result !== 'stored')
                   .map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError' })),
               };
             },

@@ -61,7 +61,7 @@ describe('completes on hostile input', () => {
   });
 });
 
-describe('says what is wrong', () => {
+describe('names what is wrong', () => {
   test.each([
     ['{"detail":{"temp":[{"numeric":[">","x"]}]}}', `detail.temp: numeric: got [">","x"]; expected an operator before`],
     ['{"a":{"b.c":["x",["y"]]}}', `a."b.c": got ["y"]; expected a string, a number,`],
@@ -81,7 +81,7 @@ test('numbers keep what a double would lose', () => {
   expect(compilePattern({ a: { value: [{ exists: false }] } }).matches({ a: new ExactNumber('5.0') })).toBe(true);
 });
 
-test('tells which parts of an event it reads', () => {
+test('lists the parts of an event that it reads', () => {
   const pattern = compilePattern({ topic: ['t'], $or: [{ data: { body: { t: [1] } } }, { data: { n: [2] } }] });
   expect(pattern.readsPath(['data', 'body'])).toBe(true);
   expect(pattern.readsPath(['data'])).toBe(true);

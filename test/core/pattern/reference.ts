@@ -2,12 +2,12 @@ import { compilePattern } from '../../../lambdas/core/pattern/pattern.ts';
 
 interface Leaf {
   readonly value: unknown;
-  /** The index taken in each array on the way, by the array. */
+  /** The index taken in each array of the path, by the array. */
   readonly taken: ReadonlyMap<unknown, number>;
 }
 
 /**
- * Whether an event matches a pattern without `$or`, found out the long way: fields in the order of their paths each
+ * Whether an event matches a pattern without `$or`, by trial: fields in the order of their paths each
  * choose a leaf that passes and that comes from the array elements chosen so far, or are absent among such leaves.
  */
 export function matchesByTrial(pattern: object, event: object): boolean {

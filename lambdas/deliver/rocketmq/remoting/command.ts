@@ -10,7 +10,7 @@ export const requestCodes = {
   sendBatchMessage: 320,
 } as const;
 
-/** Result codes that the client tells apart (class ResponseCode of RocketMQ). */
+/** Result codes that the client distinguishes (class ResponseCode of RocketMQ). */
 export const resultCodes = {
   success: 0,
   systemError: 1,

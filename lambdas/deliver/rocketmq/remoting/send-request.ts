@@ -45,7 +45,7 @@ export function probeRequest(to: Omit<SendTo, 'queueId'>): Request {
   };
 }
 
-/** The fields have one-letter names in this version of the request (class SendMessageRequestHeaderV2). */
+/** The fields have names of one character in this version of the request (class SendMessageRequestHeaderV2). */
 function fieldsOf({ producerGroup, topic, queueId, defaultTopicQueueNums, bornAtMs }: SendTo): Record<string, string> {
   return {
     a: producerGroup,
