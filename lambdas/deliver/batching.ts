@@ -31,16 +31,17 @@ export function formBatches<Request>(
   const open = new Map<string, Batch>();
   for (const index of indices) {
     const target = batching.target(requests[index]!);
-    const current = open.get(target);
-    if (current !== undefined && addTo(current, index, requests, batching)) continue;
-    const started = { target, indices: [index], bytes: batching.bytes(requests[index]!) };
-    batches.push(started);
-    open.set(target, started);
+    let batch = open.get(target);
+    if (batch === undefined || !addTo(batch, index, requests, batching)) {
+      batch = { target, indices: [index], bytes: batching.bytes(requests[index]!) };
+      batches.push(batch);
+      open.set(target, batch);
+    }
   }
   return batches;
 }
 
-/** @returns false when the request does not fit into the batch. */
+/** Adds a request of the batch's target. @returns false when it does not fit. */
 export function addTo<Request>(
   batch: Batch,
   index: number,
@@ -49,7 +50,6 @@ export function addTo<Request>(
 ): boolean {
   const bytes = batch.bytes + batching.bytes(requests[index]!);
   if (batch.indices.length >= batching.maxRequests || bytes > batching.maxBytes) return false;
-  if (batch.target !== batching.target(requests[index]!)) return false;
   batch.indices.push(index);
   batch.bytes = bytes;
   return true;

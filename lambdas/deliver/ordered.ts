@@ -53,7 +53,7 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
     { remainingMs, order }: DeliverContext,
   ): Promise<readonly (Delivered | Failure)[]> => {
     const outcomes: (Delivered | Failure)[] = new Array(requests.length).fill(UNSENT);
-    const all = [...requests.keys()];
+    const all = Array.from(requests, (_, index) => index);
     // Relaxed order sends batches in sequence, as if all requests had one key.
     const isSequential = order === 'relaxed' && batching !== undefined;
     const keys = requests.map((request) => (isSequential ? '' : orderKey(request, order)));
@@ -102,16 +102,21 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
         await Promise.all(
           batchesOf(ready, next).map(async (batch) => {
             await deliverBatch(batch);
-            const sent = new Set(batch);
-            const followers = batch.flatMap((index) => next.get(index) ?? []).filter((index) => !sent.has(index));
-            if (followers.length > 0) await deliverAll(followers.filter((index) => !held.has(keys[index])));
+            const sent = batching?.isAtomic ? new Set(batch) : undefined;
+            const followers: number[] = [];
+            for (const index of batch) {
+              const follower = next[index];
+              if (follower === undefined || sent?.has(follower) || held.has(keys[follower])) continue;
+              followers.push(follower);
+            }
+            if (followers.length > 0) await deliverAll(followers);
           }),
         );
       };
       await deliverAll(first);
     }
 
-    function batchesOf(ready: readonly number[], next: ReadonlyMap<number, number>): number[][] {
+    function batchesOf(ready: readonly number[], next: readonly (number | undefined)[]): number[][] {
       if (batching === undefined) return ready.map((index) => [index]);
       const batches = formBatches(requests, ready, batching);
       if (batching.isAtomic) for (const batch of batches) addFollowers(batch, next, requests, batching);
@@ -134,13 +139,13 @@ export function orderedDelivery<Request, Delivered extends Outcome = Outcome>({
 /** Returns the first request of each key with all requests without a key, and for each request the next one of its key. */
 function linesOf(indices: readonly number[], keys: readonly (string | undefined)[]) {
   const first: number[] = [];
-  const next = new Map<number, number>();
+  const next: (number | undefined)[] = new Array(keys.length);
   const last = new Map<string, number>();
   for (const index of indices) {
     const key = keys[index];
     const before = key === undefined ? undefined : last.get(key);
     if (before === undefined) first.push(index);
-    else next.set(before, index);
+    else next[before] = index;
     if (key !== undefined) last.set(key, index);
   }
   return { first, next };
@@ -149,14 +154,15 @@ function linesOf(indices: readonly number[], keys: readonly (string | undefined)
 /** Adds the next requests of a batch's keys, as far as they fit, and sorts the batch. */
 function addFollowers<Request>(
   batch: Batch,
-  next: ReadonlyMap<number, number>,
+  next: readonly (number | undefined)[],
   requests: readonly Request[],
   batching: Batching<Request>,
 ): void {
   // The loop also visits the requests that it adds.
   for (const index of batch.indices) {
-    const follower = next.get(index);
-    if (follower !== undefined) addTo(batch, follower, requests, batching);
+    const follower = next[index];
+    if (follower === undefined || batching.target(requests[follower]!) !== batch.target) continue;
+    addTo(batch, follower, requests, batching);
   }
   batch.indices.sort((a, b) => a - b);
 }
