@@ -16,7 +16,7 @@ import { startKinesis } from '../localstack/one-process/kinesis.ts';
 import { table } from './table.ts';
 
 /**
- * What a local Kinesis takes in and gives back, by each version of HTTP: the embedded one in a process of its own, then those
+ * How many records a local Kinesis takes and returns, by each version of HTTP: the embedded one in a process of its own, then those
  * at the endpoints given: `node --import tsx bench/local-kinesis.ts http://127.0.0.1:4568`.
  */
 const ROUNDS = 3;

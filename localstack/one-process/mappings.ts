@@ -29,7 +29,7 @@ const SHARED = {
   FunctionResponseTypes: z.tuple([z.literal('ReportBatchItemFailures')]),
 };
 
-// The task names the mapping of its function, so FunctionName says nothing new.
+// The task names the mapping of its function, so FunctionName adds nothing.
 const IGNORED = ['FunctionName', 'Tags'];
 
 const QUEUE_MAPPING = {

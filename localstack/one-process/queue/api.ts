@@ -8,11 +8,11 @@ import { SqsError } from './sqs-error.ts';
  * The part of the SQS API that workers call, on queues in memory.
  *
  * @param queues By URL.
- * @param sendElsewhere Sends a message to a queue that is not among them.
+ * @param sendToOther Sends a message to a queue that is not among them.
  */
 export function queueApi(
   queues: Pick<ReadonlyMap<string, Queue>, 'get'>,
-  sendElsewhere: (queueUrl: string, body: string) => Promise<unknown>,
+  sendToOther: (queueUrl: string, body: string) => Promise<unknown>,
 ): SqsApi {
   const queueAt = (url: string | undefined): Queue => {
     const queue = queues.get(url ?? '');
@@ -23,7 +23,7 @@ export function queueApi(
   return {
     async send({ QueueUrl, MessageBody, ...rest }) {
       const queue = queues.get(QueueUrl!);
-      if (queue === undefined) await sendElsewhere(QueueUrl!, MessageBody!);
+      if (queue === undefined) await sendToOther(QueueUrl!, MessageBody!);
       else queue.send(toMessage({ ...rest, MessageBody, Id: '' }));
     },
     async sendBatch({ QueueUrl, Entries = [] }) {

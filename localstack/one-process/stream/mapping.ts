@@ -135,7 +135,7 @@ export function startStreamMapping(options: StreamMappingOptions): StreamMapping
       if (period !== undefined) return;
       const current = { isOver: false };
       period = current;
-      // What is under way from the time before ends first: there is never more than one batch of a shard.
+      // A batch that was started before ends first: a shard never has more than one running batch.
       ended = ended.then(() => run(current));
     },
     disable() {
