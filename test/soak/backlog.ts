@@ -12,7 +12,7 @@ import { Queue, type QueueOptions } from '../../localstack/one-process/queue/que
 import { envelope } from '../support/messages.ts';
 
 /** One task in this process: its queues, disabled mappings, and the real handler with a scripted sink. */
-export interface Line {
+export interface BacklogTask {
   readonly queue: Queue;
   readonly retryQueue: Queue;
   readonly deadLetterQueue: Queue;
@@ -22,7 +22,7 @@ export interface Line {
   stop(): Promise<void>;
 }
 
-export interface LineOptions {
+export interface BacklogTaskOptions {
   readonly deliver: (requests: readonly KinesisRequest[]) => Promise<readonly Outcome[]>;
   /** Replaces the worker's handler. */
   readonly handler?: MappingOptions['handler'];
@@ -37,14 +37,14 @@ const PAYLOAD = '{"id":"${id}","temp":${payload.temp}}';
 const FILTER = { data: { body: { temp: [{ numeric: ['>', 20] }] } } };
 
 /** Makes a task whose filter passes a `temp` above 20. */
-export function openLine({
+export function createBacklogTask({
   deliver,
   handler,
   spec,
   batchSize = 1_000,
   queueOptions,
   clock = systemClock,
-}: LineOptions): Line {
+}: BacklogTaskOptions): BacklogTask {
   const make = (name: string) => {
     const place = { arn: `arn:aws:sqs:us-east-1:000000000000:${name}`, url: `https://sqs.local/${name}` };
     return new Queue({ name, ...place, visibilityTimeoutSeconds: 360, clock, ...queueOptions });
@@ -155,21 +155,21 @@ export async function drainBacklog(
   };
   const done: Outcome = { status: 'delivered' };
   const before = memory();
-  const line = openLine({
+  const task = createBacklogTask({
     deliver: async (requests) => {
       seen(requests.map(({ data }) => /"id":"(\d+)"/.exec(Buffer.from(data).toString())![1]!));
       return requests.map(() => done);
     },
     ...(floor && { handler: floor(seen) }),
   });
-  for (let n = 0; n < count; n++) line.queue.send({ body: backlogMessage(n) });
+  for (let n = 0; n < count; n++) task.queue.send({ body: backlogMessage(n) });
   const started = performance.now();
-  line.start();
-  await line.settle();
+  task.start();
+  await task.settle();
   const seconds = (performance.now() - started) / 1_000;
-  const left = [line.queue, line.retryQueue, line.deadLetterQueue].reduce((sum, queue) => sum + queue.peek().length, 0);
+  const left = [task.queue, task.retryQueue, task.deadLetterQueue].reduce((sum, queue) => sum + queue.peek().length, 0);
   const leftBytes = memory().live - before.live;
-  await line.stop();
+  await task.stop();
   return { copies, memoryAt: memoryAt as Drained['memoryAt'], leftBytes, messagesPerSecond: count / seconds, left };
 }
 

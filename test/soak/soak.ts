@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import mqtt from 'mqtt';
+import { enable, injectFaults, type Subject } from './faults.ts';
 import { type Balance, openLedger } from './ledger.ts';
-import { enable, type Subject, torment } from './nemesis.ts';
 import { publication } from './publication.ts';
 import { drawsOf } from './random.ts';
 import { held, type Rig, startRig } from './rig.ts';
@@ -45,7 +45,7 @@ export async function soak({ minutes, seed, messagesPerSecond = 60, log = () => 
     });
     const isOver = () => Date.now() - started > minutes * 60_000;
     const [, published] = await Promise.all([
-      torment({ rig, subjects, log: logAt }, drawsOf(seed), isOver),
+      injectFaults({ rig, subjects, log: logAt }, drawsOf(seed), isOver),
       publish({ rig, tasks, subjects, seed, messagesPerSecond, isOver }),
     ]);
     logAt(`${published} messages published; all faults removed`);

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { RetryLater } from '../../lambdas/core/errors.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import { FakeClock } from '../one-process/queue/fake-clock.ts';
-import { backlogMessage, drainBacklog, openLine } from '../soak/backlog.ts';
+import { backlogMessage, createBacklogTask, drainBacklog } from '../soak/backlog.ts';
 
 describe('a backlog', () => {
   it('drains whole, in memory that does not grow (F27)', async () => {
@@ -21,7 +21,7 @@ describe('a backlog', () => {
     const clock = new FakeClock();
     const delivered: string[] = [];
     let isWell = false;
-    const line = openLine({
+    const task = createBacklogTask({
       clock,
       batchSize: 10,
       queueOptions: { maxInFlight },
@@ -41,17 +41,17 @@ describe('a backlog', () => {
     const isOdd = (n: number) => n % 2 === 1;
     // Those that fail come first: what they occupied, the others could not have.
     for (const n of [...ids.filter(isOdd), ...ids.filter((n) => !isOdd(n))])
-      line.queue.send({ body: backlogMessage(n) });
-    line.start();
-    await line.settle();
+      task.queue.send({ body: backlogMessage(n) });
+    task.start();
+    await task.settle();
     expect(delivered.map(Number).sort((a, b) => a - b)).toEqual(ids.filter((n) => !isOdd(n)));
-    expect(line.retryQueue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 10 * maxInFlight });
+    expect(task.retryQueue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 10 * maxInFlight });
 
     isWell = true;
     await clock.advance(60_000);
     await vi.waitUntil(() => delivered.length === ids.length);
     expect(new Set(delivered).size).toBe(ids.length);
-    expect(line.deadLetterQueue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
-    await line.stop();
+    expect(task.deadLetterQueue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+    await task.stop();
   });
 });

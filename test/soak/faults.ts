@@ -12,7 +12,7 @@ export interface Subject {
   readonly ledger: Ledger;
 }
 
-export interface World {
+export interface FaultTargets {
   readonly rig: Rig;
   readonly subjects: readonly Subject[];
   /** Called with each fault when it begins. */
@@ -20,7 +20,7 @@ export interface World {
 }
 
 /** A fault that lasts for a while. It resolves when the fault has been removed. */
-type Fault = (world: World, draw: Draw) => Promise<void>;
+type Fault = (targets: FaultTargets, draw: Draw) => Promise<void>;
 
 const CRASHES: readonly Crash[] = ['throwsFirst', 'throwsLast', 'hangsFirst', 'hangsLast'];
 
@@ -96,12 +96,12 @@ const inTheCloud: Fault[] = [
 ];
 
 /** Injects faults until `isOver`, on the link to the sink and in the cloud at the same time, each fault in turn. */
-export async function torment(world: World, draw: Draw, isOver: () => boolean): Promise<void> {
+export async function injectFaults(targets: FaultTargets, draw: Draw, isOver: () => boolean): Promise<void> {
   const inject = async (faults: readonly Fault[], own: Draw) => {
     while (!isOver()) {
       for (const fault of own.shuffled(faults)) {
         if (isOver()) return;
-        await fault(world, own);
+        await fault(targets, own);
         await sleep(own.whole(200, 2_000));
       }
     }
