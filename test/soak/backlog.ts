@@ -62,7 +62,15 @@ export function createBacklogTask({
     show: (request) => ({ ...request }),
   };
   const now = () => clock.now();
-  const env = { QUEUE_URL: queue.url, RETRY_QUEUE_URL: retryQueue.url, DEAD_LETTER_QUEUE_URL: deadLetterQueue.url };
+  const env = {
+    QUEUE_URL: queue.url,
+    RETRY_QUEUE_URL: retryQueue.url,
+    DEAD_LETTER_QUEUE_URL: deadLetterQueue.url,
+    CONTROL_QUEUE_URL: 'https://sqs.local/control',
+    TARGET_ARN: 'arn:aws:kinesis:us-east-1:000000000000:stream/out',
+    RULE_ARNS: 'arn:aws:iot:us-east-1:000000000000:rule/Backlog',
+    STACK_NAME: 'Soak',
+  };
   const log = (entry: object) => {
     throw new Error(`unexpected log entry: ${JSON.stringify(entry)}`);
   };
