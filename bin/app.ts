@@ -5,7 +5,7 @@ import { IotTopicSource, KinesisSink, OutflowTask } from '../lib/index.ts';
 /** The example stacks; `cdk.json` names this file. */
 export const app = new App();
 
-// The Kinesis bridge of EMQX's document: rule `SELECT * FROM "t/#"`, payload template `${payload}`.
+// The example of EMQX's Kinesis data bridge: rule `SELECT * FROM "t/#"`, payload template `${payload}`.
 const hello = new Stack(app, 'OutflowHello', {
   description: 'MQTT messages on t/# become records of a Kinesis stream',
 });

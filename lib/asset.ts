@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 
-/** A worker's code: the prebuilt bundle of its sink, and the spec beside it. Nothing is compiled at synth. */
+/** A worker's code: the prebuilt bundle of its sink, and `spec.json`. Nothing is compiled at synth. */
 export function workerCode(sink: string, spec: unknown): Code {
   const folder = temporaryFolder();
   cpSync(bundleFolder(sink), folder, { recursive: true });
@@ -12,14 +12,14 @@ export function workerCode(sink: string, spec: unknown): Code {
   return Code.fromAsset(folder);
 }
 
-/** A function's code that is the same for everyone. */
+/** The code of a function that has no spec: its prebuilt bundle. */
 export function bundleCode(name: string): Code {
   return Code.fromAsset(bundleFolder(name));
 }
 
 function bundleFolder(name: string): string {
   const bundle = join(packageRoot(), 'dist', 'bundles', name);
-  if (!existsSync(bundle)) throw new Error(`${bundle} is missing; \`npm run build\` makes it`);
+  if (!existsSync(bundle)) throw new Error(`${bundle} does not exist; run \`npm run build\``);
   return bundle;
 }
 
@@ -29,7 +29,7 @@ function packageRoot(): string {
   return folder;
 }
 
-// Assets are copied into the assembly when the app is synthesized, some time after this; the folder goes with the process.
+// CDK copies assets into the assembly when the app is synthesized, so the folders have to last until the process exits.
 const folders: string[] = [];
 function temporaryFolder(): string {
   if (folders.length === 0) {

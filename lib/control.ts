@@ -20,43 +20,43 @@ import { bundleCode } from './asset.ts';
 import { grantSend } from './buffer/queue-grants.ts';
 import type { IntakeSwitch, Origin } from './source/origin.ts';
 
-/** What of a task is controlled. */
+/** The parts of a task that the control function reads and switches. */
 export interface ControlledParts {
   readonly mappings: readonly EventSourceMapping[];
   readonly origins: readonly Origin[];
   /** The alias that the mappings invoke. */
   readonly live: IFunction;
-  /** Where parked messages wait. */
+  /** Where deferred messages wait. */
   readonly retryQueue: IQueue | undefined;
   /** The parameter that keeps the task's state. */
   readonly state: StringParameter;
-  /** Whether it runs as long as its state does not say. */
+  /** Whether the task runs until its state is first written. */
   readonly enabled: boolean;
 }
 
 const ID = 'OutflowControl';
-/** Enough for a probe that hangs and mappings that are still changing. */
+/** Long enough for a probe that times out and for mappings that are still changing state. */
 const TIMEOUT = Duration.seconds(90);
-/** A function that died is waited for no longer than Lambda wants; what fails is put back within seconds. */
+/** AWS Lambda requires at least the function's timeout. A longer one would only delay the redelivery after a crash. */
 const VISIBILITY_TIMEOUT = Duration.seconds(100);
 
-/** What the names of tasks and of their parameters may take of the function's environment (AWS Lambda, "Quotas"). */
+/** Bytes of the function's environment that the names of tasks and of their parameters may take (AWS Lambda, "Quotas"). */
 const TASKS_BYTES = 3_600;
-/** CloudFormation names a parameter `CFN-<logical id>-<12 characters>`; with the signs of JSON. */
+/** CloudFormation names a parameter `CFN-<logical id>-<12 characters>`; JSON adds quotes, a colon and a comma. */
 const AROUND_NAMES = 23;
 
 /**
- * Pauses and resumes the tasks of a stack: for an operator (rows D19–D23), and when a sink cannot be used. One small
- * function, outside any VPC, fed by a queue in which the messages of a task wait for each other.
+ * Pauses and resumes the tasks of a stack, on an operator's request and when a sink fails. It is one small function outside any
+ * VPC. A FIFO queue invokes it, with the task's name as message group, so that the requests for a task are handled in order.
  */
 export class Control extends Construct {
-  /** The control of the stack that holds a construct; it comes with the stack's first task. */
+  /** The control of a construct's stack; the first call in a stack makes it. */
   static of(scope: Construct): Control {
     const stack = Stack.of(scope);
     return (stack.node.tryFindChild(ID) as Control | undefined) ?? new Control(stack, ID);
   }
 
-  /** Takes what workers report and operators ask for. */
+  /** Receives the reports of workers and the requests of operators. */
   readonly queue: Queue;
   readonly function: LambdaFunction;
   readonly #tasks: Record<string, string> = {};
@@ -69,13 +69,13 @@ export class Control extends Construct {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       visibilityTimeout: VISIBILITY_TIMEOUT,
-      // What was not done within an hour is seen to each minute anyway, or was asked for by someone who has left.
+      // The function reconciles every task each minute, so that a report loses its use soon; an operator repeats a request.
       retentionPeriod: Duration.hours(1),
       removalPolicy: RemovalPolicy.DESTROY,
     });
     Validations.of(this.queue).acknowledge({
       id: 'AwsSolutions::AwsSolutions-SQS3',
-      reason: 'It holds requests, no messages of a task: what is not carried out within an hour is not wanted later.',
+      reason: 'It holds requests and reports, and no messages of a task; one that fails for an hour is obsolete.',
     });
     const logGroup = new LogGroup(this, 'Logs', {
       retention: RetentionDays.ONE_MONTH,
@@ -100,7 +100,7 @@ export class Control extends Construct {
     });
     this.#allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn]);
     grantSend(this.queue, this.function);
-    // One at a time: a task whose probe hangs holds up no other.
+    // One request per invocation: a task whose probe times out does not delay another task.
     this.function.addEventSource(new SqsEventSource(this.queue, { batchSize: 1, reportBatchItemFailures: true }));
     new Rule(this, 'EachMinute', {
       schedule: Schedule.rate(Duration.minutes(1)),
@@ -108,7 +108,7 @@ export class Control extends Construct {
     });
   }
 
-  /** Puts a task under control. */
+  /** Lets the control function pause and resume a task. */
   add(scope: Construct, task: string, parts: ControlledParts): void {
     const { mappings, origins, live, retryQueue, state, enabled } = parts;
     const switches = intakeSwitches(origins);
@@ -132,7 +132,7 @@ export class Control extends Construct {
       throw new InvalidOptionError(
         scope.node.path,
         described(`task ${count} of its stack`),
-        `at most ${count - 1} tasks of such names in a stack: they have to fit in the 4 KB of a function's environment`,
+        `at most ${count - 1} tasks with names of this length: they have to fit in the 4 KB of a function's environment`,
       );
     }
     this.#allow(['ssm:GetParameter'], [configuration.parameterArn, state.parameterArn]);
@@ -164,13 +164,13 @@ export class Control extends Construct {
     Grant.addToPrincipal({ grantee: this.function, actions, resourceArns });
   }
 
-  /** Allows reporting to it, and asking it to pause and enable tasks. */
-  grantAsk(grantee: IGrantable): void {
+  /** Allows sending reports and requests to the control function. */
+  grantRequest(grantee: IGrantable): void {
     grantSend(this.queue, grantee);
   }
 }
 
-/** The switches of the origins by the list that they belong to; the list of rules is always there. */
+/** The intake switches by list. The list of rules is always present, even if it is empty. */
 function intakeSwitches(origins: readonly Origin[]): Map<string, IntakeSwitch[]> {
   const lists = new Map<string, IntakeSwitch[]>([['rules', []]]);
   for (const { intake } of origins)

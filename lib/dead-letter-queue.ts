@@ -3,13 +3,13 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { CfnQueue, type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
-import { refuseElsewhere } from './elsewhere.ts';
-import { wholeSeconds } from './retry.ts';
+import { checkEnvironment } from './stack-environment.ts';
+import { wholeSeconds } from './whole-seconds.ts';
 
 /** Amazon SQS, "SetQueueAttributes": MessageRetentionPeriod. */
 const RETENTION_SECONDS = { atLeast: 60, byDefault: 345_600, atMost: 1_209_600 };
 
-/** A dead-letter queue of the task's, which keeps messages for as long as SQS can. */
+/** Makes the task's dead-letter queue. It keeps messages for 14 days, the maximum of SQS. */
 export function ownDeadLetterQueue(task: Construct, key: IKey | undefined, removalPolicy: RemovalPolicy): Queue {
   return new Queue(task, 'DeadLetterQueue', {
     retentionPeriod: Duration.seconds(RETENTION_SECONDS.atMost),
@@ -21,24 +21,24 @@ export function ownDeadLetterQueue(task: Construct, key: IKey | undefined, remov
   });
 }
 
-/** @throws InvalidOptionError for a queue that cannot be the dead-letter queue of a standard one, nor take a rule's errors. */
+/** @throws InvalidOptionError for a queue that a standard queue and a topic rule cannot use as their dead-letter queue. */
 export function checkDeadLetterQueue(task: Construct, option: string, queue: IQueue): void {
   if (queue.fifo)
     throw new InvalidOptionError(
       option,
       described('a FIFO queue'),
-      'a standard queue: SQS wants both of one kind, IoT Core a standard one',
+      'a standard queue, as a standard source queue and the SQS action of a topic rule require',
     );
-  // Amazon SQS, "Using dead-letter queues": it must be of the account and region of the queue that names it.
-  refuseElsewhere(task, option, 'a queue', queue);
+  // Amazon SQS, "Using dead-letter queues": the source queue and its dead-letter queue are in one account and region.
+  checkEnvironment(task, option, 'a queue', queue);
 }
 
 /**
- * Sees to it that letters outlast the queue they come from: a message that SQS itself moves there keeps its age (Amazon SQS,
- * "Using dead-letter queues"), so it would be deleted as soon as it came.
+ * Checks the retention of a queue of the task. It must be shorter than the dead-letter queue's, because a message that SQS moves
+ * there keeps its enqueue timestamp (Amazon SQS, "Using dead-letter queues") and might expire at once.
  *
  * @returns the retention in seconds.
- * @throws InvalidOptionError for a retention that SQS does not have, or that the task's own dead-letter queue cannot outlast.
+ * @throws InvalidOptionError for a retention that SQS does not support, or that is not shorter.
  */
 export function checkRetention(option: string, retention: Duration, task: Construct, deadLetterQueue: IQueue): number {
   const seconds = wholeSeconds(retention, option);
@@ -52,16 +52,16 @@ export function checkRetention(option: string, retention: Duration, task: Constr
   return seconds;
 }
 
-/** Warns of a dead-letter queue of the user's that does not outlast the longest of the task's queues, or may not. */
+/** Warns if the user's dead-letter queue may keep messages no longer than the longest retention of the task's queues. */
 export function warnOfRetention(task: Construct, longest: Duration, deadLetterQueue: IQueue): void {
   if (isOwn(task, deadLetterQueue)) return;
   const seconds = longest.toSeconds();
   const kept = retentionOf(deadLetterQueue);
   if (kept !== undefined && kept > seconds) return;
-  const given = kept === undefined ? 'its retention cannot be seen here' : `it keeps messages ${text(kept)}`;
+  const given = kept === undefined ? 'its retention is unknown at synth' : `it keeps messages for ${text(kept)}`;
   Annotations.of(task).addWarningV2(
     'mqtt-outflow:deadLetterRetention',
-    `deadLetterQueue: ${given}; expected more than the ${text(seconds)} of the task's queues, or what SQS moves there is deleted early`,
+    `deadLetterQueue: ${given}; expected more than the ${text(seconds)} of the task's queues, because messages that SQS moves there keep their age`,
   );
 }
 
@@ -73,7 +73,8 @@ function retentionOf(queue: IQueue): number | undefined {
   const resource = queue.node.defaultChild;
   if (!(resource instanceof CfnQueue)) return undefined;
   const { messageRetentionPeriod = RETENTION_SECONDS.byDefault } = resource;
-  return messageRetentionPeriod > 0 ? messageRetentionPeriod : undefined; // a token's number is negative
+  // CDK encodes a token as a negative number.
+  return messageRetentionPeriod > 0 ? messageRetentionPeriod : undefined;
 }
 
 function text(seconds: number): string {

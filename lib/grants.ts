@@ -9,11 +9,11 @@ import { grantSend } from './buffer/queue-grants.ts';
 import type { Control } from './control.ts';
 import { logicalId } from './metadata.ts';
 
-/** What an operator of a task has to do with. */
+/** The parts of a task that an operator reads and requests changes of. */
 export interface OperatedParts {
   readonly queue: IQueue | undefined;
   readonly retryQueue: IQueue | undefined;
-  /** The buffer's stream, in place of the queues. */
+  /** The buffer's stream; a task has queues or a stream. */
   readonly stream: IStream | undefined;
   readonly deadLetterQueue: IQueue;
   /** Absent for a task without a worker. */
@@ -25,12 +25,12 @@ export interface OperatedParts {
   };
 }
 
-/** Allows seeing how a task is, and asking for it to be paused or enabled. */
+/** Allows reading a task's status, and requesting that it be paused or enabled. */
 export function grantControl(task: Construct, parts: OperatedParts, grantee: IGrantable): Grant {
   const { queue, retryQueue, deadLetterQueue, controlled } = parts;
   const queues = [queue, retryQueue, deadLetterQueue].filter((one) => one !== undefined);
   const allow = allowing(grantee);
-  const grant = grantFind(task, parts, grantee).combine(
+  const grant = grantReadStack(task, parts, grantee).combine(
     allow(
       ['sqs:GetQueueAttributes'],
       queues.map(({ queueArn }) => queueArn),
@@ -38,7 +38,7 @@ export function grantControl(task: Construct, parts: OperatedParts, grantee: IGr
   );
   if (controlled === undefined) return grant;
   const { control, state, mappings, live } = controlled;
-  control.grantAsk(grantee);
+  control.grantRequest(grantee);
   return grant
     .combine(allow(['ssm:GetParameter'], [state.parameterArn]))
     .combine(
@@ -50,11 +50,11 @@ export function grantControl(task: Construct, parts: OperatedParts, grantee: IGr
     .combine(allow(['lambda:InvokeFunction'], [live.functionArn]));
 }
 
-/** Allows reading dead letters, and putting them back into the task's queue or stream. */
+/** Allows receiving DLQ messages, and redriving them to the task's queue or stream. */
 export function grantRedrive(task: Construct, parts: OperatedParts, grantee: IGrantable): Grant {
   const { queue, stream, deadLetterQueue, controlled } = parts;
   const allow = allowing(grantee);
-  const grant = grantFind(task, parts, grantee).combine(allow(TAKE_AND_MOVE, [deadLetterQueue.queueArn]));
+  const grant = grantReadStack(task, parts, grantee).combine(allow(RECEIVE_AND_MOVE, [deadLetterQueue.queueArn]));
   deadLetterQueue.encryptionMasterKey?.grant(grantee, 'kms:Decrypt');
   if (queue !== undefined) {
     grantSend(queue, grantee);
@@ -63,7 +63,7 @@ export function grantRedrive(task: Construct, parts: OperatedParts, grantee: IGr
   if (stream === undefined || controlled === undefined) return grant;
   stream.encryptionKey?.grant(grantee, 'kms:GenerateDataKey');
   const put = grant.combine(allow(['kinesis:PutRecords'], [stream.streamArn]));
-  // A stream of another stack is known from its mapping alone.
+  // The template does not name a stream of another stack; its event source mapping does.
   return logicalId(Stack.of(task), stream) !== undefined
     ? put
     : put.combine(
@@ -74,8 +74,8 @@ export function grantRedrive(task: Construct, parts: OperatedParts, grantee: IGr
       );
 }
 
-/** Amazon SQS, "Dead-letter queue redrive permissions"; a letter that is only looked at is shown again at once. */
-const TAKE_AND_MOVE = [
+/** Amazon SQS, "Dead-letter queue redrive permissions"; the visibility timeout of a message that stays is reset. */
+const RECEIVE_AND_MOVE = [
   'sqs:ReceiveMessage',
   'sqs:ChangeMessageVisibility',
   'sqs:DeleteMessage',
@@ -85,7 +85,7 @@ const TAKE_AND_MOVE = [
   'sqs:CancelMessageMoveTask',
 ];
 
-/** The template's metadata lists the task's parts, and the stack has their names. */
+/** The template's metadata lists the logical ids of the task's parts, and the stack their physical names. */
 const READ_STACK = [
   'cloudformation:GetTemplate',
   'cloudformation:GetTemplateSummary',
@@ -93,10 +93,10 @@ const READ_STACK = [
   'cloudformation:DescribeStackResource',
 ];
 
-function grantFind(task: Construct, { deadLetterQueue, controlled }: OperatedParts, grantee: IGrantable): Grant {
+function grantReadStack(task: Construct, { deadLetterQueue, controlled }: OperatedParts, grantee: IGrantable): Grant {
   const stack = Stack.of(task);
   const grant = allowing(grantee)(READ_STACK, [stack.stackId]);
-  // A dead-letter queue of another stack is known from the worker's environment alone.
+  // The template does not name a dead-letter queue of another stack; the worker's environment does.
   return controlled === undefined || logicalId(stack, deadLetterQueue) !== undefined
     ? grant
     : grant.combine(allowing(grantee)(['lambda:GetFunctionConfiguration'], [controlled.live.functionArn]));

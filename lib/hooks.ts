@@ -6,7 +6,7 @@ import { CLIENT_EVENT_TYPES, DELIVERED, PUBLISH } from '../lambdas/core/event-ty
 import type { RocketMqConnector } from './connector/rocketmq-connector.ts';
 import { type RocketMqRouteOptions, RocketMqSink, type RocketMqSinkProps } from './deliver/rocketmq-sink.ts';
 import type { Route } from './route.ts';
-import { switchOn } from './source/delivered-log.ts';
+import { enableEntries } from './source/delivered-log.ts';
 import type { FilteredHook, HookEvent, Hooks } from './source/hook-events.ts';
 import { HooksSource } from './source/hooks-source.ts';
 import { OutflowTask } from './task.ts';
@@ -21,34 +21,36 @@ export interface RocketMqHooksProps
   readonly connector: RocketMqConnector;
   readonly hooks: Hooks;
   /**
-   * `payload` of messages: base64 of their bytes, or their text (rows B8, B21).
+   * How `payload` holds a message's payload: base64 of its bytes, or its text.
    *
    * @default 'base64'
    */
   readonly encodePayloadType?: 'base64' | 'plain';
   /**
-   * `node` of every event, for AWS IoT Core has none (rows B11–B16).
+   * `node` of every event; AWS IoT Core reports none.
    *
    * @default null
    */
   readonly node?: string;
   /**
-   * `username` and `qos` of those events whose publisher does not tell them by MQTT 5 user properties of those names.
+   * `username` and `qos` of events whose publisher does not set MQTT 5 user properties of those names.
    *
    * @default null for each
    */
   readonly defaults?: PublisherDefaults;
   /**
-   * For `message.delivered`: the log group that AWS IoT Core writes its `Publish-Out` entries to. They tell what was sent to
-   * a client, not what it received, and no payload, QoS or publisher: those are null. The logging itself belongs to the
-   * account; synth prints the command that switches it on.
+   * For `message.delivered`: the log group that AWS IoT Core writes its `Publish-Out` entries to. An entry reports that a message
+   * was sent to a client, not that the client received it. It has no payload, QoS or publisher, so these are null. The logging is
+   * a setting of the account; synth prints the command that enables it.
+   *
+   * @default - required for `message.delivered`, otherwise none
    */
   readonly deliveredLog?: ILogGroup;
 }
 
 /**
- * The seven hooks of EMQX's RocketMQ plugin (rows B10–B21) as one task: what clients do, and what they publish, each to a
- * topic of its own, as JSON with the plugin's keys in their order. What AWS IoT Core cannot know is null.
+ * The seven hooks of EMQX's RocketMQ plugin (EMQX 3.x, "RocketMQ bridge") as one task. Each client event and message goes to the
+ * topic of its hook, as JSON with the plugin's keys in the plugin's order. A value that AWS IoT Core does not report is null.
  *
  * @throws InvalidOptionError at synth for a hook that would never fire, such as `message.acked`.
  */
@@ -62,14 +64,14 @@ export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
       throw new InvalidOptionError(
         `${id}.deliveredLog`,
         undefined,
-        `the log group of AWS IoT Core’s Publish-Out entries, which are switched on by: ${switchOn('<log group>')}`,
+        `the log group of AWS IoT Core's Publish-Out entries; to enable them, run: ${enableEntries('<log group>')}`,
       );
     const sending = { batchSize, produce, inflightWindow, syncTimeout, refreshTopicRouteInterval, autoCreateTopics };
     const given = Object.fromEntries(Object.entries(sending).filter(([, value]) => value !== undefined));
     super(scope, id, {
       ...task,
       source: new HooksSource(hooks, { defaults, deliveredLog }),
-      // Each route names a topic of its own, so nothing goes to this one.
+      // Every route overrides the topic, so no message goes to this one.
       sink: new RocketMqSink(connector, { topic: routes[0]!.sink.topic, ...given }),
       route: { routes, match: 'all', otherwise: 'drop' },
     });
@@ -78,7 +80,7 @@ export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
 
 type HookRoute = Route<RocketMqRouteOptions & { readonly topic: string }>;
 
-const KINDS = {
+const EVENT_TYPES = {
   'client.connected': CLIENT_EVENT_TYPES.connected,
   'client.disconnected': CLIENT_EVENT_TYPES.disconnected,
   'session.subscribed': CLIENT_EVENT_TYPES.subscribed,
@@ -89,32 +91,32 @@ const KINDS = {
 
 type Values = Readonly<Record<string, string | null>>;
 
-/** How values are written. */
+/** Options of the value that a hook sends. */
 export interface HookValueOptions {
   readonly encodePayloadType?: 'base64' | 'plain' | undefined;
   readonly node?: string | undefined;
 }
 
-/** The value of a hook: the plugin's keys in its order (rows B11–B17, B19), each with where it comes from. */
+/** The value that a hook sends: the plugin's keys in the plugin's order, each with a JSONPath, a template or null. */
 export function hookValue(event: HookEvent, { encodePayloadType = 'base64', node }: HookValueOptions = {}): Values {
   const client = { client_id: '$.data.clientid', username: '$.data.username' };
-  const place = { node: node === undefined ? null : node.replaceAll('$', '${$}'), ts: '$.data.timestamp' };
+  const nodeAndTime = { node: node === undefined ? null : node.replaceAll('$', '${$}'), ts: '$.data.timestamp' };
   const qos = '$.data.qos';
   switch (event) {
     case 'client.connected':
-      return { ...client, ...place };
+      return { ...client, ...nodeAndTime };
     case 'client.disconnected':
-      return { ...client, reason: '$.data.reason', ...place };
+      return { ...client, reason: '$.data.reason', ...nodeAndTime };
     case 'session.subscribed':
     case 'session.unsubscribed':
-      return { client_id: client.client_id, topic: '$.data.topic', qos, ...place };
+      return { client_id: client.client_id, topic: '$.data.topic', qos, ...nodeAndTime };
     case 'message.publish': {
       const payload = encodePayloadType === 'base64' ? '$.data.body' : '${payload}';
-      return { ...client, topic: '$.data.topic', payload, qos, ...place };
+      return { ...client, topic: '$.data.topic', payload, qos, ...nodeAndTime };
     }
     case 'message.delivered':
     case 'message.acked':
-      return { ...client, from: null, topic: '$.data.topic', payload: null, qos: null, ...place };
+      return { ...client, from: null, topic: '$.data.topic', payload: null, qos: null, ...nodeAndTime };
   }
 }
 
@@ -126,22 +128,22 @@ function routesOf(id: string, hooks: Hooks, options: HookValueOptions): HookRout
       throw new InvalidOptionError(
         `${id}.hooks.message.acked`,
         described('a hook'),
-        'none: AWS IoT Core tells nobody of a client’s PUBACK. Have the client publish an acknowledgement of its own and ' +
-          'forward that, or send by SendDirectMessage with confirmation, which waits for the PUBACK',
+        "none: AWS IoT Core does not report a client's PUBACK. Forward an acknowledgement that the client publishes, or send by " +
+          'SendDirectMessage with confirmation, which waits for the PUBACK',
       );
-    if (!Object.hasOwn(KINDS, event))
-      throw new InvalidOptionError(`${id}.hooks`, event, `some of ${Object.keys(KINDS).join(', ')}`);
-    const isOfConnection = event.startsWith('client.');
+    if (!Object.hasOwn(EVENT_TYPES, event))
+      throw new InvalidOptionError(`${id}.hooks`, event, `one of ${Object.keys(EVENT_TYPES).join(', ')}`);
+    const isConnection = event.startsWith('client.');
     for (const [i, { topic, filter }] of list.entries()) {
-      if (isOfConnection && filter !== undefined)
-        throw new InvalidOptionError(`${id}.hooks.${event}.${i}.filter`, filter, 'none: it is about no topic');
+      if (isConnection && filter !== undefined)
+        throw new InvalidOptionError(`${id}.hooks.${event}.${i}.filter`, filter, 'none: a connection has no topic');
       routes.push({
-        kind: KINDS[event as keyof typeof KINDS],
-        ...(!isOfConnection && { topicFilter: filter ?? '#' }),
+        kind: EVENT_TYPES[event as keyof typeof EVENT_TYPES],
+        ...(!isConnection && { topicFilter: filter ?? '#' }),
         sink: { topic, payload: hookValue(event, options) },
       });
     }
   }
-  if (routes.length === 0) throw new InvalidOptionError(`${id}.hooks`, hooks, 'a hook at least');
+  if (routes.length === 0) throw new InvalidOptionError(`${id}.hooks`, hooks, 'at least one hook');
   return routes;
 }

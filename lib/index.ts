@@ -5,6 +5,7 @@ export type {
   PatternOperator,
 } from '../lambdas/core/pattern/event-pattern.ts';
 export type { TransformStep } from '../lambdas/core/spec.ts';
+export type { OptionAdvice } from './advice.ts';
 export type { BatchPush } from './buffer/batch-push.ts';
 export type { BufferBinding, BufferConfig, IBuffer } from './buffer/buffer.ts';
 export type { FunctionWrite, Inlet, RuleWrite } from './buffer/inlet.ts';
@@ -23,7 +24,7 @@ export {
 export type { ISink, SinkConfig } from './deliver/sink.ts';
 export { RocketMqHooks, type RocketMqHooksProps } from './hooks.ts';
 export type { AlarmOptions } from './observe.ts';
-export * from './retry.ts';
+export { type CustomRetryPolicyProps, RetryPolicy, type RetryStep } from './retry.ts';
 export type { Route, RouteOptions } from './route.ts';
 export { ClientEventsSource, type ClientEventsSourceProps } from './source/client-events-source.ts';
 export type { FilteredHook, Hook, HookEvent, Hooks } from './source/hook-events.ts';

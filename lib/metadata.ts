@@ -8,10 +8,10 @@ import { type Origin, rulesOf } from './source/origin.ts';
 /** Tag of a task's resources; its value is the task's name. */
 export const TASK_TAG = 'outflow:task';
 
-/** What a task is made of, as constructs. */
+/** The constructs of a task that the metadata lists. */
 export interface TaskParts {
   readonly origins: readonly Origin[];
-  /** Topics that the sink publishes to. */
+  /** Templates of the AWS IoT Core topics that the sink publishes to. */
   readonly writesTo?: readonly string[] | undefined;
   readonly queue: IConstruct | undefined;
   readonly retryQueue: IConstruct | undefined;
@@ -25,9 +25,9 @@ export interface TaskParts {
 }
 
 /**
- * Lists the task in its template's metadata, for the command, the local runner and the topology.
+ * Lists the task in the metadata of its template, which the `outflow` command, the local runner and the topology read.
  *
- * @throws InvalidOptionError for a name that another task of the stack has: its metrics, alarms and control go by it.
+ * @throws InvalidOptionError for the name of another task of the stack: metrics, alarms and control identify a task by its name.
  */
 export function addTaskMetadata(
   scope: Construct,
@@ -42,12 +42,13 @@ export function addTaskMetadata(
     throw new InvalidOptionError(
       `${scope.node.path}.taskName`,
       spec.task,
-      `a name that no other task of the stack has; ${namesake.path} has this one (without taskName, it is the construct's id)`,
+      `a name that no other task of the stack has; it is the name of ${namesake.path} (by default, the name is the construct's id)`,
     );
   const byRules = parts.origins.filter(({ rule }) => rule !== undefined);
-  const byFunctions = parts.origins.flatMap(({ function: fn, topicFilters }) =>
-    fn === undefined ? [] : { function: logicalId(stack, fn)!, filters: topicFilters },
-  );
+  const byFunctions = parts.origins.flatMap(({ function: fn, topicFilters: filters }) => {
+    const id = logicalId(stack, fn);
+    return id === undefined ? [] : { function: id, filters };
+  });
   const task: TaskMetadata = {
     task: spec.task,
     path: scope.node.path,
@@ -71,7 +72,7 @@ export function addTaskMetadata(
   stack.templateOptions.metadata = { ...metadata, [METADATA_KEY]: { ...known, tasks: [...known.tasks, task] } };
 }
 
-/** Id of a part in a stack's template. What the user brought from elsewhere has no resource there: undefined. */
+/** The logical id of a part in the stack's template; undefined for a part of another stack. */
 export function logicalId(stack: Stack, part: IConstruct | undefined): string | undefined {
   const element = part?.node.defaultChild ?? part;
   return element !== undefined && 'logicalId' in element && Stack.of(element) === stack

@@ -18,49 +18,49 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { type MetricName, NAMESPACE, type TaskDimensions } from '../lambdas/core/metrics.ts';
-import { wholeSeconds } from './retry.ts';
+import { wholeSeconds } from './whole-seconds.ts';
 
-/** The alarms of a task; each has an article in the runbook, and costs what CloudWatch asks for an alarm. */
+/** The alarms of a task. Each has an article in docs/runbook.md, and the price of a CloudWatch alarm. */
 export interface AlarmOptions {
   /**
-   * Messages wait in the dead-letter queue. One that several tasks share alarms for each of them.
+   * Messages wait in the dead-letter queue. Tasks that share a dead-letter queue have an alarm each.
    *
    * @default true
    */
   readonly deadLetters?: boolean;
   /**
-   * The oldest message in the task's queue is older than this; a whole number of seconds.
+   * The oldest message in the task's queue is older than this, in whole seconds; `false` for no alarm.
    *
    * @default Duration.minutes(15)
    */
   readonly oldestMessage?: Duration | false;
   /**
-   * IoT Core could not evaluate the SQL of a rule; an alarm for each rule.
+   * AWS IoT Core cannot evaluate the SQL of a topic rule; each rule has an alarm.
    *
    * @default true
    */
   readonly parseErrors?: boolean;
   /**
-   * Nothing can be delivered until somebody acts (state Start Failed).
+   * The circuit is open: no message can be delivered (status Start Failed).
    *
    * @default true
    */
   readonly circuitOpen?: boolean;
   /**
-   * A message blocks the task, which prohibits faults (state Ready).
+   * A message blocks a task that prohibits faults (status Ready).
    *
    * @default true
    */
   readonly blocked?: boolean;
   /**
-   * The records that a stream buffer hands over are older than this.
+   * The records that the worker receives from a stream are older than this, in whole seconds; `false` for no alarm.
    *
    * @default Duration.minutes(15)
    */
   readonly iteratorAge?: Duration | false;
 }
 
-/** What of a task is watched; a part that it does not have has no alarm. */
+/** The parts of a task that have alarms. */
 export interface WatchedParts {
   readonly task: string;
   readonly rules: readonly CfnTopicRule[];
@@ -71,7 +71,7 @@ export interface WatchedParts {
   readonly stream: IStream | undefined;
 }
 
-/** A metric that workers or the control function write (row C8): a sum over 5 minutes, unless the options say otherwise. */
+/** A metric of the worker or the control function; by default, the sum over 5 minutes. */
 export function taskMetric(scope: Construct, task: string, name: MetricName, options?: MetricOptions): Metric {
   const dimensions: TaskDimensions = { Stack: Stack.of(scope).stackName, Task: task };
   return new Metric({
@@ -83,7 +83,7 @@ export function taskMetric(scope: Construct, task: string, name: MetricName, opt
   }).attachTo(scope);
 }
 
-/** Makes a task's alarms. @throws InvalidOptionError for an alarm that there is not, or an age that is none. */
+/** Makes a task's alarms. @throws InvalidOptionError for an unknown alarm, and for an age that is not whole seconds. */
 export function addAlarms(
   scope: Construct,
   option: string,
@@ -93,7 +93,7 @@ export function addAlarms(
 ): Alarm[] {
   if (given === false) {
     if (topic !== undefined)
-      throw new InvalidOptionError(`${option}.alarmTopic`, described('a topic'), 'none where alarms is false');
+      throw new InvalidOptionError(`${option}.alarmTopic`, described('a topic'), 'none if alarms is false');
     return [];
   }
   for (const [name, value] of Object.entries(given)) {
@@ -105,7 +105,7 @@ export function addAlarms(
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   };
   const action = topic && new SnsAction(topic);
-  return watches(scope, option, wanted, parts).map(({ id, metric, above = 0, says, article, periods = 1 }) => {
+  return alarmsOf(scope, option, wanted, parts).map(({ id, metric, above = 0, state, article, periods = 1 }) => {
     const alarm = new Alarm(scope, id, {
       metric,
       threshold: above,
@@ -113,7 +113,7 @@ export function addAlarms(
       evaluationPeriods: periods,
       datapointsToAlarm: 1,
       treatMissingData: TreatMissingData.NOT_BREACHING,
-      alarmDescription: `Outflow task ${parts.task}: ${says}. ${articleLink(article)}`,
+      alarmDescription: `Outflow task ${parts.task}: ${state}. ${articleLink(article)}`,
     });
     if (action !== undefined) {
       alarm.addAlarmAction(action);
@@ -123,39 +123,45 @@ export function addAlarms(
   });
 }
 
-const OLD = Duration.minutes(15);
+const DEFAULT_AGE = Duration.minutes(15);
 const DEFAULTS: Required<AlarmOptions> = {
   deadLetters: true,
-  oldestMessage: OLD,
+  oldestMessage: DEFAULT_AGE,
   parseErrors: true,
   circuitOpen: true,
   blocked: true,
-  iteratorAge: OLD,
+  iteratorAge: DEFAULT_AGE,
 };
 
-interface Watch {
+interface AlarmDefinition {
   readonly id: string;
   readonly metric: IMetric;
   /** @default 0 */
   readonly above?: number;
-  readonly says: string;
+  /** The state that the alarm reports, a clause in its description. */
+  readonly state: string;
   /** Anchor of the alarm's article in the runbook. */
   readonly article: string;
-  /** Minutes of which one is enough. @default 1 */
+  /** Evaluation periods of a minute, of which one has to exceed the threshold. @default 1 */
   readonly periods?: number;
 }
 
 const EACH_MINUTE = { period: Duration.minutes(1), statistic: Stats.MAXIMUM };
-// What the control function says once a minute may slip past a minute's end.
-const MINUTES_OF_CONTROL = 3;
+// The control function writes its metrics once a minute, not at the same second, so that a minute may have no value.
+const CONTROL_PERIODS = 3;
 
-function watches(scope: Construct, option: string, wanted: Required<AlarmOptions>, parts: WatchedParts): Watch[] {
+function alarmsOf(
+  scope: Construct,
+  option: string,
+  wanted: Required<AlarmOptions>,
+  parts: WatchedParts,
+): AlarmDefinition[] {
   const { task, rules, deadLetterQueue, queue, stream, worker } = parts;
-  const found: (Watch | false | undefined)[] = [
+  const found: (AlarmDefinition | false | undefined)[] = [
     wanted.deadLetters && {
       id: 'DeadLettersAlarm',
       metric: deadLetterQueue.metricApproximateNumberOfMessagesVisible(EACH_MINUTE),
-      says: 'messages wait in the dead-letter queue',
+      state: 'messages wait in the dead-letter queue',
       article: 'alarm-dead-letters',
     },
     queue !== undefined &&
@@ -163,7 +169,7 @@ function watches(scope: Construct, option: string, wanted: Required<AlarmOptions
         id: 'OldestMessageAlarm',
         metric: queue.metricApproximateAgeOfOldestMessage(EACH_MINUTE),
         above: wholeSeconds(wanted.oldestMessage, `${option}.alarms.oldestMessage`),
-        says: 'a message has waited in the queue for too long',
+        state: 'a message has waited in the queue for too long',
         article: 'alarm-oldest-message',
       },
     ...rules.map(
@@ -177,7 +183,7 @@ function watches(scope: Construct, option: string, wanted: Required<AlarmOptions
             ...EACH_MINUTE,
             statistic: Stats.SUM,
           }),
-          says: `IoT Core cannot evaluate the SQL of rule ${i + 1}, and drops messages`,
+          state: `IoT Core cannot evaluate the SQL of rule ${i + 1}, and drops messages`,
           article: 'alarm-parse-errors',
         },
     ),
@@ -185,37 +191,37 @@ function watches(scope: Construct, option: string, wanted: Required<AlarmOptions
       wanted.circuitOpen && {
         id: 'CircuitOpenAlarm',
         metric: taskMetric(scope, task, 'CircuitOpen', EACH_MINUTE),
-        says: 'nothing can be delivered until somebody acts',
+        state: 'nothing can be delivered until somebody acts',
         article: 'alarm-circuit-open',
-        periods: MINUTES_OF_CONTROL,
+        periods: CONTROL_PERIODS,
       },
     worker !== undefined &&
       wanted.blocked && {
         id: 'BlockedAlarm',
         metric: taskMetric(scope, task, 'Blocked', EACH_MINUTE),
-        says: 'a message that cannot be delivered blocks it',
+        state: 'a message that cannot be delivered blocks it',
         article: 'alarm-blocked',
-        periods: MINUTES_OF_CONTROL,
+        periods: CONTROL_PERIODS,
       },
     worker !== undefined &&
       stream !== undefined &&
       wanted.iteratorAge && {
         id: 'IteratorAgeAlarm',
-        // The stream's own age is told only when it is read, which it is not while one batch is tried over and over.
+        // The stream reports an age only when it is read, and it is not read while AWS Lambda retries one batch.
         metric: worker.metric('IteratorAge', EACH_MINUTE),
         above: wholeSeconds(wanted.iteratorAge, `${option}.alarms.iteratorAge`) * 1000,
-        says: 'it is behind its stream',
+        state: 'it is behind its stream',
         article: 'alarm-iterator-age',
       },
   ];
-  return found.filter((watch) => typeof watch === 'object');
+  return found.filter((definition) => typeof definition === 'object');
 }
 
 const { repository } = createRequire(import.meta.url)('mqtt-outflow/package.json') as {
   repository?: { readonly url: string };
 };
 
-/** Where an article of the runbook is: in the project's repository, or, where it names none, in the package. */
+/** The link of a runbook article: in the repository that package.json names, otherwise in the package. */
 export function articleLink(article: string, url = repository?.url): string {
   const path = `docs/runbook.md#${article}`;
   return url === undefined ? path : `${url.replace(/^git\+/, '').replace(/\.git$/, '')}/blob/HEAD/${path}`;

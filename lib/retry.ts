@@ -1,61 +1,61 @@
 import type { Duration } from 'aws-cdk-lib';
-import { described, type FailureKind, InvalidOptionError } from '../lambdas/core/errors.ts';
-import { CDK_TOKEN } from './tokens.ts';
+import type { FailureKind } from '../lambdas/core/errors.ts';
+import { wholeSeconds } from './whole-seconds.ts';
 
-/** One step of a {@link RetryPolicy}: so many retries, each after the same delay or after a random one. */
+/** One step of a {@link RetryPolicy}: a number of retries, each after a fixed or a random delay. */
 export interface RetryStep {
   /**
-   * How many retries.
+   * Number of retries, at least 1.
    *
    * @default 1
    */
   readonly times?: number;
-  /** How long after the failure, in whole seconds up to 15 minutes. */
+  /** Time from the failure to the retry: 0 seconds to 15 minutes, in whole seconds. */
   readonly delay: Duration;
   /**
-   * The delay is random, from `delay` to this.
+   * Upper bound of a random delay, in whole seconds; `delay` is the lower bound.
    *
-   * @default - always `delay`
+   * @default - the delay is always `delay`
    */
   readonly upTo?: Duration;
 }
 
 export interface CustomRetryPolicyProps {
-  /** When again; the retries of all steps together are when to stop, 1,000 at most. None: a failure is final. */
+  /** The retries in their order, at most 1,000 in all steps together. Without a step, a message is not retried. */
   readonly steps: readonly RetryStep[];
   /**
-   * Which failures are worth a retry. A send that timed out may have been stored: leave `timeout` out where a duplicate is
-   * worse than a dead letter.
+   * Kinds of failures that are retried. A delivery that timed out may have succeeded: leave `timeout` out if a duplicate is worse
+   * than a dead letter.
    *
-   * @default - all of them: 'throttled', 'timeout', 'unavailable'
+   * @default - all: 'throttled', 'timeout', 'unavailable'
    */
   readonly on?: readonly FailureKind[];
   /**
-   * No retry later than so long after the message was first seen.
+   * Time from the first attempt after which a message is not retried, in whole seconds.
    *
-   * @default - as long as there are retries left
+   * @default - no limit
    */
   readonly maximumAge?: Duration;
 }
 
-/** Which failures are tried again, when, and when to stop (row D18; Alibaba Cloud EventBridge, "Retry policies and dead-letter queues"). */
+/** Which failed deliveries are retried, when, and how often (Alibaba Cloud EventBridge, "Retry policies and dead-letter queues"). */
 export class RetryPolicy {
-  /** Three retries, each after a random 10 to 20 seconds. */
+  /** 3 retries, each after a random 10 to 20 seconds. */
   static backoff(): RetryPolicy {
     return new RetryPolicy(() => 'backoff');
   }
 
-  /** 176 retries in a day: after 1, 2, 4 … 256 seconds, then every 512. */
+  /** 176 retries in a day: after 1 second, doubled up to 512 seconds, then every 512 seconds. */
   static exponentialDecay(): RetryPolicy {
     return new RetryPolicy(() => 'exponential-decay');
   }
 
-  /** No retry: a failure is final. */
+  /** No retries. */
   static none(): RetryPolicy {
     return RetryPolicy.custom({ steps: [] });
   }
 
-  /** A schedule of one's own. */
+  /** The retries that the steps list. */
   static custom(props: CustomRetryPolicyProps): RetryPolicy {
     return new RetryPolicy((option) => ({
       steps: props.steps.map(({ times = 1, delay, upTo = delay }, i) => ({
@@ -70,18 +70,10 @@ export class RetryPolicy {
     }));
   }
 
-  /** The policy as the spec has it. @throws InvalidOptionError for a duration that is not whole seconds. */
+  /** The policy in the spec. @throws InvalidOptionError for a duration that is not whole seconds. */
   readonly toSpec: (option: string) => unknown;
 
   private constructor(toSpec: (option: string) => unknown) {
     this.toSpec = toSpec;
   }
-}
-
-/** A duration in whole seconds. @throws InvalidOptionError when it is a token, or has a fraction. */
-export function wholeSeconds(duration: Duration, option: string): number {
-  if (duration.isUnresolved()) throw new InvalidOptionError(option, CDK_TOKEN, 'a Duration known at synth');
-  const seconds = duration.toSeconds({ integral: false });
-  if (!Number.isInteger(seconds)) throw new InvalidOptionError(option, described(`${seconds} s`), 'whole seconds');
-  return seconds;
 }

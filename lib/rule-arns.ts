@@ -29,7 +29,7 @@ export function ruleArns(option: string, origins: readonly Origin[]): string {
     throw new InvalidOptionError(
       option,
       described(`${origins.length} rules, one for each filter`),
-      `at most ${atMost} in one task: their names have to fit in 4 KB; share the filters out among several tasks`,
+      `at most ${atMost} in one task, because their names have to fit in 4 KB; divide the filters among several tasks`,
     );
   }
   const first = origins.find(({ rule }) => rule !== undefined);

@@ -16,164 +16,174 @@ import type { ISource } from './source/source.ts';
 
 /** @typeParam Overrides Options of the sink that a route can override; inferred from the sink. */
 export interface OutflowTaskProps<Overrides extends object = object> {
-  /** Where messages come from. */
+  /** Where the messages come from. */
   readonly source: ISource;
-  /** Where they are delivered. */
+  /** Where the messages are delivered. */
   readonly sink: ISink<Overrides>;
   /**
-   * What keeps them in between.
+   * What keeps the messages until they are delivered: a {@link QueueBuffer}, a {@link StreamBuffer} or a {@link NoBuffer}.
    *
    * @default new QueueBuffer()
    */
   readonly buffer?: IBuffer;
   /**
-   * Deliver in batches: 1 to 10,000 `messages` or an `interval` of 0 to 15 seconds, whichever comes first (rows D7–D9).
-   * AWS Lambda wants a window of a second for more than ten messages, so with interval 0 those get one.
+   * Size of a batch: 1 to 10,000 `messages`, or the messages of an `interval` of 0 to 15 whole seconds, whichever comes first. AWS
+   * Lambda requires a batching window of at least 1 second for more than 10 messages, so interval 0 becomes 1 second there (AWS
+   * Lambda, "Batching behavior"; ApsaraMQ for MQTT, "batch push").
    *
-   * @default - up to 10 messages, as soon as there are any
+   * @default - up to 10 messages without a window; with StreamBuffer, up to 100
    */
   readonly batchPush?: BatchPush;
   /**
-   * EventBridge event pattern over the message's event; what it does not match is dropped and counted (rows D2, D10).
+   * EventBridge event pattern that a message's event has to match; other messages are dropped and counted as filtered. See
+   * docs/event-patterns.md. Give a pattern in a variable the type {@link EventPattern}.
    *
-   * @default - every message passes
+   * @default - every message matches
    */
   readonly filter?: EventPattern;
   /**
-   * Steps that a record takes after the filter, in order. A step is an object of one key: `{ filter: <event pattern> }`
-   * drops the records that the pattern does not match.
+   * Steps that process a record after the filter, in order. A step is an object with one key: `{ filter: <event pattern> }` drops
+   * the records that the pattern does not match.
    *
    * @default - no steps
    */
   readonly transform?: readonly TransformStep[];
   /**
-   * Where each record goes, by its kind, topic or content: other targets of the sink, such as topic, key, tag or stream (row A9).
+   * Overrides of the sink's options, such as topic, key, tag or stream, by a record's event type, topic or content.
    *
-   * @default - all of them go where the sink says
+   * @default - the sink's options hold for every record
    */
   readonly route?: RouteOptions<NoInfer<Overrides>>;
   /**
-   * What a template placeholder without a value does: refuse the message (to the dead-letter queue), write nothing, or write
-   * the word `undefined` (row E17).
+   * What a template renders for a placeholder without a value: `fail` dead-letters the message with the code
+   * TEMPLATE_VARIABLE_MISSING, `empty` renders nothing, `undefined` renders the word `undefined`, as EMQX does.
    *
    * @default 'fail'
    */
   readonly missingVariable?: MissingVariable;
   /**
-   * Refuse payloads that are not of the source's data format even where nothing reads them.
+   * Whether a payload that is not of the source's data format is dead-lettered even if no step and no template reads it.
    *
    * @default false
    */
   readonly validatePayload?: boolean;
   /**
-   * Takes messages that cannot be delivered, each with its reason: a standard queue of the stack's account and region, whose
-   * retention is longer than the buffer's, and than 4 days, for what SQS itself moves there keeps its age. Synth warns where
-   * that is not so, or cannot be seen, as of a queue that is imported. What it holds are whole messages: encrypt it as you
-   * would the buffer.
+   * Receives the messages that cannot be delivered, each with its reason. It is a standard queue of the stack's account and region.
+   * It holds whole messages, so encrypt it as you encrypt the buffer. Its retention has to be longer than the buffer's and longer
+   * than 4 days, because a message that SQS moves there keeps its enqueue timestamp (Amazon SQS, "Using dead-letter queues");
+   * synth warns if it is shorter or, as of an imported queue, unknown.
    *
-   * @default - a queue of the task's own that keeps them 14 days
+   * @default - a queue of the task that keeps messages for 14 days
    */
   readonly deadLetterQueue?: IQueue;
   /**
-   * Which failed deliveries are tried again, when, and how often (row D18).
+   * Which failed deliveries are retried, when, and how often.
    *
    * @default RetryPolicy.backoff()
    */
   readonly retryPolicy?: RetryPolicy;
   /**
-   * What happens when a message's retries are over: `allowed` moves it to the dead-letter queue and goes on; `prohibited`
-   * stops the task (status Ready) and keeps the message until somebody enables the task again (row D18).
+   * What happens when a message's retries are exhausted: `allowed` moves the message to the dead-letter queue and continues;
+   * `prohibited` keeps the message and stops the task (status Ready) until an operator enables it (Alibaba Cloud EventBridge, "Retry
+   * policies and dead-letter queues").
    *
    * @default 'allowed'
    */
   readonly faultTolerance?: 'allowed' | 'prohibited';
   /**
-   * Where a message goes whose retries are over, with faults allowed. A drop is counted.
+   * Where a message goes when its retries are exhausted, with faults allowed. A dropped message is counted.
    *
    * @default 'deadLetter'
    */
   readonly onExhausted?: 'deadLetter' | 'drop';
   /**
-   * What a message does that can never be delivered as it is, with faults prohibited.
+   * What happens to a message that no retry can deliver, with faults prohibited: `block` stops the task (status Ready).
    *
    * @default 'block'
    */
   readonly poison?: 'block' | 'deadLetter';
   /**
-   * Messages older than this are not sent any more; the time that the task is paused or stopped does not count. EMQX's
-   * request TTL is 45 seconds (row C38).
+   * Age at which a message expires, in whole seconds. Time in which the task is paused or stopped does not count. EMQX's request TTL
+   * is 45 seconds.
    *
    * @default - messages do not expire
    */
   readonly requestTtl?: Duration;
   /**
-   * Where an expired message goes. A drop is counted.
+   * Where an expired message goes. A dropped message is counted.
    *
    * @default 'deadLetter'
    */
   readonly onExpired?: 'deadLetter' | 'drop';
   /**
-   * Batches under way at a time, 2 to 1,000; retries add two more (row A8).
+   * Concurrent batches, 2 to 1,000 (AWS Lambda, "Configuring maximum concurrency for Amazon SQS event sources"). The retry queue
+   * adds two more. Only with QueueBuffer.
    *
    * @default - as many as AWS Lambda starts
    */
   readonly maxConcurrency?: number;
   /**
-   * Records a second that the sink is given at most, shared evenly by all that may be under way; needs `maxConcurrency`.
+   * Maximum of records per second, divided evenly among the concurrent batches; needs `maxConcurrency`.
    *
-   * @default - as fast as the sink takes them
+   * @default - no limit
    */
   readonly rateLimit?: number;
   /**
-   * Whether the task runs as soon as it is deployed for the first time (row D19). Afterwards `outflow enable` and
-   * `outflow pause` decide, and a deployment leaves that alone.
+   * Whether the task runs after its first deployment. Later, only `outflow enable` and `outflow pause` change that; a deployment
+   * does not.
    *
    * @default true
    */
   readonly enabled?: boolean;
   /**
-   * 1 to 64 letters, digits, `-` and `_` (row D4).
+   * Name of the task in metrics, alarms, dead letters and the `outflow` command: 1 to 64 letters, digits, `-` and `_`, unique in
+   * the stack.
    *
    * @default - the construct's id
    */
   readonly taskName?: string;
-  /** @default - none */
+  /**
+   * Description of the task, up to 1,024 characters; the descriptions of its rules and its worker show the beginning.
+   *
+   * @default - none
+   */
   readonly description?: string;
   /**
-   * Key that encrypts the queues.
+   * Key that encrypts the task's queues, or its stream.
    *
-   * @default - keys managed by SQS
+   * @default - keys managed by AWS
    */
   readonly encryptionKey?: IKey;
   /**
-   * What happens to the queues, and what is in them, when the task is removed.
+   * What happens to the task's queues, stream and log group, with their contents, when the task is removed.
    *
    * @default RemovalPolicy.RETAIN
    */
   readonly removalPolicy?: RemovalPolicy;
   /**
-   * Takes the worker's log.
+   * Log group of the worker.
    *
-   * @default - a log group of the task's own that keeps a month
+   * @default - a log group of the task that keeps log entries for a month
    */
   readonly logGroup?: ILogGroup;
   /**
-   * The worker's memory in MiB, 128 to 10,240; its share of CPU grows with it.
+   * Memory of the worker in MiB, 128 to 10,240. AWS Lambda allocates CPU in proportion to it.
    *
    * @default 512
    */
   readonly memorySize?: number;
   /**
-   * Which alarms the task has, and when they go off; `false` for none. Each description names the alarm's runbook article.
+   * The task's alarms and their thresholds; `false` for no alarms. The description of each alarm links its runbook article.
    *
-   * @default - all that the task's parts can raise
+   * @default - every alarm that applies to the task
    */
   readonly alarms?: AlarmOptions | false;
   /**
-   * Told when an alarm goes off, and when it is over. Its policy must let CloudWatch publish, and so must its key's where it
-   * has one (Amazon CloudWatch, "Using Amazon CloudWatch alarms": encrypted topics); a topic that CDK makes without a key does.
+   * Notified when an alarm goes off and when it is over. The policies of the topic and of its key, if it has one, must allow
+   * CloudWatch to publish (Amazon CloudWatch, "Using Amazon CloudWatch alarms"). The policy of a topic that CDK makes without a key
+   * does.
    *
-   * @default - nobody is told
+   * @default - no notifications
    */
   readonly alarmTopic?: ITopic;
 }

@@ -4,18 +4,19 @@ import { parseOptions } from '../lambdas/core/options.ts';
 import { routedOptions } from '../lambdas/core/sink-options.ts';
 import { SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
 import type { BatchPush } from './buffer/batch-push.ts';
-import { RETRIES_AT_ONCE } from './buffer/queue-buffer.ts';
+import { RETRY_CONCURRENCY } from './buffer/queue-buffer.ts';
 import type { ISink } from './deliver/sink.ts';
-import { wholeSeconds } from './retry.ts';
 import type { Route } from './route.ts';
 import { insteadOfOption } from './task-options.ts';
 import type { OutflowTaskProps } from './task-props.ts';
 import { CDK_TOKEN, type DeployTimeEnvironment, moveTokens } from './tokens.ts';
+import { wholeSeconds } from './whole-seconds.ts';
 
 /**
- * The spec that a task's worker runs with; what only a deployment knows goes into `environment`.
+ * Makes the spec of a task, and parses it as the worker does.
  *
- * @throws InvalidOptionError as the worker itself would.
+ * @param environment Receives the values that are only known at deployment.
+ * @throws InvalidOptionError
  */
 export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environment: DeployTimeEnvironment) {
   const { description, source, batchPush, filter, missingVariable, validatePayload, sink } = props;
@@ -38,7 +39,7 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     poison,
     requestTtlSeconds: requestTtl && wholeSeconds(requestTtl, `${task}.requestTtl`),
     onExpired,
-    recordsPerSecond: shareOfRate(task, props),
+    recordsPerSecond: ratePerBatch(task, props),
     sink: sink.spec,
   };
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
@@ -54,16 +55,16 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     task,
     insteadOfOption(props),
   );
-  for (const [i, own] of (spec.route?.routes ?? []).entries())
-    routedOptions(sink, spec.sink, own, `${task}.route.routes.${i}.sink`);
+  for (const [i, route] of (spec.route?.routes ?? []).entries())
+    routedOptions(sink, spec.sink, route, `${task}.route.routes.${i}.sink`);
   return spec as { task: string; sink: { type: string } };
 }
 
-function routeSpec({ routeSpec = (own) => own }: ISink, route: Route): Route {
+function routeSpec({ routeSpec = (overrides) => overrides }: ISink, route: Route): Route {
   return { ...route, sink: route.sink && routeSpec(route.sink) };
 }
 
-function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {
+function ratePerBatch(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {
   if (Token.isUnresolved(maxConcurrency))
     throw new InvalidOptionError(`${task}.maxConcurrency`, CDK_TOKEN, 'a whole number from 2 to 1,000, known at synth');
   if (
@@ -80,9 +81,9 @@ function shareOfRate(task: string, { rateLimit, maxConcurrency }: OutflowTaskPro
     throw new InvalidOptionError(
       `${task}.rateLimit`,
       rateLimit,
-      'maxConcurrency beside it: the rate is shared by so many',
+      'maxConcurrency with it: the rate is divided among the concurrent batches',
     );
-  return rateLimit / (maxConcurrency + RETRIES_AT_ONCE);
+  return rateLimit / (maxConcurrency + RETRY_CONCURRENCY);
 }
 
 function inSeconds(task: string, { interval, ...rest }: BatchPush) {

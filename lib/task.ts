@@ -20,9 +20,9 @@ import { QueueBuffer } from './buffer/queue-buffer.ts';
 import { Control } from './control.ts';
 import { checkDeadLetterQueue, ownDeadLetterQueue } from './dead-letter-queue.ts';
 import { grantControl, grantRedrive, type OperatedParts } from './grants.ts';
-import { refuseIdle, workerOptions } from './idle-options.ts';
 import { addTaskMetadata, TASK_TAG } from './metadata.ts';
 import { addAlarms, taskMetric } from './observe.ts';
+import { refuseConflicts, workerOptions } from './option-conflicts.ts';
 import { ruleArns } from './rule-arns.ts';
 import { rulesOf } from './source/origin.ts';
 import { refuseUnknownOptions } from './task-options.ts';
@@ -57,7 +57,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
   constructor(scope: Construct, id: string, props: OutflowTaskProps<Overrides>) {
     super(scope, id);
     refuseUnknownOptions(id, props);
-    refuseIdle(id, props);
+    refuseConflicts(id, props);
     if (props.deadLetterQueue !== undefined) checkDeadLetterQueue(this, `${id}.deadLetterQueue`, props.deadLetterQueue);
     this.taskName = props.taskName ?? id;
     const environment: DeployTimeEnvironment = {};
@@ -137,37 +137,37 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
     Tags.of(this).add(TASK_TAG, this.taskName);
   }
 
-  /** A metric of the task; a sum over 5 minutes unless the options say otherwise (row C8). Nothing is written while it is zero. */
+  /** A metric of the task; by default, the sum over 5 minutes. A metric has no values while it is zero. */
   metric(name: MetricName, options?: MetricOptions): Metric {
     return taskMetric(this, this.taskName, name, options);
   }
 
-  /** Messages that the sink took. One that is delivered twice counts twice. */
+  /** Messages that were delivered. A message that is delivered twice counts twice. */
   metricDelivered(options?: MetricOptions): Metric {
     return this.metric('Delivered', options);
   }
 
-  /** Messages that the filter dropped. */
+  /** Messages that a filter dropped. */
   metricFiltered(options?: MetricOptions): Metric {
     return this.metric('Filtered', options);
   }
 
-  /** Failed tries that are followed by another. */
+  /** Failed attempts that are followed by a retry. */
   metricRetried(options?: MetricOptions): Metric {
     return this.metric('Retried', options);
   }
 
-  /** Messages that were put off without a try: no time was left, or the task had stopped. */
+  /** Messages that were deferred without an attempt, because the invocation had no time left or the task had stopped. */
   metricParked(options?: MetricOptions): Metric {
     return this.metric('Parked', options);
   }
 
-  /** Messages that became older than the request TTL. */
+  /** Messages that expired: their age exceeded `requestTtl`. */
   metricExpired(options?: MetricOptions): Metric {
     return this.metric('Expired', options);
   }
 
-  /** Messages that were dropped after their last retry, where `onExhausted` says so. */
+  /** Messages that were dropped after their last retry, with `onExhausted: 'drop'`. */
   metricDropped(options?: MetricOptions): Metric {
     return this.metric('Dropped', options);
   }
@@ -178,14 +178,15 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
   }
 
   /**
-   * Allows what `outflow status`, `enable`, `pause` and `test-connectivity` need: reading the stack, the task's state, mappings
-   * and queue attributes, invoking the worker, and asking the stack's control, which does not tell its tasks apart.
+   * Allows what `outflow status`, `enable`, `pause` and `test-connectivity` need: reading the stack, the task's state, event source
+   * mappings and queue attributes, invoking the worker, and sending requests to the stack's control function. The last one is a
+   * permission for all tasks of the stack.
    */
   grantControl(grantee: IGrantable): Grant {
     return grantControl(this, this.#operated, grantee);
   }
 
-  /** Allows what `outflow dlq` and `redrive` need: reading the stack, taking dead letters, and sending to the task's queue. */
+  /** Allows what `outflow dlq` and `redrive` need: reading the stack, receiving DLQ messages, and sending to the task's buffer. */
   grantRedrive(grantee: IGrantable): Grant {
     return grantRedrive(this, this.#operated, grantee);
   }

@@ -1,17 +1,18 @@
 import { Token, Tokenization } from 'aws-cdk-lib';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 
-/** Stands in errors for a CDK token, whose own text looks like a template. */
+/** Describes a CDK token in errors, because the token's text looks like a template. */
 export const CDK_TOKEN = described('a CDK token, which is only known at deployment');
 
-/** Values that only the deployment knows, under the names of the environment variables that will hold them. */
+/** Values that are only known at deployment, by the names of their environment variables. */
 export type DeployTimeEnvironment = Record<string, string>;
 
 /**
- * Takes CDK tokens out of a spec before it is parsed: a token's text looks like one of our templates, so one left in place
- * would be rendered. A whole value at an allowed path moves to the environment.
+ * Moves CDK tokens from a spec to the environment. A token's text looks like a template, so the worker would render one that stays.
  *
- * @throws InvalidOptionError for a token anywhere else.
+ * @param allowed Paths at which the whole value may be a token, or text with tokens.
+ * @param name Prefix of the option names in errors.
+ * @throws InvalidOptionError for a token at another path.
  */
 export function moveTokens(
   spec: unknown,
@@ -27,14 +28,14 @@ export function moveTokens(
         throw new InvalidOptionError(
           `${name}.${path}`,
           CDK_TOKEN,
-          'a value known at synth; tokens can be the whole of a target only',
+          'a value known at synth; only the whole value of a target can be a token',
         );
       }
       if (isTemplate(value)) {
         throw new InvalidOptionError(
           `${name}.${path}`,
           described('a template with a CDK token in it'),
-          'either of the two: a template known at synth, or a name that the deployment knows',
+          'a template known at synth, or a name that is only known at deployment',
         );
       }
       const variable = path.replace(/[^A-Za-z0-9]+|(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
@@ -50,7 +51,7 @@ export function moveTokens(
   }
 }
 
-// Without its tokens, whose own text looks like placeholders.
+// The tokens are left out, because their text looks like placeholders.
 function isTemplate(text: string): boolean {
   const known: string = Tokenization.reverseString(text)
     .mapTokens({ mapToken: () => ' ' })

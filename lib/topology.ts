@@ -8,17 +8,17 @@ import { type Feed, loopsOf } from '../lambdas/core/topic-loops.ts';
 import { toMermaid, topologyOf } from '../lambdas/core/topology.ts';
 
 /**
- * Draws the tasks of a stack at synth, as `<stack>.outflow.mmd` beside its template, and refuses those whose messages come
- * back to them for ever. Loops are seen among the tasks of a stage that are deployed to one account and region.
+ * Writes the topology of a stack's tasks at synth, as `<stack>.outflow.mmd` next to the template, and refuses a loop, in which a
+ * task receives its own messages again. Loops are found among the tasks of a stage that are deployed to one account and region.
  */
 export function addTopology(scope: Construct): void {
   const stack = Stack.of(scope);
-  if (drawn.has(stack)) return;
-  drawn.add(stack);
+  if (written.has(stack)) return;
+  written.add(stack);
   Aspects.of(stack).add(
     {
       visit(node) {
-        if (node === stack) writeFileSync(pictureFile(stack), toMermaid(topologyOf([stackTasks(stack)])));
+        if (node === stack) writeFileSync(topologyFile(stack), toMermaid(topologyOf([stackTasks(stack)])));
       },
     },
     { priority: AspectPriority.READONLY },
@@ -26,9 +26,9 @@ export function addTopology(scope: Construct): void {
   stack.node.addValidation({ validate: () => loopsFrom(stack).map(refusal) });
 }
 
-const drawn = new WeakSet<Stack>();
+const written = new WeakSet<Stack>();
 
-function pictureFile(stack: Stack): string {
+function topologyFile(stack: Stack): string {
   return join(Stage.of(stack)!.outdir, stack.templateFile.replace(/(\.template)?\.json$/, '.outflow.mmd'));
 }
 
@@ -37,7 +37,7 @@ function stackTasks(stack: Stack) {
   return { name: stack.stackName, tasks: metadata?.tasks ?? [] };
 }
 
-/** Loops that begin with a task of this stack; those that only pass through it are another stack's to tell. */
+/** Loops that begin with a task of this stack. The stack of a loop's first task reports it. */
 function loopsFrom(stack: Stack): Feed[][] {
   const stage = Stage.of(stack)!;
   const tasks = stage.node
@@ -50,13 +50,13 @@ function loopsFrom(stack: Stack): Feed[][] {
 }
 
 function refusal(loop: readonly Feed[]): string {
-  const way = loop.map(
+  const steps = loop.map(
     ({ from, writes, to, reads }) => `${from.path} publishes '${writes}', ${to.path} reads '${reads}'`,
   );
   const [{ from, writes }] = loop as [Feed];
   return new InvalidOptionError(
     `${from.path}.sink`,
     writes,
-    `a topic from which no message comes back to the task (${way.join('; ')})`,
+    `a topic whose messages do not return to the task (${steps.join('; ')})`,
   ).message;
 }

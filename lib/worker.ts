@@ -55,7 +55,7 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
   const logGroup =
     props.logGroup ??
     new LogGroup(scope, 'Logs', { retention: RetentionDays.ONE_MONTH, removalPolicy: props.removalPolicy });
-  // Lambda's own managed policy would let it write to every log group of the account.
+  // AWS Lambda's managed policy would allow writing to every log group of the account.
   const role = new Role(scope, 'WorkerRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
   Grant.addToPrincipal({
     grantee: role,
@@ -75,7 +75,8 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
     timeout: WORKER_TIMEOUT,
     role,
     logGroup,
-    // A retry goes through the task's own queue back to this function, up to 176 times: that is no runaway loop.
+    // A retry returns to this function through the retry queue, up to 176 times by default; AWS Lambda would stop it after 16
+    // (AWS Lambda, "Recursive loop detection").
     recursiveLoop: RecursiveLoop.ALLOW,
     ...(network !== undefined && {
       vpc: network.vpc,
@@ -95,7 +96,7 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
 }
 
 function grantInterfaces(role: Role): void {
-  // Within the role, so that the function waits for it.
+  // A child of the role, so that the function depends on it.
   const policy = new Policy(role, 'Interfaces', {
     statements: [new PolicyStatement({ actions: INTERFACE_ACTIONS, resources: ['*'] })],
     roles: [role],
@@ -103,6 +104,6 @@ function grantInterfaces(role: Role): void {
   Validations.of(policy).acknowledge({
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
     reason:
-      'AWS Lambda wants these for all interfaces: "Giving Lambda functions access to resources in an Amazon VPC".',
+      'AWS Lambda requires these actions on all network interfaces (AWS Lambda, "Giving Lambda functions access to resources in an Amazon VPC").',
   });
 }

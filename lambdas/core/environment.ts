@@ -6,6 +6,8 @@ export const DEAD_LETTER_QUEUE_URL = 'DEAD_LETTER_QUEUE_URL';
 export const QUEUE_URL = 'QUEUE_URL';
 /** URL of the queue that holds messages until their next attempt. Only with a `QueueBuffer`. */
 export const RETRY_QUEUE_URL = 'RETRY_QUEUE_URL';
+/** The buffer's stream; only for a function that writes to it. */
+export const STREAM_NAME = 'STREAM_NAME';
 export const CONTROL_QUEUE_URL = 'CONTROL_QUEUE_URL';
 export const STACK_NAME = 'STACK_NAME';
 /** ARNs of the rules, in the order of the source's filters, in the format of `readRuleArns`. */

@@ -2,7 +2,7 @@ import { Grant, type IGrantable, type IRole } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { QUEUE_URL } from '../../lambdas/core/environment.ts';
+import { QUEUE_URL, STREAM_NAME } from '../../lambdas/core/environment.ts';
 import { grantSend } from './queue-grants.ts';
 
 /** Where messages enter a task: its buffer, or, without a buffer, the sink's target. A source binds to it. */
@@ -37,7 +37,11 @@ export interface WrittenStream {
   readonly encryptionKey?: IKey | undefined;
 }
 
-/** An SQS queue that holds what `select` says. */
+/**
+ * An SQS queue.
+ *
+ * @param select Returns the SELECT clause for an event type.
+ */
 export function queueInlet(queue: IQueue, select: (eventType: string) => string): Inlet {
   return {
     forRules(role) {
@@ -51,18 +55,18 @@ export function queueInlet(queue: IQueue, select: (eventType: string) => string)
   };
 }
 
-/** A Kinesis stream that holds what `select` says. */
+/** A Kinesis stream. */
 export function streamInlet(stream: WrittenStream, ...writes: StreamWrites): Inlet {
   return {
     ...ruleOnlyStreamInlet(stream, ...writes),
     forFunctions: {
-      environment: { STREAM_NAME: stream.streamName },
+      environment: { [STREAM_NAME]: stream.streamName },
       grantWrite: (grantee) => grantPut(stream, grantee, 'kinesis:PutRecords'),
     },
   };
 }
 
-/** A Kinesis stream that no function may write to. */
+/** A Kinesis stream that only topic rules can write to. */
 export function ruleOnlyStreamInlet(stream: WrittenStream, ...[select, partitionKey]: StreamWrites): Inlet {
   const { streamName } = stream;
   return {

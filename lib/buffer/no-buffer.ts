@@ -4,13 +4,14 @@ import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface NoBufferProps {
-  /** Says that you know: IoT Core parses JSON payloads and prints them anew, so spaces, key order and big numbers may change. */
+  /** Acknowledges that AWS IoT Core parses and re-serialises JSON payloads, which may change whitespace, key order and large numbers. */
   readonly payload: 'reserialised';
 }
 
 /**
- * IoT Core's own action, without buffer and worker: the cheapest way for payloads that need nothing done. Messages that the
- * action cannot deliver come to the dead-letter queue by the rule's error action; there are no retry policies.
+ * No buffer and no worker: the topic rule's action writes to the sink's target (AWS IoT Core, "Kinesis Data Streams" rule action).
+ * It has the lowest price, for payloads that need no filter and no transformation. There is no retry policy. The rule's error action
+ * sends messages that the action cannot deliver to the dead-letter queue.
  */
 export class NoBuffer implements IBuffer {
   readonly #props: NoBufferProps;
@@ -24,28 +25,32 @@ export class NoBuffer implements IBuffer {
       throw new InvalidOptionError(
         `${option}.buffer.payload`,
         this.#props?.payload,
-        "'reserialised': IoT Core prints JSON payloads anew",
+        "'reserialised': AWS IoT Core re-serialises JSON payloads",
       );
     }
-    const idle = [
+    const options = [
       ...Object.entries(workerOptions),
       ...Object.entries(sourceOptions).map(([name, given]) => [`source.${name}`, given] as const),
     ];
-    for (const [name, given] of idle) {
+    for (const [name, given] of options) {
       if (given !== undefined)
-        throw new InvalidOptionError(`${option}.${name}`, given, 'nothing: NoBuffer has no worker to do it');
+        throw new InvalidOptionError(
+          `${option}.${name}`,
+          given,
+          'nothing: with NoBuffer, there is no worker to act on it',
+        );
     }
     const inlet = sink.nativeInlet?.(`${option}.sink`);
     if (inlet === undefined) {
       throw new InvalidOptionError(
         `${option}.buffer`,
         described('NoBuffer'),
-        'a buffer: IoT Core has no action of its own for this sink',
+        'a buffer: AWS IoT Core has no rule action for this sink',
       );
     }
     Validations.of(deadLetterQueue).acknowledge({
       id: 'AwsSolutions::AwsSolutions-SQS3',
-      reason: 'It is a dead-letter queue, of a rule: the error action fills it, and no queue names it.',
+      reason: "It is a dead-letter queue: the rule's error action sends to it, and no queue refers to it.",
     });
     return { inlet };
   }

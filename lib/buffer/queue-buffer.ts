@@ -11,10 +11,9 @@ import { grantReceive, grantSend } from './queue-grants.ts';
 
 export interface QueueBufferProps {
   /**
-   * How long the queue keeps a message that is not delivered, from 1 minute; SQS then deletes it, and no dead letter tells of
-   * it. It must be shorter than the dead-letter queue's: less than 14 days for the task's own. The retry queue keeps messages
-   * as long, but never less than 4 days: a message that waits for its next try, or for a task that is stopped, must outlast
-   * its delay, and one that SQS moves on from there keeps its age, so it must be younger than dead letters become.
+   * Retention of the queue, at least 1 minute and shorter than the dead-letter queue's, which is 14 days by default. SQS deletes an
+   * older message without a dead letter. The retry queue has the same retention, but at least 4 days, so that a message outlasts
+   * its retry delays.
    *
    * @default Duration.days(4)
    */
@@ -23,12 +22,12 @@ export interface QueueBufferProps {
 
 const DEFAULT_RETENTION = Duration.days(4);
 
-// The worker dead-letters by itself; the queue's own count is the last resort, against a message that kills the function.
+// The worker writes dead letters itself. The maximum receive count is the last resort, for a message that kills the function.
 const MAX_RECEIVE_COUNT = 1_000;
 
 /**
- * An SQS standard queue: nothing to pay when idle, a retry per message, no order (the IoT rule's SQS action cannot write to
- * FIFO queues). Its event source mapping is the task's batch push.
+ * An SQS standard queue. It costs nothing while it is idle, and each message is retried for itself. It keeps no order; the SQS action
+ * of a topic rule cannot send to FIFO queues.
  */
 export class QueueBuffer implements IBuffer {
   readonly #props: QueueBufferProps;
@@ -57,7 +56,7 @@ export class QueueBuffer implements IBuffer {
     const make = (id: string, windowSeconds: number, retentionPeriod: Duration) =>
       new Queue(scope, id, {
         retentionPeriod,
-        // AWS Lambda, "Using Lambda with Amazon SQS": six times the function's timeout, and the batch window.
+        // AWS Lambda, "Using Lambda with Amazon SQS": six times the function's timeout plus the batching window.
         visibilityTimeout: Duration.seconds(6 * workerTimeout.toSeconds() + windowSeconds),
         deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: MAX_RECEIVE_COUNT },
         enforceSSL: true,
@@ -75,7 +74,7 @@ export class QueueBuffer implements IBuffer {
         target: worker,
         eventSourceArn: from.queueArn,
         reportBatchItemFailures: true,
-        // Left out where it is on: what an operator has switched off stays off when the stack is deployed again.
+        // The template never says `true`, so that a deployment does not resume a task that an operator paused.
         ...(!enabled && { enabled }),
         ...props,
       });
@@ -93,10 +92,10 @@ export class QueueBuffer implements IBuffer {
             maxBatchingWindow: batch.interval,
             ...(maxConcurrency !== undefined && { maxConcurrency }),
           }),
-          // Without a window, so that a retry comes when it is due.
+          // A batching window would delay a retry beyond its time.
           feed('RetryMapping', retryQueue, worker, {
             batchSize: 10,
-            ...(maxConcurrency !== undefined && { maxConcurrency: RETRIES_AT_ONCE }),
+            ...(maxConcurrency !== undefined && { maxConcurrency: RETRY_CONCURRENCY }),
           }),
         ];
       },
@@ -104,5 +103,5 @@ export class QueueBuffer implements IBuffer {
   }
 }
 
-/** The fewest that AWS Lambda takes. */
-export const RETRIES_AT_ONCE = 2;
+/** Concurrent batches of the retry queue: the minimum of AWS Lambda's maximum concurrency. */
+export const RETRY_CONCURRENCY = 2;

@@ -5,27 +5,27 @@ import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { isClientEvent } from '../../lambdas/core/event-type.ts';
-import { refuseElsewhere } from '../elsewhere.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
+import { checkEnvironment } from '../stack-environment.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 import { streamInlet } from './inlet.ts';
 
 export interface StreamBufferProps {
   /**
-   * A stream of your own, in the stack's account and region. It is read by this task alone, and holds nothing but what the task's rules put there.
+   * A stream of the stack's account and region. Only this task may read it, and only this task's source may write to it.
    *
-   * @default - an on-demand stream of the task's own
+   * @default - an on-demand stream of the task
    */
   readonly stream?: IStream;
   /**
-   * How long the task's own stream keeps a message that is not delivered, 1 to 365 days.
+   * Retention of the task's stream, 1 to 365 days.
    *
    * @default Duration.days(7)
    */
   readonly retentionPeriod?: Duration;
   /**
-   * `relaxed` sends batches one after the other; within a batch, what the sink takes on a second try comes later. `strict`
-   * sends a key's next record only once the one before is delivered, which is slow for a key with many records (row E5).
+   * `relaxed` delivers batches one after another; within a batch, a record that needs a second attempt may arrive after later ones.
+   * `strict` delivers the next record of a partition key only after the one before it, which is slow for a key with many records.
    *
    * @default 'relaxed'
    */
@@ -42,9 +42,8 @@ function partitionKeyOf(eventType: string): string {
 }
 
 /**
- * A Kinesis stream: each client's messages in the order in which the rules engine took them, at a price by the hour. A record
- * that cannot be delivered yet holds up its shard; AWS Lambda decides when it is tried again, and the retry policy when it is
- * given up.
+ * A Kinesis stream. It keeps each client's messages in the order in which the rules engine received them, and has a price per hour. A
+ * record that cannot be delivered delays its shard: AWS Lambda decides when to retry it, and the retry policy when to give up.
  */
 export class StreamBuffer implements IBuffer {
   readonly spec: object;
@@ -62,11 +61,11 @@ export class StreamBuffer implements IBuffer {
       throw new InvalidOptionError(
         `${option}.maxConcurrency`,
         maxConcurrency,
-        'nothing with StreamBuffer: there is one batch at a time for each shard',
+        'nothing with StreamBuffer, which delivers one batch per shard at a time',
       );
     Validations.of(deadLetterQueue).acknowledge({
       id: 'AwsSolutions::AwsSolutions-SQS3',
-      reason: 'It is a dead-letter queue, of a stream: the worker and the rules fill it, and no queue names it.',
+      reason: 'It is a dead-letter queue: the worker and the rules send to it, and no queue refers to it.',
     });
     const stream = this.#givenStream(scope, option) ?? this.#ownStream(scope, binding);
     return {
@@ -85,7 +84,7 @@ export class StreamBuffer implements IBuffer {
           bisectBatchOnError: true,
           ...(!enabled && { enabled }),
         });
-        // The worker gives up what is to be given up, and writes the dead letter; Lambda never does.
+        // AWS Lambda never discards a record: the worker decides that, and writes the dead letter.
         const resource = mapping.node.defaultChild as CfnEventSourceMapping;
         resource.maximumRetryAttempts = -1;
         resource.maximumRecordAgeInSeconds = -1;
@@ -97,12 +96,12 @@ export class StreamBuffer implements IBuffer {
   #givenStream(scope: Construct, option: string): IStream | undefined {
     const { stream, retentionPeriod } = this.#props;
     if (stream === undefined) return undefined;
-    refuseElsewhere(scope, `${option}.buffer.stream`, 'a stream', stream);
+    checkEnvironment(scope, `${option}.buffer.stream`, 'a stream', stream);
     if (retentionPeriod !== undefined)
       throw new InvalidOptionError(
         `${option}.buffer.retentionPeriod`,
         described(retentionPeriod.toHumanString()),
-        'none beside stream: how long it keeps messages is said where it is declared',
+        'none with stream: the stream has its own retention',
       );
     return stream;
   }
@@ -127,7 +126,7 @@ export class StreamBuffer implements IBuffer {
     if (encryptionKey !== undefined)
       Validations.of(stream).acknowledge({
         id: 'AwsSolutions::AwsSolutions-KDS3',
-        reason: 'The task was given a key of its own.',
+        reason: 'The user chose the key.',
       });
     return stream;
   }

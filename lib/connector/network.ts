@@ -10,20 +10,22 @@ import {
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 
-/** Where a worker has its network interfaces, and what it calls from there beside its target. */
+/** Where a worker has its network interfaces, and the AWS services that it calls from there. */
 export interface WorkerNetwork {
   readonly vpc: IVpc;
   readonly vpcSubnets?: SubnetSelection | undefined;
   readonly securityGroups: readonly ISecurityGroup[];
-  /** AWS services by the names that their endpoints have, such as `secretsmanager`. */
+  /** AWS services that the connector needs, by their endpoint names, such as `secretsmanager`. */
   readonly services: readonly string[];
 }
 
 /**
- * Checks, when the app is synthesized, that a worker in a VPC reaches the services that it cannot do without: an interface
- * has no public address, so it takes a NAT or an endpoint for each. Of a VPC that the app did not make neither is known: then a warning says so.
+ * Checks at synth that a worker in a VPC reaches the AWS services that it needs. The network interface of a function has no public
+ * address, so that each service needs a NAT or an interface endpoint (AWS Lambda, "Giving Lambda functions access to resources in an
+ * Amazon VPC"). For an imported VPC, whose endpoints are unknown, synth warns instead.
  *
- * @throws InvalidOptionError at synth, for isolated subnets of a VPC of this app that lacks an endpoint.
+ * @param more Services that the task needs in addition to the connector's.
+ * @throws InvalidOptionError at synth, for isolated subnets of a VPC that lacks an endpoint.
  */
 export function checkNetwork(scope: Construct, option: string, network: WorkerNetwork, more: readonly string[]): void {
   const { vpc, vpcSubnets } = network;
@@ -32,19 +34,19 @@ export function checkNetwork(scope: Construct, option: string, network: WorkerNe
   if (!(vpc instanceof Vpc)) {
     Annotations.of(scope).addWarningV2(
       'mqtt-outflow:network',
-      `${option}: ${vpc.node.path} was made elsewhere; its subnets need a NAT, or endpoints for ${services.join(', ')}`,
+      `${option}: ${vpc.node.path} is an imported VPC; its subnets need a NAT, or endpoints for ${services.join(', ')}`,
     );
     return;
   }
   const isolated = new Set(vpc.isolatedSubnets.map(({ subnetId }) => subnetId));
   if (!chosen.subnetIds.some((id) => isolated.has(id))) return;
-  // Endpoints may be added to the VPC after the task.
+  // The check waits for synth, because the app may add endpoints to the VPC after the task.
   scope.node.addValidation({
     validate() {
       const missing = services.filter((service) => !hasEndpoint(vpc, service));
       if (missing.length === 0) return [];
-      const wanted = `subnets with a NAT, or interface endpoints in the VPC for ${missing.join(', ')}`;
-      return [new InvalidOptionError(option, described('isolated subnets'), wanted).message];
+      const expected = `subnets with a NAT, or interface endpoints in the VPC for ${missing.join(', ')}`;
+      return [new InvalidOptionError(option, described('isolated subnets'), expected).message];
     },
   });
 }
@@ -54,7 +56,7 @@ function hasEndpoint(vpc: IVpc, service: string): boolean {
   const vpcId = JSON.stringify(stack.resolve(vpc.vpcId));
   return vpc.node.root.node.findAll().some((construct) => {
     if (!(construct instanceof CfnVPCEndpoint)) return false;
-    const isHere = Stack.of(construct) !== stack || JSON.stringify(stack.resolve(construct.vpcId)) === vpcId;
-    return isHere && JSON.stringify(stack.resolve(construct.serviceName)).includes(`.${service}"`);
+    const isInVpc = Stack.of(construct) !== stack || JSON.stringify(stack.resolve(construct.vpcId)) === vpcId;
+    return isInVpc && JSON.stringify(stack.resolve(construct.serviceName)).includes(`.${service}"`);
   });
 }

@@ -23,59 +23,61 @@ import type { WorkerNetwork } from './network.ts';
 
 export interface RocketMqConnectorProps {
   /**
-   * `host:port` of each name server, for RocketMQ 4 and 5; any one is enough (rows A15, B3). The brokers' own addresses, as the
-   * name servers tell them, must be within reach, too. Either these or `endpoints`.
+   * `host:port` of each name server, for RocketMQ 4 and 5. One that answers is enough. The workers also need to reach the brokers at
+   * the addresses that the name servers return. Give either `nameServers` or `endpoints`.
    *
-   * @default - endpoints
+   * @default - required unless `endpoints` is given
    */
   readonly nameServers?: readonly string[];
   /**
-   * `host:port` of each proxy of RocketMQ 5, a name or an IPv4 address: gRPC, where name servers and brokers are out of reach.
-   * Each message is sent by itself, so `nameServers` carry many times as many. Any one is enough, but for the addresses that
-   * the proxies themselves tell, which must be within reach, too.
+   * `host:port` of each proxy of RocketMQ 5, with a host name or an IPv4 address, for networks from which name servers and brokers
+   * cannot be reached. One that answers is enough. The workers also need to reach the proxies at the addresses that the proxies
+   * return. A proxy takes one message per request, so that the throughput is many times lower than by name servers.
    *
-   * @default - nameServers
+   * @default - required unless `nameServers` is given
    */
   readonly endpoints?: readonly string[];
   /**
-   * What access control of the brokers asks for, as JSON `{ "accessKey", "secretKey" }`, with `securityToken` where there is one.
-   * Workers read it when they start, when a broker refuses it, and every few minutes.
+   * Credentials for the brokers' access control, as JSON `{ "accessKey", "secretKey" }`, with `securityToken` for temporary ones.
+   * Workers read the secret when they start, when a broker refuses the credentials, and every few minutes.
    *
    * @default - no credentials
    */
   readonly credentials?: ISecret;
   /**
-   * Instance id (row D12). By name servers, topics and groups are prefixed with it, `<namespace>%<topic>`. A proxy is told
-   * it beside them; that of Apache RocketMQ disregards it.
+   * Namespace, which is the instance id of ApsaraMQ: 1 to 64 letters, digits, `_` and `-`. By name servers, it prefixes topics and
+   * groups: `<namespace>%<topic>`. By proxies, requests carry it separately; the proxy of Apache RocketMQ ignores it.
    *
    * @default - none
    */
   readonly namespace?: string;
   /**
-   * Whether servers are spoken to by TLS; certificates are verified. `false` sends everything in plain text.
+   * Whether connections use TLS with verified certificates. `false` sends messages and credentials' signatures in plain text.
    *
    * @default true
    */
   readonly tls?: boolean;
   /**
-   * Certificates of a private authority: PEM, or a secret that holds it.
+   * Certificates of a private certificate authority, in PEM or as a secret that holds PEM.
    *
-   * @default - the authorities that Node.js trusts
+   * @default - the certificate authorities that Node.js trusts
    */
   readonly certificateAuthority?: string | ISecret;
   /**
-   * Where the workers have their network interfaces.
+   * VPC in which the workers have their network interfaces.
    *
-   * @default - none: the servers are reached by the internet
+   * @default - none: the workers reach the servers over the internet
    */
   readonly vpc?: IVpc;
   /**
-   * Which of its subnets; they need a NAT, or endpoints for SQS and Secrets Manager.
+   * Subnets of the VPC. They need a NAT, or interface endpoints for SQS and, with secrets, Secrets Manager.
    *
    * @default - private subnets
    */
   readonly vpcSubnets?: SubnetSelection;
   /**
+   * Security groups of the workers.
+   *
    * @default - one for all workers of the connector; see `connections`
    */
   readonly securityGroups?: readonly ISecurityGroup[];
@@ -101,18 +103,18 @@ export const CONNECTOR_ADVICE: OptionAdvice = [
 ];
 
 /**
- * A RocketMQ that any number of tasks deliver to (rows A15–A19, D12).
+ * A RocketMQ cluster that any number of tasks deliver to.
  *
- * @throws InvalidOptionError at synth for anything that could not work once deployed.
+ * @throws InvalidOptionError at synth for options that could not work once deployed.
  */
 export class RocketMqConnector extends Construct implements IConnectable {
-  /** Lets the workers through to servers: `connector.connections.allowTo(brokers, Port.tcp(10911))`. Empty without a VPC. */
+  /** Allows the workers to reach servers: `connector.connections.allowTo(brokers, Port.tcp(10911))`. Empty without a VPC. */
   readonly connections: Connections;
-  /** Its part of a sink's spec. */
+  /** The connector's part of the sink's spec. */
   readonly spec: object;
-  /** What dead letters name, `rocketmq://<first server>[/<namespace>]`. */
+  /** Address in dead letters: `rocketmq://<first server>[/<namespace>]`. */
   readonly address: string;
-  /** What a worker's environment holds for it: where secrets are, never what is in them. */
+  /** Environment variables of a worker: the ARNs of the secrets, never their values. */
   readonly environment: Readonly<Record<string, string>>;
   readonly network: WorkerNetwork | undefined;
   readonly #secrets: readonly ISecret[];
@@ -123,13 +125,17 @@ export class RocketMqConnector extends Construct implements IConnectable {
     const { credentials, namespace, tls = true, certificateAuthority: authority } = props;
     const { option, servers } = checkServers(id, props);
     if (!tls && authority !== undefined)
-      throw new InvalidOptionError(`${id}.certificateAuthority`, described('an authority'), 'none with tls: false');
+      throw new InvalidOptionError(`${id}.certificateAuthority`, described('certificates'), 'none with tls: false');
     if (
       typeof authority === 'string' &&
       !Token.isUnresolved(authority) &&
       !authority.includes('-----BEGIN CERTIFICATE')
     )
-      throw new InvalidOptionError(`${id}.certificateAuthority`, authority, 'PEM: -----BEGIN CERTIFICATE-----…');
+      throw new InvalidOptionError(
+        `${id}.certificateAuthority`,
+        authority,
+        'PEM that begins with -----BEGIN CERTIFICATE-----',
+      );
 
     const authoritySecret = typeof authority === 'object' ? authority : undefined;
     this.spec = {
@@ -156,7 +162,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
   #network(id: string, { vpc, vpcSubnets, securityGroups }: RocketMqConnectorProps): WorkerNetwork | undefined {
     if (vpc === undefined) {
       for (const [name, given] of Object.entries({ vpcSubnets, securityGroups }))
-        if (given !== undefined) throw new InvalidOptionError(`${id}.${name}`, described('a value'), 'vpc beside it');
+        if (given !== undefined) throw new InvalidOptionError(`${id}.${name}`, described('a value'), 'vpc with it');
       return undefined;
     }
     const description = `Workers of the Outflow connector ${this.node.id}`;
@@ -171,21 +177,21 @@ export class RocketMqConnector extends Construct implements IConnectable {
 
 function checkServers(id: string, { nameServers, endpoints }: RocketMqConnectorProps) {
   if (nameServers !== undefined && endpoints !== undefined)
-    throw new InvalidOptionError(`${id}.endpoints`, endpoints, 'none beside nameServers: one of the two');
-  const { option, servers, isAddress, wanted } =
+    throw new InvalidOptionError(`${id}.endpoints`, endpoints, 'none with nameServers: give one of the two');
+  const { option, servers, isAddress, example } =
     endpoints === undefined
-      ? { option: 'nameServers', servers: nameServers, isAddress: isServerAddress, wanted: 'such as 10.0.0.5:9876' }
+      ? { option: 'nameServers', servers: nameServers, isAddress: isServerAddress, example: 'such as 10.0.0.5:9876' }
       : {
           option: 'endpoints',
           servers: endpoints,
           isAddress: isProxyAddress,
-          wanted: 'such as 10.0.0.5:8081, no IPv6 address',
+          example: 'such as 10.0.0.5:8081, without IPv6 addresses',
         };
   if (servers === undefined || servers.length === 0)
-    throw new InvalidOptionError(`${id}.${option}`, servers, `one at least, ${wanted}`);
+    throw new InvalidOptionError(`${id}.${option}`, servers, `at least one host:port, ${example}`);
   for (const server of servers) {
     if (!Token.isUnresolved(server) && !isAddress(server))
-      throw new InvalidOptionError(`${id}.${option}`, server, `host:port, ${wanted}`);
+      throw new InvalidOptionError(`${id}.${option}`, server, `host:port, ${example}`);
   }
   return { option, servers };
 }

@@ -6,47 +6,51 @@ import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { ruleOnlyStreamInlet } from '../buffer/inlet.ts';
-import { refuseElsewhere } from '../elsewhere.ts';
 import type { Route } from '../route.ts';
+import { checkEnvironment } from '../stack-environment.ts';
 import { nativeTemplate } from './native-template.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 
 export interface KinesisSinkProps {
-  /** Template of the partition key, 1 to 256 characters once rendered (row E15). A message without one goes to the dead-letter queue. */
+  /**
+   * Template of the partition key, which renders 1 to 256 characters (Amazon Kinesis Data Streams, "PutRecords"). A message for which
+   * it renders nothing goes to the dead-letter queue.
+   */
   readonly partitionKey: string;
   /**
-   * Template of what a record holds; `${payload}` forwards the original bytes (rows E16, E17, E26).
+   * Template of the record's data. `${payload}` forwards the original bytes.
    *
    * @default - the whole rule output as JSON
    */
   readonly payload?: string;
   /**
-   * Template of a decimal number from 0 to 2^128 - 1 that chooses the shard.
+   * Template of the explicit hash key, a decimal number from 0 to 2^128 - 1 that chooses the shard.
    *
    * @default - the hash of the partition key
    */
   readonly explicitHashKey?: string;
   /**
-   * The streams that a stream name with placeholders may name, the sink's or a route's; the worker may write to these alone,
-   * and to those that are named without (row E14).
+   * The streams that a stream name with placeholders, of the sink or of a route, may render. The worker may write to these and to the
+   * streams that are named without placeholders.
    *
-   * @default - required where a stream name has placeholders, else none
+   * @default - required with placeholders in a stream name, otherwise none
    */
   readonly streams?: readonly IStream[];
   /**
-   * Records per PutRecords call, 1 to 500.
+   * Maximum of records per PutRecords call, 1 to 500.
    *
    * @default 500
    */
   readonly maxRecords?: number;
   /**
-   * Bytes per PutRecords call, keys included, 1 KiB to 10 MiB.
+   * Maximum of bytes per PutRecords call, with partition keys, 1 KiB to 10 MiB.
    *
    * @default 10485760
    */
   readonly maxRequestBytes?: number;
   /**
-   * Bytes per record, key included; larger ones go to the dead-letter queue. Raise it for a stream that takes up to 10 MiB.
+   * Maximum of bytes per record, with its partition key, up to 10 MiB. Larger records go to the dead-letter queue. A stream accepts
+   * more than 1 MiB only if its maximum record size is raised.
    *
    * @default 1048576
    */
@@ -71,8 +75,8 @@ export interface KinesisRouteOptions
 }
 
 /**
- * Amazon Kinesis Data Streams (rows E1–E26). The stream is a construct or the name of one, in the stack's account and region,
- * or a name with `${…}` placeholders.
+ * Amazon Kinesis Data Streams. The stream is a construct, a name, or a name with `${…}` placeholders; it is in the stack's account and
+ * region.
  */
 export class KinesisSink implements ISink<KinesisRouteOptions> {
   readonly type = 'kinesis';
@@ -100,24 +104,24 @@ export class KinesisSink implements ISink<KinesisRouteOptions> {
     const { streams = [] } = this.#props;
     const task = scope.node.id;
     const option = `${task}.sink.streams`;
-    if (isStream(this.#stream)) refuseElsewhere(scope, `${task}.sink.stream`, 'a stream', this.#stream);
+    if (isStream(this.#stream)) checkEnvironment(scope, `${task}.sink.stream`, 'a stream', this.#stream);
     for (const [i, { sink }] of routes.entries()) {
       const { stream } = sink;
-      if (isStream(stream)) refuseElsewhere(scope, `${task}.route.routes.${i}.sink.stream`, 'a stream', stream);
+      if (isStream(stream)) checkEnvironment(scope, `${task}.route.routes.${i}.sink.stream`, 'a stream', stream);
     }
-    for (const [i, stream] of streams.entries()) refuseElsewhere(scope, `${option}.${i}`, 'a stream', stream);
-    const own = { stream: this.#stream };
+    for (const [i, stream] of streams.entries()) checkEnvironment(scope, `${option}.${i}`, 'a stream', stream);
+    const target = { stream: this.#stream };
     const named = new Map(
-      (routes.length === 0 ? [{ sink: own }] : routes).map(({ sink }) => {
-        const { stream } = { ...own, ...sink };
+      (routes.length === 0 ? [{ sink: target }] : routes).map(({ sink }) => {
+        const { stream } = { ...target, ...sink };
         return [nameOf(stream), stream];
       }),
     );
     const template = [...named.keys()].find(isTemplate);
     if (template !== undefined && streams.length === 0)
-      throw new InvalidOptionError(option, undefined, `the streams that '${template}' may name`);
+      throw new InvalidOptionError(option, undefined, `the streams that '${template}' may render`);
     if (template === undefined && streams.length > 0 && !routes.some(({ sink }) => Object.hasOwn(sink, 'stream')))
-      throw new InvalidOptionError(option, described('a list'), 'none where the stream name has no placeholders');
+      throw new InvalidOptionError(option, described('a list'), 'none without placeholders in a stream name');
     const statics = [...named].filter(([name]) => !isTemplate(name));
     const writable = statics.map(([name, stream]) =>
       isStream(stream) ? stream : { streamArn: streamArn(scope, name) },
@@ -146,7 +150,7 @@ export class KinesisSink implements ISink<KinesisRouteOptions> {
           throw new InvalidOptionError(
             `${option}.payload`,
             payload,
-            '${payload}: without a buffer, IoT Core forwards the payload alone',
+            '${payload}: without a buffer, AWS IoT Core forwards the payload unchanged',
           );
         }
         if (explicitHashKey !== undefined)

@@ -2,7 +2,7 @@ import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { isClientEvent } from '../../lambdas/core/event-type.ts';
 import { parseTemplate } from '../../lambdas/core/template/parse.ts';
 
-/** What of a rule output IoT Core's own substitution templates can say (AWS IoT Core, "Substitution templates"). */
+/** Fields of the rule output as functions of AWS IoT SQL (AWS IoT Core, "Substitution templates"). */
 const FUNCTIONS: Readonly<Record<string, string>> = {
   id: 'newuuid()',
   clientid: 'clientid()',
@@ -12,7 +12,10 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   timestamp: 'timestamp()',
 };
 
-/** AWS IoT Core itself publishes what clients do, so functions tell nothing of the client; fields of the event do ("Lifecycle events"). */
+/**
+ * The same for client events: AWS IoT Core publishes these itself, so that the functions do not return the client's values; the
+ * fields of the payload do (AWS IoT Core, "Lifecycle events").
+ */
 const OF_CLIENT_EVENTS: Readonly<Record<string, string>> = {
   id: 'newuuid()',
   clientid: 'clientId',
@@ -20,18 +23,18 @@ const OF_CLIENT_EVENTS: Readonly<Record<string, string>> = {
   timestamp: 'timestamp',
 };
 
-/** Translates a template for an action of IoT Core's own. @throws InvalidOptionError for what only a worker could render. */
-export function nativeTemplate(template: string, option: string, kind: string): string {
-  const known = isClientEvent(kind) ? OF_CLIENT_EVENTS : FUNCTIONS;
-  const wanted = `placeholders among ${Object.keys(known).join(', ')}: without a buffer, IoT Core renders them`;
+/** Translates a template to a substitution template. @throws InvalidOptionError for a placeholder that only a worker can render. */
+export function nativeTemplate(template: string, option: string, eventType: string): string {
+  const known = isClientEvent(eventType) ? OF_CLIENT_EVENTS : FUNCTIONS;
+  const expected = `placeholders among ${Object.keys(known).join(', ')}, which AWS IoT Core can render without a buffer`;
   return parseTemplate(template)
     .map((part) => {
       if (typeof part === 'string') {
-        if (part.includes('${')) throw new InvalidOptionError(option, template, wanted);
+        if (part.includes('${')) throw new InvalidOptionError(option, template, expected);
         return part;
       }
       const name = part.path.join('.');
-      if (!Object.hasOwn(known, name)) throw new InvalidOptionError(option, template, wanted);
+      if (!Object.hasOwn(known, name)) throw new InvalidOptionError(option, template, expected);
       return `\${${known[name]}}`;
     })
     .join('');

@@ -8,33 +8,34 @@ import type { Route } from '../route.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 
 /**
- * What a message becomes. Each text is a template over the rule output (`${clientid}`), or, when it begins with `$.` or `$[`,
- * a JSONPath over the event (`$.data.body.id`). A JSONPath that finds nothing leaves key, tag, property, group and delay
- * out; a payload or topic that it does not find sends the message to the dead-letter queue.
+ * The parts of a RocketMQ message. Each text is a template over the rule output (`${clientid}`) or, if it begins with `$.` or `$[`, a
+ * JSONPath over the event (`$.data.body.id`). If the JSONPath of a key, tag, property, group or delay has no match, the message has no
+ * such part; if that of a payload or topic has no match, the message goes to the dead-letter queue.
  */
 export interface RocketMqMessageProps {
   /**
-   * What the message holds; `${payload}` forwards the original bytes (rows A23, D13). An object is written as JSON, each value
-   * a template, a JSONPath or a constant: what a JSONPath finds keeps its type, and is null where it finds nothing.
+   * The message body. `${payload}` forwards the original bytes. An object becomes JSON; each of its values is a template, a JSONPath
+   * or a constant. The match of a JSONPath keeps its type, and is null if there is none.
    *
    * @default - the whole rule output as JSON
    */
   readonly payload?: string | Readonly<Record<string, string | number | boolean | null>>;
   /**
-   * By which it is found: one key, several with spaces between them, or a JSONPath that finds a list; '' for none (rows A9, D15).
+   * The message keys, by which RocketMQ indexes the message: one key, several separated by spaces, or a JSONPath that finds a list;
+   * `''` for none.
    *
-   * @default - the message's id, which its duplicates share
+   * @default - the message's id, which is the same for its duplicates
    */
   readonly key?: string;
   /**
-   * By which consumers filter: not blank, no `|` (rows A9, D16).
+   * The message tag, by which consumers filter: not blank, without `|`.
    *
    * @default - none
    */
   readonly tag?: string;
   /**
-   * A JSONPath that finds an object, such as `$.data.userProperties`, or a text for each name. Values that are no texts become
-   * JSON; names that RocketMQ keeps for itself are refused, and of user properties KEYS and TAGS are left out (row D14).
+   * The message properties: a JSONPath that finds an object, such as `$.data.userProperties`, or a text per name. A value that is not a
+   * string becomes JSON. Names that RocketMQ reserves are refused; KEYS and TAGS of MQTT user properties are left out.
    *
    * @default - none
    */
@@ -42,68 +43,71 @@ export interface RocketMqMessageProps {
 }
 
 export interface RocketMqSinkProps extends RocketMqMessageProps {
-  /** 1 to 127 letters, digits, `_`, `-`, `%` and `|` once rendered, namespace included (row A9). */
+  /** Topic, which renders 1 to 127 letters, digits, `_`, `-`, `%` and `|`, with the namespace. */
   readonly topic: string;
   /**
-   * Messages of one group go to one queue, in the order in which they are sent. To keep the order of publishers, use a
-   * `StreamBuffer` with it: a `QueueBuffer` has none.
+   * Message group. The messages of a group go to one message queue, in the order in which they are sent. To keep the order in which
+   * clients publish, use a {@link StreamBuffer} with it.
    *
-   * @default - any queue, no order
+   * @default - none: the messages go to any message queue, without order
    */
   readonly messageGroup?: string;
   /**
-   * Level 1 to 18, by the broker's settings 1 s, 5 s, 10 s, 30 s, 1 to 10 min, 20 min, 30 min, 1 h, 2 h; 0 is at once. A delayed
-   * message is sent alone. By name servers only: with `endpoints`, use `deliverAt`.
+   * Delay level, 1 to 18; by default, brokers set them to 1 s, 5 s, 10 s, 30 s, 1 to 10 min, 20 min, 30 min, 1 h and 2 h. 0 is no delay.
+   * A delayed message is not batched. By name servers only; with `endpoints`, use `deliverAt`.
    *
-   * @default - at once
+   * @default - no delay
    */
   readonly delayLevel?: number | string;
   /**
-   * When consumers get it, in milliseconds since 1970; brokers of version 5 only. With `endpoints`, not beside `messageGroup`.
+   * Time at which consumers receive the message, in milliseconds since 1970; brokers of RocketMQ 5 only. With `endpoints`, it
+   * excludes `messageGroup`.
    *
-   * @default - at once
+   * @default - no delay
    */
   readonly deliverAt?: string;
   /**
-   * Messages of one send, 1 to 10,000 (row B7). By name servers only: a proxy takes one a send.
+   * Maximum of messages per send, 1 to 10,000. By name servers only; a proxy takes one message per request.
    *
    * @default 100
    */
   readonly batchSize?: number;
   /**
-   * `sync` sends one batch after the other, `async` up to `inflightWindow` at a time; both wait for the broker's answers (rows A10,
-   * B5). By name servers only: with `endpoints`, `inflightWindow: 1` sends one message after the other.
+   * `sync` sends one batch after another, `async` up to `inflightWindow` batches concurrently. Both wait for the broker's
+   * acknowledgement. By name servers only; with `endpoints`, `inflightWindow: 1` sends one message after another.
    *
    * @default 'sync'
    */
   readonly produce?: 'sync' | 'async';
   /**
-   * Sends under way at a time in one running function, by name servers with `produce: 'async'`: 1 to 1,000.
+   * Maximum of concurrent sends per invocation, 1 to 1,000. By name servers, only with `produce: 'async'`.
    *
-   * @default 16 batches by name servers, 64 messages by proxies
+   * @default - 16 batches by name servers, 64 messages by proxies
    */
   readonly inflightWindow?: number;
   /**
-   * Longest that one send may take with all its attempts, 100 ms to 30 s (row B6).
+   * Maximum duration of a send with its attempts, 100 ms to 30 s.
    *
    * @default Duration.seconds(3)
    */
   readonly syncTimeout?: Duration;
   /**
-   * A topic's route that is older is asked for anew before it is used (row B4). By name servers only: by proxies it is after five
-   * minutes, and after failures.
+   * Age at which a topic route is queried again before it is used. By name servers only; by proxies, it is queried after five minutes
+   * and after a failure.
    *
    * @default Duration.seconds(5)
    */
   readonly refreshTopicRouteInterval?: Duration;
   /**
-   * Bytes that a payload may have; what is larger goes to the dead-letter queue. The broker's own limit is found out, too.
+   * Maximum of bytes per message body, up to 4,128,768. A message with a larger body, or one that the broker refuses for its size, goes
+   * to the dead-letter queue.
    *
    * @default 4128768
    */
   readonly maxMessageBytes?: number;
   /**
-   * Let brokers that do so create topics with their first message. By name servers only: by proxies no topic comes about by itself.
+   * Whether brokers with `autoCreateTopicEnable` create topics with their first message. By name servers only; a proxy never creates
+   * topics.
    *
    * @default true
    */
@@ -126,9 +130,9 @@ export type RocketMqRouteOptions = Partial<
   RocketMqMessageProps & Pick<RocketMqSinkProps, 'topic' | 'messageGroup' | 'delayLevel' | 'deliverAt'>
 >;
 
-/** Ready-made mappings of messages, to be spread into the props of a sink. */
+/** Ready-made message props, to spread into the props of a sink. */
 export const RocketMqMapping = {
-  /** As an outflow task of ApsaraMQ for MQTT maps them (rows D13–D16). */
+  /** The mapping of an ApsaraMQ for MQTT outflow task. */
   apsaraMq(): RocketMqMessageProps {
     return {
       payload: '$.data.body',
@@ -139,7 +143,7 @@ export const RocketMqMapping = {
   },
 } as const;
 
-/** Apache RocketMQ 4 and 5 (rows A1–A30, B3–B7, D12–D16). */
+/** Apache RocketMQ 4 and 5, and services with its protocol. */
 export class RocketMqSink implements ISink<RocketMqRouteOptions> {
   readonly type = 'rocketmq';
   readonly options = rocketMqOptions;
@@ -164,9 +168,9 @@ export class RocketMqSink implements ISink<RocketMqRouteOptions> {
   }
 
   bind(_: Construct, routes: readonly Route<RocketMqRouteOptions>[]): SinkConfig {
-    const own = { topic: this.#topic };
+    const target = { topic: this.#topic };
     const topics = new Set(
-      (routes.length === 0 ? [{ sink: own }] : routes).map(({ sink }) => ({ ...own, ...sink }).topic),
+      (routes.length === 0 ? [{ sink: target }] : routes).map(({ sink }) => ({ ...target, ...sink }).topic),
     );
     const [topic] = topics as Set<string>;
     const isOne = topics.size === 1 && (Token.isUnresolved(topic) || !isRendered(topic!));

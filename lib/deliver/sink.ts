@@ -12,9 +12,9 @@ import type { Route } from '../route.ts';
  * @typeParam Overrides Options that a route can override.
  */
 export interface ISink<Overrides extends object = object> {
-  /** Names its bundle. */
+  /** Type of the sink in the spec, and name of the worker's bundle. */
   readonly type: string;
-  /** Schema of its part of the spec. */
+  /** Schema of the sink's part of the spec. */
   readonly options: z.ZodType;
   /** The sink's part of the spec, before it is parsed; CDK tokens are still in it. */
   readonly spec: object;
@@ -34,32 +34,32 @@ export interface ISink<Overrides extends object = object> {
    * @default - unchanged
    */
   routeSpec?(overrides: Overrides): object;
-  /** @param routes The task's routes; with at least one, no record goes to the sink's target by another way. */
+  /** @param routes The task's routes. With at least one route, only routes deliver to the sink. */
   bind(scope: Construct, routes: readonly Route<Overrides>[]): SinkConfig;
 }
 
 export interface SinkConfig {
-  /** ARN that dead letters name; a trailing `*` stands for what each message's target renders. */
+  /** ARN or address in dead letters. A trailing `*` stands for the part that a message's target renders. */
   readonly targetArn: string;
   /**
-   * Topics of AWS IoT Core that it publishes to, as templates; a way back to the task is refused at synth.
+   * Templates of the AWS IoT Core topics that the sink publishes to. Synth refuses a loop back to the task.
    *
    * @default - none
    */
   readonly writesTo?: readonly string[];
   /**
-   * What the worker's environment holds for it: values that only the deployment knows.
+   * Environment variables of the worker: values that are only known at deployment.
    *
-   * @default - nothing
+   * @default - none
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
-   * Where the worker has its network interfaces.
+   * VPC in which the worker has its network interfaces.
    *
-   * @default - in no VPC
+   * @default - none
    */
   readonly network?: WorkerNetwork | undefined;
-  /** Allows the worker to deliver, and nothing more. */
+  /** Allows the worker to deliver and nothing more. */
   grantDeliver(worker: IGrantable): void;
   /**
    * The sink's target as an inlet that topic rules write to, for a task without a buffer.

@@ -10,19 +10,19 @@ import { addTopicRules } from './topic-rules.ts';
 
 export interface ClientEventsSourceProps {
   /**
-   * Which events.
+   * The events.
    *
    * @default - all: connected, disconnected, subscribed, unsubscribed
    */
   readonly events?: readonly ClientEventName[];
   /**
-   * Of subscriptions, only those to topic filters that this one matches, each as if it were a topic (rows B13, B14).
+   * MQTT topic filter that selects subscriptions and their ends: it matches the client's topic filter as if that were a topic.
    *
-   * @default - all of them
+   * @default - every subscription
    */
   readonly subscribedTo?: string;
   /**
-   * `username` of the events: AWS IoT Core tells none, but who the client is to it, as `principal`.
+   * `username` of the events. AWS IoT Core reports no user name; it reports the client's identity as `principal`.
    *
    * @default null
    */
@@ -40,12 +40,11 @@ const ADVICE: OptionAdvice = [
 ];
 
 /**
- * What clients do beside publishing: they connect and disconnect, subscribe and unsubscribe (rows A2, A27, B11–B14; AWS IoT
- * Core, "Lifecycle events"). A subscription to several topics is a record for each. AWS IoT Core may tell an event twice, and
- * events out of order: those told twice have the same id, and the connection that is later has the higher `versionNumber`.
- * Of clients whose id holds `#` or `+` it tells nothing.
+ * Client events: clients connect, disconnect, subscribe and unsubscribe (AWS IoT Core, "Lifecycle events"). A subscription to several
+ * topic filters becomes one record per filter. AWS IoT Core may publish an event more than once and out of order: duplicates have the
+ * same id, and a later connection has a higher `versionNumber`. It publishes no events of clients whose id contains `#` or `+`.
  *
- * @throws InvalidOptionError at synth for an event that there is not.
+ * @throws InvalidOptionError at synth for an unknown event.
  */
 export class ClientEventsSource implements ISource {
   readonly spec: object;
@@ -73,7 +72,7 @@ export class ClientEventsSource implements ISource {
   }
 }
 
-/** The rule for an event of clients. */
+/** The topic rule of a client event. */
 export function ruleOfEvent(event: ClientEventName): TopicRule {
   const topicFilter = clientEventFilter(event);
   return { eventType: CLIENT_EVENT_TYPES[event], topicFilter, from: `FROM '${topicFilter}'` };
@@ -84,6 +83,6 @@ function checkEvents(events?: readonly ClientEventName[]): readonly ClientEventN
   if (events === undefined) return known;
   const unknown = events.find((event) => !known.includes(event));
   if (unknown !== undefined || events.length === 0)
-    throw new InvalidOptionError('ClientEventsSource.events', unknown ?? events, `some of ${known.join(', ')}`);
+    throw new InvalidOptionError('ClientEventsSource.events', unknown ?? events, `one or more of ${known.join(', ')}`);
   return [...new Set(events)];
 }

@@ -72,7 +72,7 @@ export class DeliveredLog extends Construct {
       ),
     });
     const name = Token.isUnresolved(logGroup.logGroupName) ? '<the log group>' : logGroup.logGroupName;
-    Annotations.of(this).addInfo(`message.delivered: switch the entries on with\n  ${switchOn(name)}`);
+    Annotations.of(this).addInfo(`message.delivered: enable the log entries with\n  ${enableEntries(name)}`);
     this.origin = { topicFilters, arn: reader.functionArn, function: reader };
   }
 }
@@ -83,8 +83,8 @@ function toQueue(option: string, { forFunctions }: Inlet): FunctionWrite {
   return forFunctions;
 }
 
-/** The command that has AWS IoT Core write `Publish-Out` entries (AWS IoT Core, "Configure AWS IoT logging"). */
-export function switchOn(logGroup: string): string {
+/** The command that makes AWS IoT Core write `Publish-Out` entries (AWS IoT Core, "Configure AWS IoT logging"). */
+export function enableEntries(logGroup: string): string {
   const configuration = JSON.stringify([{ eventType: 'Publish-Out', logLevel: 'INFO', logDestination: logGroup }]);
   return `aws iot set-v2-logging-options --event-configurations '${configuration}'`;
 }

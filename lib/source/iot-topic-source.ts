@@ -9,14 +9,15 @@ import { addTopicRules } from './topic-rules.ts';
 
 export interface IotTopicSourceProps {
   /**
-   * What payloads hold, and so what `data.body` of the event is (row D6): a JSON value, UTF-8 text, or base64 of the bytes.
+   * Format of the payloads, which decides `data.body` of the event: `json` is the JSON value, `text` the UTF-8 text, `binary` base64 of
+   * the bytes.
    *
    * @default 'json'
    */
   readonly dataFormat?: DataFormat;
   /**
-   * `username`, `qos` and `retain` of messages that do not tell them: rules cannot see them, so they are taken from MQTT 5
-   * user properties of those names, and else from here (rows B15, C25, C26).
+   * `username`, `qos` and `retain` of messages without MQTT 5 user properties of those names. AWS IoT Core does not report these three
+   * to topic rules.
    *
    * @default null for each
    */
@@ -33,9 +34,11 @@ const ADVICE: OptionAdvice = [
 ];
 
 /**
- * Messages published to AWS IoT Core, by MQTT topic filter. Several filters make several rules; a message that more than one
- * of them matches is taken once. A filter is refused at synth when IoT Core would refuse it: quotes, newlines, more than
- * 7 slashes or 256 bytes, a misplaced wildcard (AWS IoT Core, "Topic filters" and quotas).
+ * Messages that clients publish to AWS IoT Core, by MQTT topic filter. Each filter makes a topic rule; a message that several filters
+ * match is received once.
+ *
+ * @throws InvalidOptionError at synth for a filter that AWS IoT Core refuses: quotes, control characters, more than 7 slashes or 256
+ * bytes, or a misplaced wildcard (AWS IoT Core, "Topic filters" and quotas).
  */
 export class IotTopicSource implements ISource {
   readonly spec: object;

@@ -3,7 +3,7 @@ import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { PUBLISH } from '../../lambdas/core/event-type.ts';
 import { coversTopicFilter, overlapTopicFilters, topicFilterRegExp } from '../../lambdas/core/topic-filter.ts';
 
-/** Always named: without it, CloudFormation takes 2015-10-08, which has no `encode` (AWS IoT Core, "SQL versions"). */
+/** CloudFormation's default is 2015-10-08, which has no `encode` (AWS IoT Core, "SQL versions"). */
 export const SQL_VERSION = '2016-03-23';
 
 /** What a topic rule reads. */
@@ -11,11 +11,11 @@ export interface TopicRule {
   /** Type of the events that the messages become. */
   readonly eventType: string;
   readonly topicFilter: string;
-  /** FROM clause, and WHERE clause where the rule has one. */
+  /** FROM clause, with the WHERE clause if the rule has one. */
   readonly from: string;
 }
 
-// No item reads a field of the payload: SQL that does loses every message that is not JSON, and no error action sees it.
+// No column reads a field of the payload: SQL that does drops each message that is not JSON, without an error action.
 const MESSAGE = [
   'newuuid() AS id',
   'traceid() AS trace',
@@ -42,7 +42,7 @@ export function publishRules(filters: readonly string[], option: string): TopicR
   return fromClauses(filters, option).map((from, i) => ({ eventType: PUBLISH, topicFilter: filters[i]!, from }));
 }
 
-/** FROM and WHERE clauses, one rule per filter; no filter may cover another. Where two overlap, the first takes the message. */
+/** FROM and WHERE clauses, one per filter; no filter may cover another. The earlier of two filters that overlap gets the message. */
 export function fromClauses(filters: readonly string[], option: string): string[] {
   return filters.map((filter, i) => {
     const earlier = filters.slice(0, i).filter((other) => overlapTopicFilters(other, filter));
@@ -51,7 +51,7 @@ export function fromClauses(filters: readonly string[], option: string): string[
   });
 }
 
-/** Leaves out filters that another one covers: their rules would never fire, because a message fires one rule only. */
+/** Removes filters that another one covers: their rules would never fire, because each message fires one rule. */
 export function withoutCovered(filters: readonly string[]): string[] {
   return filters.filter(
     (filter, i) =>
@@ -64,6 +64,10 @@ export function withoutCovered(filters: readonly string[]): string[] {
 function asRegExp(filter: string, option: string): string {
   const expression = topicFilterRegExp(filter);
   if (expression === undefined)
-    throw new InvalidOptionError(option, filter, "no '^' and no '[' in a filter that overlaps with a later one");
+    throw new InvalidOptionError(
+      option,
+      filter,
+      "a filter without '^' and '[', because it overlaps with a later filter",
+    );
   return expression;
 }

@@ -40,7 +40,7 @@ const rulesOf = (template: Template) =>
   );
 
 describe('RocketMqHooks', () => {
-  it('is a rule for each event and topic filter, one queue, one worker (B10–B15)', () => {
+  it('makes a topic rule per event and topic filter, one queue and one worker (B10–B15)', () => {
     const { template } = declare(all);
     const from = rulesOf(template()).map(({ Sql }) => Sql.replace(/^.* AS kind,.* FROM /, ''));
     expect(from).toEqual([
@@ -62,7 +62,7 @@ describe('RocketMqHooks', () => {
     ]);
   });
 
-  it('reads what was delivered from a log, with a function that may do nothing else (B16)', () => {
+  it('reads delivered messages from a log, with a function of its own (B16)', () => {
     const { stack, template } = declare(
       { 'message.delivered': [{ filter: 'a/#', topic: 'D' }] },
       {
@@ -97,22 +97,22 @@ describe('RocketMqHooks', () => {
       /Hooks\.deliveredLog: .*set-v2-logging-options/,
     ],
     [
-      'a filter of connections',
+      'a filter for connections',
       { 'client.connected': [{ topic: 'C', filter: '#' } as never] },
       /client\.connected\.0\.filter: got '#'/,
     ],
     [
-      'an event that there is not',
+      'an unknown event',
       { 'message.dropped': [{ topic: 'C' }] } as never,
-      /Hooks\.hooks: got 'message\.dropped'; expected some of client\.connected/,
+      /Hooks\.hooks: got 'message\.dropped'; expected one of client\.connected/,
     ],
-    ['no hook', {}, /Hooks\.hooks: .*expected a hook at least/],
+    ['no hook', {}, /Hooks\.hooks: .*expected at least one hook/],
     [
-      'no topic of RocketMQ',
+      'a topic that RocketMQ does not allow',
       { 'client.connected': [{ topic: 'a/b' }] },
       /sink\.topic: got 'a\/b'; expected 1 to 127 letters/,
     ],
-    ['no topic filter', { 'message.publish': [{ topic: 'A', filter: 'a#' }] }, /got 'a#'; expected '#' alone/],
+    ['an invalid topic filter', { 'message.publish': [{ topic: 'A', filter: 'a#' }] }, /got 'a#'; expected '#' alone/],
   ])('refuses %s', (_, hooks, wanted) => {
     expect(() => declare(hooks)).toThrow(wanted);
   });
@@ -129,7 +129,7 @@ describe('ClientEventsSource', () => {
     return Template.fromStack(stack);
   };
 
-  it('keeps a client’s events together in a stream, slashes in its id and all', () => {
+  it('puts the events of a client into one shard, also if its id contains slashes', () => {
     const rules = rulesOf(task(new ClientEventsSource()));
     expect(rules).toHaveLength(4);
     for (const { Actions } of rules) {
@@ -138,9 +138,11 @@ describe('ClientEventsSource', () => {
     }
   });
 
-  it('refuses an event that there is not', () => {
+  it('refuses an unknown event', () => {
     const events = ['connected', 'connect_failed'] as never;
-    expect(() => new ClientEventsSource({ events })).toThrow(/got 'connect_failed'; expected some of connected, dis/);
-    expect(() => new ClientEventsSource({ events: [] })).toThrow(/got .*; expected some of connected/);
+    expect(() => new ClientEventsSource({ events })).toThrow(
+      /got 'connect_failed'; expected one or more of connected, dis/,
+    );
+    expect(() => new ClientEventsSource({ events: [] })).toThrow(/got .*; expected one or more of connected/);
   });
 });

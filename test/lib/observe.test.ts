@@ -20,7 +20,7 @@ function declare(props: Partial<OutflowTaskProps> = {}, id = 'T') {
   return { stack, task, template: () => Template.fromStack(stack) };
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a template is whatever it is
+// biome-ignore lint/suspicious/noExplicitAny: templates have no type
 type Properties = any;
 
 function alarmsOf(template: Template): [string, Properties][] {
@@ -51,7 +51,7 @@ describe('alarms', () => {
     ]);
   });
 
-  it('name an article that there is, stay silent without data, and tell the topic when they begin and end', () => {
+  it('link an article that exists, treat missing data as no breach, and notify the topic of both transitions', () => {
     const topicStack = new Stack(new App(), 'Test');
     const alarmTopic = new Topic(topicStack, 'Topic');
     new OutflowTask(topicStack, 'T', {
@@ -77,7 +77,7 @@ describe('alarms', () => {
     }
   });
 
-  it('watch how far a task is behind its stream, in place of a queue', () => {
+  it('watch the iterator age of a stream, in place of the age of a queue', () => {
     const { template } = declare({ buffer: new StreamBuffer(), alarms: { iteratorAge: Duration.minutes(1) } });
     template().hasResourceProperties('AWS::CloudWatch::Alarm', {
       Namespace: 'AWS/Lambda',
@@ -88,7 +88,7 @@ describe('alarms', () => {
     expect(alarmsOf(template()).map(([id]) => id)).not.toContain('OldestMessage');
   });
 
-  it('are those that were asked for, and those that can go off', () => {
+  it("are those that the options select and the task's parts allow", () => {
     const ids = (props: Partial<OutflowTaskProps>) => alarmsOf(declare(props).template()).map(([id]) => id);
     const some = {
       deadLetters: false,
@@ -105,7 +105,7 @@ describe('alarms', () => {
     ]);
   });
 
-  it('are refused where there is none of that name, no whole second, or nobody to be told of', () => {
+  it('are refused for an unknown name, a fraction of a second, and a topic without alarms', () => {
     expect(() => declare({ alarms: { dlq: true } as never })).toThrow(
       /T\.alarms\.dlq: got true; expected one of deadLetters/,
     );
@@ -113,10 +113,10 @@ describe('alarms', () => {
       /T\.alarms\.oldestMessage: got 0\.001 s;/,
     );
     const topic = Topic.fromTopicArn(new Stack(), 'Topic', 'arn:aws:sns:eu-west-1:111111111111:t');
-    expect(() => declare({ alarms: false, alarmTopic: topic })).toThrow(/T\.alarmTopic: .* none where alarms is false/);
+    expect(() => declare({ alarms: false, alarmTopic: topic })).toThrow(/T\.alarmTopic: .* none if alarms is false/);
   });
 
-  it('link to the repository where there is one, else to the package', () => {
+  it('link to the repository if package.json names one, otherwise to the package', () => {
     expect(articleLink('a', undefined)).toBe('docs/runbook.md#a');
     expect(articleLink('a', 'git+https://example.org/o/p.git')).toBe(
       'https://example.org/o/p/blob/HEAD/docs/runbook.md#a',
@@ -124,7 +124,7 @@ describe('alarms', () => {
   });
 });
 
-it('metrics are the task’s own, sums that can be had otherwise', () => {
+it("metrics have the task's dimensions, and sums unless the options differ", () => {
   const { task } = declare({ taskName: 'telemetry' });
   const dimensions = [
     { name: 'Stack', value: 'Test' },
@@ -150,7 +150,7 @@ it('metrics are the task’s own, sums that can be had otherwise', () => {
 });
 
 describe('an operator', () => {
-  /** Action and resource pairs that an operator gets from a task, by the ids of the resources. */
+  /** The actions that a task grants to an operator, each with the id of its resource. */
   function granted(grant: (task: OutflowTask, operator: Role) => void, props: Partial<OutflowTaskProps> = {}) {
     const { stack, task } = declare(props);
     const operator = new Role(stack, 'Operator', { assumedBy: new ServicePrincipal('ssm.amazonaws.com') });
@@ -178,7 +178,7 @@ describe('an operator', () => {
     'cloudformation:ListStackResources',
   ].map((action) => `${action} StackId`);
 
-  it('sees and steers the task, and nothing more', () => {
+  it('can read and control the task, and nothing more', () => {
     expect(granted((task, operator) => task.grantControl(operator))).toEqual([
       ...stackReading,
       'lambda:GetEventSourceMapping TMapping',
@@ -195,7 +195,7 @@ describe('an operator', () => {
     ).toEqual([...stackReading, 'sqs:GetQueueAttributes TDeadLetterQueue']);
   });
 
-  it('redrives its dead letters, and nothing more', () => {
+  it("can redrive the task's dead letters, and nothing more", () => {
     const dlqMessages = [
       'sqs:CancelMessageMoveTask',
       'sqs:ChangeMessageVisibility',
@@ -214,7 +214,7 @@ describe('an operator', () => {
     );
   });
 
-  it('may ask where what was brought from elsewhere is, for the template does not tell', () => {
+  it('can look up parts of another stack, which the template does not name', () => {
     const { stack } = declare();
     const task = new OutflowTask(stack, 'Brought', {
       source: new IotTopicSource('b'),
@@ -233,7 +233,7 @@ describe('an operator', () => {
     );
   });
 
-  it('opens and closes what a customer’s key encrypts', () => {
+  it('can decrypt and encrypt with a customer managed key', () => {
     const { stack, task } = declare({ encryptionKey: undefined });
     const key = new Key(stack, 'Key');
     const keyed = new OutflowTask(stack, 'Keyed', {
@@ -249,7 +249,7 @@ describe('an operator', () => {
     expect(allowed).toEqual(expect.arrayContaining(['kms:Decrypt', 'kms:GenerateDataKey']));
   });
 
-  it('of another stack reads the stack of the task, and asks the worker for a queue of yet another', () => {
+  it("in another stack can read the task's stack, and the worker's environment for a queue of a third stack", () => {
     const { stack, task } = declare();
     const app = stack.node.root as App;
     const shared = new Queue(new Stack(app, 'Shared'), 'Dead');

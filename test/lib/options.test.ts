@@ -29,44 +29,56 @@ const custom = (...steps: Parameters<typeof RetryPolicy.custom>[0]['steps']) => 
 });
 const seconds = Duration.seconds;
 
-describe('misuse of what a task does when delivery fails names option, value given and value expected', () => {
+describe('an invalid option for failed deliveries is refused: the error names the option, the value given and the value expected', () => {
   it.each<[string, Partial<OutflowTaskProps>, RegExp]>([
-    ['1 batch at a time', { maxConcurrency: 1 }, /\.maxConcurrency: got 1; expected a whole number from 2 to 1,000/],
-    ['1,001 batches', { maxConcurrency: 1001 }, /\.maxConcurrency: got 1001; expected/],
-    ['half a batch', { maxConcurrency: 2.5 }, /\.maxConcurrency: got 2\.5; expected/],
-    ['a token for batches', { maxConcurrency: token }, /\.maxConcurrency: got a CDK token, which .*; expected/],
-    ['a token for a rate', { maxConcurrency: 2, rateLimit: token }, /\.rateLimit: got a CDK token, which .*; expected/],
-    ['a rate of 0', { maxConcurrency: 2, rateLimit: 0 }, /\.rateLimit: got 0; expected a number above 0/],
-    ['no rate', { maxConcurrency: 2, rateLimit: Number.NaN }, /\.rateLimit: got .*; expected a number above 0/],
+    ['maxConcurrency 1', { maxConcurrency: 1 }, /\.maxConcurrency: got 1; expected a whole number from 2 to 1,000/],
+    ['maxConcurrency 1,001', { maxConcurrency: 1001 }, /\.maxConcurrency: got 1001; expected/],
+    ['a fraction as maxConcurrency', { maxConcurrency: 2.5 }, /\.maxConcurrency: got 2\.5; expected/],
+    ['a token as maxConcurrency', { maxConcurrency: token }, /\.maxConcurrency: got a CDK token, which .*; expected/],
     [
-      'a rate without end',
+      'a token as rateLimit',
+      { maxConcurrency: 2, rateLimit: token },
+      /\.rateLimit: got a CDK token, which .*; expected/,
+    ],
+    ['rateLimit 0', { maxConcurrency: 2, rateLimit: 0 }, /\.rateLimit: got 0; expected a number above 0/],
+    ['rateLimit NaN', { maxConcurrency: 2, rateLimit: Number.NaN }, /\.rateLimit: got .*; expected a number above 0/],
+    [
+      'an infinite rateLimit',
       { maxConcurrency: 2, rateLimit: Infinity },
       /\.rateLimit: got .*; expected a number above 0/,
     ],
-    ['a rate for nobody knows how many', { rateLimit: 10 }, /\.rateLimit: got 10; expected maxConcurrency beside it/],
-    ['a time to live of 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; expected at least 1/],
-    ['half a second to live', { requestTtl: Duration.millis(500) }, /\.requestTtl: got 0\.5 s; expected whole seconds/],
+    ['rateLimit without maxConcurrency', { rateLimit: 10 }, /\.rateLimit: got 10; expected maxConcurrency with it/],
+    ['requestTtl 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; expected at least 1/],
     [
-      'a token to live',
+      'requestTtl of half a second',
+      { requestTtl: Duration.millis(500) },
+      /\.requestTtl: got 0\.5 s; expected whole seconds/,
+    ],
+    [
+      'a token as requestTtl',
       { requestTtl: seconds(token) },
       /\.requestTtl: got a CDK token, which .*; expected a Duration known at/,
     ],
     [
-      'a wait of 901 s',
+      'a delay of 901 s',
       custom({ delay: seconds(901) }),
       /\.retryPolicy\.steps\.0\.minSeconds: got 901; expected at most 900/,
     ],
     [
-      'a longest wait of 901 s',
+      'an upper bound of 901 s',
       custom({ delay: seconds(0) }, { delay: seconds(1), upTo: seconds(901) }),
       /\.retryPolicy\.steps\.1\.maxSeconds: got 901; expected at most 900/,
     ],
     [
-      'a wait from 5 to 4 s',
+      'a delay from 5 to 4 s',
       custom({ delay: seconds(5), upTo: seconds(4) }),
       /\.retryPolicy\.steps\.0: got .*; expected minSeconds no greater than maxSeconds/,
     ],
-    ['no retry in a step', custom({ times: 0, delay: seconds(1) }), /\.steps\.0\.times: got 0; expected at least 1/],
+    [
+      'a step without retries',
+      custom({ times: 0, delay: seconds(1) }),
+      /\.steps\.0\.times: got 0; expected at least 1/,
+    ],
     ['1,001 retries', custom({ times: 1001, delay: seconds(1) }), /\.steps\.0\.times: got 1001; expected at most 1000/],
     [
       '1,001 retries in two steps',
@@ -74,29 +86,25 @@ describe('misuse of what a task does when delivery fails names option, value giv
       /\.retryPolicy\.steps: got .*; expected at most 1000 retries, all steps together/,
     ],
     [
-      'an unknown failure',
+      'an unknown kind of failure',
       { retryPolicy: RetryPolicy.custom({ steps: [], on: ['tired' as never] }) },
       /\.retryPolicy\.on\.0: got 'tired'; expected one of "throttled"/,
     ],
     [
-      'an unknown tolerance',
+      'an unknown fault tolerance',
       { faultTolerance: 'some' as never },
       /\.faultTolerance: got 'some'; expected one of "allowed"/,
     ],
     [
-      'a drop where faults are prohibited',
+      'onExhausted with faults prohibited',
       { faultTolerance: 'prohibited', onExhausted: 'drop' },
       /\.onExhausted: got 'drop'; expected nothing with faultTolerance 'prohibited'/,
     ],
-    [
-      'poison where faults are allowed',
-      { poison: 'block' },
-      /\.poison: got 'block'; expected faultTolerance 'prohibited'/,
-    ],
-    ['an end without a time', { onExpired: 'drop' }, /\.onExpired: got 'drop'; expected requestTtl beside it/],
+    ['poison with faults allowed', { poison: 'block' }, /\.poison: got 'block'; expected faultTolerance 'prohibited'/],
+    ['onExpired without requestTtl', { onExpired: 'drop' }, /\.onExpired: got 'drop'; expected requestTtl with it/],
   ])('%s', (_, props, message) => expect(() => declare(props)).toThrow(message));
 
-  it('takes the limits themselves', () => {
+  it('accepts the limits themselves', () => {
     expect(() => {
       declare({ maxConcurrency: 2, rateLimit: 0.1, requestTtl: seconds(1), onExpired: 'drop' });
       declare({ maxConcurrency: 1000, faultTolerance: 'prohibited', poison: 'deadLetter' });
@@ -105,7 +113,7 @@ describe('misuse of what a task does when delivery fails names option, value giv
   });
 });
 
-describe('an option of EMQX’s that cannot act here is answered with what to do instead', () => {
+describe('the error for an option of EMQX that does not exist here says what to use instead', () => {
   it.each([
     ['poolSize', 'maxConcurrency'],
     ['pool_size', 'maxConcurrency'],

@@ -47,7 +47,7 @@ function declare(
 }
 
 describe('RocketMqConnector and RocketMqSink', () => {
-  it('make the spec of the design’s example, with TLS unless told otherwise', () => {
+  it('make a spec with TLS by default', () => {
     const { specOf } = declare(undefined, () => ({
       key: '${order.id}',
       tag: 'new',
@@ -68,7 +68,7 @@ describe('RocketMqConnector and RocketMqSink', () => {
     });
   });
 
-  it('map as ApsaraMQ does, and let single options differ (D12–D16)', () => {
+  it('map messages as ApsaraMQ does, and let single options override that (D12–D16)', () => {
     const { specOf } = declare(
       () => ({ ...NAME_SERVERS, namespace: 'test', tls: false }),
       () => ({ ...RocketMqMapping.apsaraMq(), tag: 'all' }),
@@ -83,7 +83,7 @@ describe('RocketMqConnector and RocketMqSink', () => {
     });
   });
 
-  it('keep secrets out of the spec: the worker alone may read them, and is told where they are', () => {
+  it('keep secrets out of the spec: only the worker may read them, and its environment has their ARNs', () => {
     const { stack, workerOf, specOf } = declare((stack) => ({
       ...NAME_SERVERS,
       credentials: new Secret(stack, 'Credentials'),
@@ -102,7 +102,7 @@ describe('RocketMqConnector and RocketMqSink', () => {
     expect(JSON.stringify(specOf())).not.toMatch(/secret/i);
   });
 
-  it('take addresses and topics that only the deployment knows', () => {
+  it('accept addresses and topics that are only known at deployment', () => {
     const { workerOf, specOf } = declare(
       (stack) => ({ nameServers: [new CfnParameter(stack, 'Server').valueAsString, '10.0.0.6:9876'] }),
       (stack) => ({ topic: new CfnParameter(stack, 'Topic').valueAsString }),
@@ -115,22 +115,25 @@ describe('RocketMqConnector and RocketMqSink', () => {
   });
 
   it.each<[RegExp, Partial<RocketMqConnectorProps>]>([
-    [/Mq\.nameServers: got undefined; expected one at least/, { nameServers: undefined as never }],
-    [/Mq\.nameServers: got \[\]; expected one at least/, { nameServers: [] }],
+    [/Mq\.nameServers: got undefined; expected at least one host:port/, { nameServers: undefined as never }],
+    [/Mq\.nameServers: got \[\]; expected at least one host:port/, { nameServers: [] }],
     [/Mq\.nameServers: got '10\.0\.0\.5'; expected host:port/, { nameServers: ['10.0.0.5'] }],
     [/Mq\.nameServers: got 'a:1;b:2'; expected host:port/, { nameServers: ['a:1;b:2'] }],
     [/Mq\.endpoints: .*one of the two/, { endpoints: ['10.0.0.5:8081'] }],
-    [/Mq\.endpoints: got \[\]; expected one at least/, { nameServers: undefined as never, endpoints: [] }],
-    [/Mq\.endpoints: got '\[::1\]:8081'; .*no IPv6/, { nameServers: undefined as never, endpoints: ['[::1]:8081'] }],
+    [/Mq\.endpoints: got \[\]; expected at least one host:port/, { nameServers: undefined as never, endpoints: [] }],
+    [
+      /Mq\.endpoints: got '\[::1\]:8081'; .*without IPv6/,
+      { nameServers: undefined as never, endpoints: ['[::1]:8081'] },
+    ],
     [/Mq\.certificateAuthority: .*none with tls: false/, { tls: false, certificateAuthority: PEM }],
     [/Mq\.certificateAuthority: .*PEM/, { certificateAuthority: 'ca.pem' }],
-    [/Mq\.securityGroups: .*vpc beside it/, { securityGroups: [] }],
+    [/Mq\.securityGroups: .*vpc with it/, { securityGroups: [] }],
   ])('refuse %s', (wanted, props) => {
     expect(() => declare(() => ({ ...NAME_SERVERS, ...props }))).toThrow(InvalidOptionError);
     expect(() => declare(() => ({ ...NAME_SERVERS, ...props }))).toThrow(wanted);
   });
 
-  it('refuse a sink’s options by name, with the value given and the value expected', () => {
+  it('refuse an invalid option of the sink: the error names the option and the value given', () => {
     expect(() => declare(undefined, () => ({ topic: 'a/b' }))).toThrow(
       /Orders\.sink\.topic: got 'a\/b'; expected .*letters/,
     );
@@ -146,30 +149,30 @@ describe('RocketMqConnector by proxies', () => {
       () => sink,
     );
 
-  it('makes a spec of what acts there, and dead letters that name the first proxy', () => {
+  it("makes a spec with endpoints, and dead letters with the first proxy's address", () => {
     const { specOf, workerOf } = byProxies({ messageGroup: '${clientid}', inflightWindow: 8 }, { namespace: 'inst' });
     expect(specOf().sink).toMatchObject({ endpoints: '10.0.0.7:8081;mq.example:8081', tls: true, inflightWindow: 8 });
     expect(specOf().sink).not.toHaveProperty('nameServers');
     expect(workerOf().Environment.Variables).toMatchObject({ TARGET_ARN: 'rocketmq://10.0.0.7:8081/inst/Orders' });
   });
 
-  it('takes addresses that only the deployment knows', () => {
+  it('accepts addresses that are only known at deployment', () => {
     const { workerOf, specOf } = declare((stack) => ({ endpoints: [new CfnParameter(stack, 'Proxy').valueAsString] }));
     expect(specOf().sink).toMatchObject({ endpoints: { $env: 'SINK_ENDPOINTS' } });
     expect(workerOf().Environment.Variables).toMatchObject({ SINK_ENDPOINTS: { Ref: 'Proxy' } });
   });
 
   it.each<[RegExp, Partial<RocketMqSinkProps>]>([
-    [/sink\.batchSize: got 100; expected inflightWindow: .*nameServers only/, { batchSize: 100 }],
+    [/sink\.batchSize: got 100; expected inflightWindow: .*this option is for nameServers/, { batchSize: 100 }],
     [/sink\.produce: got 'sync'; expected inflightWindow: 1 /, { produce: 'sync' }],
     [/sink\.delayLevel: got 3; expected deliverAt/, { delayLevel: 3 }],
     [
-      /sink\.refreshTopicRouteIntervalMs: got 5000; expected nothing/,
+      /sink\.refreshTopicRouteIntervalMs: got 5000; expected no value/,
       { refreshTopicRouteInterval: Duration.seconds(5) },
     ],
-    [/sink\.autoCreateTopics: got false; expected nothing/, { autoCreateTopics: false }],
+    [/sink\.autoCreateTopics: got false; expected no value/, { autoCreateTopics: false }],
     [/sink\.deliverAt: .*none beside messageGroup/, { deliverAt: '$.data.body.at', messageGroup: 'g' }],
-  ])('refuses what acts by name servers only, and says what to use: %s', (wanted, props) => {
+  ])('refuses options that only apply by name servers, and says what to use: %s', (wanted, props) => {
     expect(() => byProxies(props)).toThrow(InvalidOptionError);
     expect(() => byProxies(props)).toThrow(wanted);
   });
@@ -192,7 +195,7 @@ describe('RocketMqConnector in a VPC', () => {
     };
   };
 
-  it('puts workers behind one security group, which may be let through to brokers', () => {
+  it('gives the workers one security group, which can be allowed to reach brokers', () => {
     const { stack, mq, workerOf } = declare((stack) => ({ ...NAME_SERVERS, vpc: new Vpc(stack, 'Vpc') }));
     const brokers = new SecurityGroup(stack, 'Brokers', { vpc: mq.network!.vpc });
     mq.connections.allowTo(brokers, Port.tcp(10911));
@@ -211,7 +214,7 @@ describe('RocketMqConnector in a VPC', () => {
     });
   });
 
-  it('refuses subnets without a way to the services that a worker needs', () => {
+  it('refuses subnets that do not reach the services that a worker needs', () => {
     const synth = (services: readonly string[], requestTtl?: Duration) =>
       (declare(inIsolated(services), undefined, requestTtl).stack.node.root as App).synth();
     expect(() => synth([])).toThrow(/Orders\.sink: .*endpoints in the VPC for secretsmanager, sqs/);
@@ -224,15 +227,15 @@ describe('RocketMqConnector in a VPC', () => {
     const { stack } = declare((stack) => {
       const vpc = new Vpc(stack, 'Vpc', { restrictDefaultSecurityGroup: false });
       const credentials = new Secret(stack, 'Credentials');
-      Validations.of(vpc).acknowledge({ id: 'AwsSolutions::AwsSolutions-VPC7', reason: 'The user’s own.' });
-      Validations.of(credentials).acknowledge({ id: 'AwsSolutions::AwsSolutions-SMG4', reason: 'The user’s own.' });
+      Validations.of(vpc).acknowledge({ id: 'AwsSolutions::AwsSolutions-VPC7', reason: "The user's own." });
+      Validations.of(credentials).acknowledge({ id: 'AwsSolutions::AwsSolutions-SMG4', reason: "The user's own." });
       return { ...NAME_SERVERS, vpc, credentials };
     });
     Validations.of(stack.node.root).addPlugins(new AwsSolutionsChecks());
     expect(() => (stack.node.root as App).synth()).not.toThrow();
   });
 
-  it('warns where the app cannot see a VPC’s ways', () => {
+  it('warns of an imported VPC, whose endpoints are unknown', () => {
     const { stack } = declare((stack) => ({
       ...NAME_SERVERS,
       vpc: Vpc.fromVpcAttributes(stack, 'Vpc', {

@@ -37,7 +37,7 @@ function found(stack: Stack) {
   const written = Object.values(template.findResources('AWS::IAM::Policy'))
     .flatMap(({ Properties }) => Properties.PolicyDocument.Statement)
     .filter(({ Action }) => Action === 'kinesis:PutRecords')
-    // Of ARNs that the stack puts together, what is known of them.
+    // The known parts of an ARN that is formatted with tokens.
     .flatMap(({ Resource }) => (Array.isArray(Resource) ? Resource : [Resource]))
     .map((one) => one['Fn::GetAtt']?.[0] ?? one['Fn::Join']?.[1].join('').replace('[object Object]', 'aws') ?? one);
   const [worker] = Object.values(
@@ -55,19 +55,19 @@ const kinesis = (stream: ConstructorParameters<typeof KinesisSink>[0], props: Pa
 const alarms: Route = { topicFilter: 't/alarms', sink: { stream: 'Alarms' } };
 
 describe('routes to other streams', () => {
-  it('are allowed by name, each of them, and dead letters name the one that was meant', () => {
+  it('may be written to, each by name, and a dead letter names the stream of its message', () => {
     const { written, targetArn } = declare(() => ({ sink: kinesis('Main'), routes: [alarms, { sink: {} }] }));
     expect(written).toEqual([arn('Alarms'), arn('Main')]);
     expect(targetArn).toMatch(/:stream\/\*$/);
   });
 
-  it('leave the sink’s own out where no record goes there', () => {
+  it("replace the sink's stream if every route names another one", () => {
     const { written, targetArn } = declare(() => ({ sink: kinesis('Main'), routes: [alarms] }));
     expect(written).toEqual([arn('Alarms')]);
     expect(targetArn).toMatch(/:stream\/Alarms$/);
   });
 
-  it('that say nothing of streams change nothing', () => {
+  it("without a stream keep the sink's stream", () => {
     const { written, targetArn } = declare(() => ({
       sink: kinesis('Main'),
       routes: [{ sink: { partitionKey: 'x' } }],
@@ -76,7 +76,7 @@ describe('routes to other streams', () => {
     expect(targetArn).toMatch(/:stream\/Main$/);
   });
 
-  it('may be constructs, whose names and keys come along', () => {
+  it('may be constructs, with their names and keys', () => {
     const { stack, template, written, variables } = declare((stack) => {
       const hot = new Stream(stack, 'Hot', { encryptionKey: new Key(stack, 'Key') });
       return { sink: kinesis('Main'), routes: [{ topicFilter: 't/hot', sink: { stream: hot } }, { sink: {} }] };
@@ -93,10 +93,10 @@ describe('routes to other streams', () => {
     expect(spec.route.routes[0]!.sink).toEqual({ stream: { $env: 'ROUTE_ROUTES_0_SINK_STREAM' } });
   });
 
-  it('that messages name want the streams that they may name, also beside a static one', () => {
+  it('with placeholders need the streams that they may render, also with a static one', () => {
     const bySite: Route = { sink: { stream: 's-${payload.site}' } };
     expect(() => declare(() => ({ sink: kinesis('Main'), routes: [bySite] }))).toThrow(
-      /T\.sink\.streams: got undefined; expected the streams that 's-\$\{payload\.site\}' may name/,
+      /T\.sink\.streams: got undefined; expected the streams that 's-\$\{payload\.site\}' may render/,
     );
     const { written } = declare((stack) => ({
       sink: kinesis('Main', { streams: [new Stream(stack, 'A')] }),
@@ -105,7 +105,7 @@ describe('routes to other streams', () => {
     expect(written).toEqual([expect.stringMatching(/^A/), arn('Main')]);
   });
 
-  it('streams that nothing could name are refused, of a construct, too', () => {
+  it('streams without placeholders are refused, also with a construct', () => {
     for (const routes of [[], [{ sink: {} }]])
       expect(() =>
         declare((stack) => {
@@ -122,7 +122,7 @@ describe('routes to other streams', () => {
 describe('routes to other topics of RocketMQ', () => {
   const mq = (stack: Stack) => new RocketMqConnector(stack, 'Mq', { nameServers: ['10.0.0.5:9876'] });
 
-  it('have dead letters name the one that was meant', () => {
+  it('name the topic of a message in its dead letter', () => {
     const targetOf = (...sinks: Route['sink'][]) =>
       declare((stack) => ({
         sink: new RocketMqSink(mq(stack), { topic: 'A' }),
@@ -134,14 +134,14 @@ describe('routes to other topics of RocketMQ', () => {
     expect(targetOf({ tag: 'x' })).toBe('rocketmq://10.0.0.5:9876/A');
   });
 
-  it('as those of hooks have', () => {
+  it('do so with hooks', () => {
     const hooks: Hooks = { 'client.connected': [{ topic: 'In' }], 'client.disconnected': [{ topic: 'Out' }] };
     const stack = new Stack(new App(), 'Test', { env });
     new RocketMqHooks(stack, 'T', { connector: mq(stack), hooks });
     expect(found(stack).targetArn).toBe('rocketmq://10.0.0.5:9876/*');
   });
 
-  it('may be known by the deployment alone', () => {
+  it('may be only known at deployment', () => {
     const { variables } = declare((stack) => ({
       sink: new RocketMqSink(mq(stack), { topic: 'A' }),
       routes: [{ sink: { topic: new CfnParameter(stack, 'Topic').valueAsString } }],
@@ -150,7 +150,7 @@ describe('routes to other topics of RocketMQ', () => {
   });
 });
 
-describe('what a route has not is refused by name', () => {
+describe('an option that routes cannot override is refused by name', () => {
   it.each([
     [{ nameServers: '10.9.9.9:9876' }, 'nameServers'],
     [{ topic: 'B', namespace: 'other' }, 'namespace'],
@@ -171,7 +171,7 @@ describe('what a route has not is refused by name', () => {
     expect(make).not.toThrow(/canary/);
   });
 
-  it('of Kinesis, too', () => {
+  it('also with Kinesis', () => {
     expect(() => declare(() => ({ sink: kinesis('Main'), routes: [{ sink: { maxRecords: 1 } }] }))).toThrow(
       /T\.route\.routes\.0\.sink\.maxRecords: got .*; expected one of stream, partitionKey, explicitHashKey, payload/,
     );

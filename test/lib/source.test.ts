@@ -17,7 +17,7 @@ import {
 } from '../../lib/index.ts';
 import { identityStatements } from '../security/declared.ts';
 
-/** A source that is a function, as one that subscribes to a broker is. */
+/** A source whose origin is a function, such as a subscriber of another broker. */
 const SUBSCRIBER: ISource = {
   spec: { type: 'iot-core', filters: ['a/#', 'b'] },
   bind(scope, { option, inlet }) {
@@ -49,7 +49,7 @@ function declare(buffer?: IBuffer) {
   return Template.fromStack(stack).toJSON();
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a template is whatever it is
+// biome-ignore lint/suspicious/noExplicitAny: templates have no type
 function variablesOf(template: any, id: string) {
   const found = Object.entries<typeof template>(template.Resources).find(
     ([name, { Type }]) => Type === 'AWS::Lambda::Function' && name.startsWith(id),
@@ -61,14 +61,14 @@ describe('a source whose function writes to the buffer', () => {
   it.each<[string, IBuffer | undefined, object, string]>([
     ['queue', undefined, { QUEUE_URL: { Ref: expect.stringMatching(/^TQueue/) } }, 'sqs:SendMessage'],
     ['stream', new StreamBuffer(), { STREAM_NAME: { Ref: expect.stringMatching(/^TStream/) } }, 'kinesis:PutRecords'],
-  ])('is told the %s, and may write to it and nothing else', (_, buffer, environment, action) => {
+  ])('gets the %s in its environment, and may write to it and to nothing else', (_, buffer, environment, action) => {
     const template = declare(buffer);
     expect(variablesOf(template, 'TSubscriber')).toEqual(environment);
     const allowed = identityStatements(template.Resources).filter(({ on }) => on.startsWith('TSubscriber'));
     expect(allowed.flatMap(({ Action }) => Action)).toEqual([action]);
   });
 
-  it('has no rule and no role of rules; dead letters, metadata and control name the function', () => {
+  it('needs no rule and no rule role; dead letters, metadata and the control configuration name the function', () => {
     const template = declare();
     const types = Object.values<{ Type: string }>(template.Resources).map(({ Type }) => Type);
     expect(types).not.toContain('AWS::IoT::TopicRule');
@@ -90,7 +90,7 @@ describe('a source whose function writes to the buffer', () => {
     expect(control.flatMap(({ Action }) => Action)).toContain('scheduler:UpdateSchedule');
   });
 
-  it('cannot write where there is no buffer', () => {
+  it('cannot write without a buffer', () => {
     expect(() => declare(new NoBuffer({ payload: 'reserialised' }))).toThrow('T.source: got no buffer');
   });
 });
@@ -106,7 +106,7 @@ describe('RULE_ARNS', () => {
     ]);
   });
 
-  it('names the reader of the log for messages that were delivered (B16)', () => {
+  it('names the function that reads the log of delivered messages (B16)', () => {
     const stack = new Stack(new App(), 'Test');
     new RocketMqHooks(stack, 'Hooks', {
       connector: new RocketMqConnector(stack, 'Mq', { nameServers: ['10.0.0.5:9876'] }),

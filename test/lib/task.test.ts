@@ -46,7 +46,7 @@ describe('OutflowTask', () => {
     });
   });
 
-  it('gives more than ten messages with interval 0 a window of a second, and says so', () => {
+  it('gives more than ten messages with interval 0 a batching window of a second, with a note', () => {
     const { stack, template } = synth({ batchPush: { messages: 11, interval: Duration.seconds(0) } });
     template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       BatchSize: 11,
@@ -55,7 +55,7 @@ describe('OutflowTask', () => {
     Annotations.fromStack(stack).hasInfo('/Test/Telemetry', Match.stringLikeRegexp('wait up to 1 second'));
   });
 
-  it('names the SQL version, sends the whole message, and errors to the dead-letter queue', () => {
+  it('names the SQL version, sends the whole message, and sends errors to the dead-letter queue', () => {
     const { template } = synth();
     template().hasResourceProperties('AWS::IoT::TopicRule', {
       TopicRulePayload: {
@@ -71,7 +71,7 @@ describe('OutflowTask', () => {
     });
   });
 
-  it('allows its rules and its worker what they do, and nothing more (S01, S04)', () => {
+  it('allows its rules and its worker the calls that they make, and no others (S01, S04)', () => {
     const { template } = synth();
     const roles = template().findResources('AWS::IAM::Role');
     const trust = Object.entries(roles).find(([id]) => id.includes('RuleRole'))![1].Properties.AssumeRolePolicyDocument
@@ -118,7 +118,7 @@ describe('OutflowTask', () => {
     });
   });
 
-  it('keeps queues and logs when it is removed, encrypts them, and takes TLS only (S03)', () => {
+  it('retains its queues and logs when it is removed, encrypts them, and requires TLS (S03)', () => {
     const { template } = synth();
     template().allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
     const kept = Object.entries(template().findResources('AWS::SQS::Queue', { DeletionPolicy: 'Retain' }));
@@ -136,7 +136,7 @@ describe('OutflowTask', () => {
     template().hasResourceProperties('AWS::Lambda::Function', { Runtime: 'nodejs24.x', Timeout: 60 });
   });
 
-  it('lets IoT and the worker use a customer’s key', () => {
+  it('allows the rules and the worker to use a customer managed key', () => {
     const stack = new Stack(new App(), 'Test');
     const key = new Key(stack, 'Key');
     new OutflowTask(stack, 'T', {
@@ -149,7 +149,7 @@ describe('OutflowTask', () => {
     expect(policies).toContain('kms:Decrypt');
   });
 
-  it('writes to the one stream, to a named one, or to the listed ones', () => {
+  it('may write to the stream construct, the named stream, or the listed streams', () => {
     const resources = (sink: (streams: Stream[]) => KinesisSink) => {
       const stack = new Stack(new App(), 'Test');
       const streams = ['A', 'B'].map((id) => new Stream(stack, id));
@@ -166,7 +166,7 @@ describe('OutflowTask', () => {
     expect(routed.match(/"[AB][0-9A-F]{8}"/g)).toHaveLength(2);
   });
 
-  it('lists itself in the template’s metadata', () => {
+  it("lists its parts in the template's metadata", () => {
     const { template } = synth();
     const metadata = template().toJSON().Metadata['mqtt-outflow'];
     expect(metadata).toMatchObject({ v: 1, tasks: [{ task: 'Telemetry', path: 'Test/Telemetry', sink: 'kinesis' }] });
@@ -188,7 +188,7 @@ describe('OutflowTask', () => {
     ]);
   });
 
-  it('retries on a queue without a window, lets its function come round, and bounds both ways in (D18, A8)', () => {
+  it('retries from a queue without a batching window, allows the recursive loop, and limits the concurrency of both queues (D18, A8)', () => {
     const { template } = synth({ maxConcurrency: 10, batchPush: { messages: 100, interval: Duration.seconds(5) } });
     template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       BatchSize: 10,
@@ -207,7 +207,7 @@ describe('OutflowTask', () => {
     });
   });
 
-  it('shares its name with no other of its stack: metrics, alarms and control go by it (C8)', () => {
+  it('refuses the name of another task of the stack, because metrics, alarms and control use it (C8)', () => {
     const stack = new Stack(new App(), 'Test');
     const declare = (line: string, taskName?: string) => {
       const sink = new KinesisSink('stream', { partitionKey: 'k' });
@@ -216,12 +216,12 @@ describe('OutflowTask', () => {
     };
     declare('LineA');
     expect(() => declare('LineB')).toThrow(
-      /Test\/LineB\/Telemetry.taskName: got 'Telemetry'; expected .* Test\/LineA\/Telemetry has/,
+      /Test\/LineB\/Telemetry.taskName: got 'Telemetry'; expected .* it is the name of Test\/LineA\/Telemetry/,
     );
     expect(() => declare('LineC', 'LineC')).not.toThrow();
   });
 
-  it('is one of as many in a stack as their control can know', () => {
+  it("refuses more tasks in a stack than the control function's environment can name", () => {
     const stack = new Stack(new App(), 'Test');
     let count = 0;
     const declareAnother = () => {
@@ -233,12 +233,12 @@ describe('OutflowTask', () => {
       while (count < 200) declareAnother();
     };
     expect(declareTooMany).toThrow(
-      /Test\/Line\d+: got task \d+ of its stack; expected at most \d+ tasks of such names/,
+      /Test\/Line\d+: got task \d+ of its stack; expected at most \d+ tasks with names of this length/,
     );
     expect(count).toBeGreaterThan(50);
   });
 
-  it('is controlled with others, and held up by none of them (D20)', () => {
+  it('is controlled in an invocation of its own, so that no other task delays it (D20)', () => {
     const { template } = synth();
     template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^OutflowControlQueue'), 'Arn'] },
@@ -246,7 +246,7 @@ describe('OutflowTask', () => {
     });
   });
 
-  it('starts paused when it is told to (D19)', () => {
+  it('starts paused with enabled: false (D19)', () => {
     const { template } = synth({ enabled: false });
     template().resourcePropertiesCountIs('AWS::Lambda::EventSourceMapping', { Enabled: false }, 2);
     expect(template().toJSON().Metadata['mqtt-outflow'].tasks[0]).toMatchObject({ enabled: false });
@@ -255,7 +255,7 @@ describe('OutflowTask', () => {
     });
   });
 
-  it('keeps its state, whatever of it is deployed anew (D19)', () => {
+  it('keeps its state parameter unchanged, whatever option changes (D19)', () => {
     const stateOf = (props: Partial<OutflowTaskProps>) => {
       const parameters = synth(props).template().findResources('AWS::SSM::Parameter');
       return Object.entries(parameters).find(([id]) => id.startsWith('TelemetryState'));
@@ -286,7 +286,7 @@ describe('OutflowTask', () => {
 });
 
 describe('several filters', () => {
-  it('are as many as a worker can be deployed with, whose environment holds 4 KB', () => {
+  it("are limited to those whose names fit in the worker's environment of 4 KB", () => {
     const lines = (count: number) => new IotTopicSource(Array.from({ length: count }, (_, i) => `line${i}/#`));
     const { stack, template } = synth({ source: lines(50) });
     const [fn] = Object.values(
@@ -295,7 +295,7 @@ describe('several filters', () => {
       }),
     );
     const text = JSON.stringify(stack.resolve(fn!.Properties.Environment.Variables), (_, value) =>
-      // Generated names are the stack's, the logical id, and 12 characters.
+      // CloudFormation generates a name of the stack's name, the logical id, and 12 characters.
       typeof value?.Ref === 'string' ? `Test_${value.Ref}_${'x'.repeat(12)}` : value,
     );
     expect(text.match(/Test_Telemetry[^,]*Rule/g)).toHaveLength(50);
@@ -312,7 +312,7 @@ describe('several filters', () => {
     );
   };
 
-  it('take each message once, and miss none', () => {
+  it('receive each message once, and miss none', () => {
     const filters = ['a/#', 'a/+/c', '+/b/c', '$aws/things/+/shadow/#', '#', 'x.y/(z)/+', 'x.y/+/1', 'a/#'];
     const rules = sqlOf(filters).map((sql) => compileIotSql(sql));
     const topics = [
@@ -333,12 +333,14 @@ describe('several filters', () => {
     }
   });
 
-  it('that overlap are refused where the SQL could not tell them apart', () => {
-    expect(() => sqlOf(['a^/+', '+/b'])).toThrow(/Telemetry\.source\.filters: got 'a\^\/\+'; expected no '\^'/);
+  it("that overlap are refused if the rules' SQL could not tell them apart", () => {
+    expect(() => sqlOf(['a^/+', '+/b'])).toThrow(
+      /Telemetry\.source\.filters: got 'a\^\/\+'; expected a filter without '\^'/,
+    );
   });
 });
 
-describe('misuse fails at synth, naming option, value given and value expected', () => {
+describe('an invalid option fails at synth: the error names the option, the value given and the value expected', () => {
   const kinesis = (over: object) => new KinesisSink('s', { partitionKey: '${id}', ...over });
   const cases: [string, () => Partial<OutflowTaskProps>, RegExp][] = [
     [
@@ -403,12 +405,12 @@ describe('misuse fails at synth, naming option, value given and value expected',
     [
       'NoBuffer with a filter',
       () => ({ buffer: new NoBuffer({ payload: 'reserialised' }), filter: { subject: ['a'] } }),
-      /filter: got .*expected nothing: NoBuffer/,
+      /filter: got .*expected nothing: with NoBuffer/,
     ],
     [
       'NoBuffer with memory',
       () => ({ buffer: new NoBuffer({ payload: 'reserialised' }), memorySize: 3000 }),
-      /Telemetry\.memorySize: got 3000; expected nothing: NoBuffer/,
+      /Telemetry\.memorySize: got 3000; expected nothing: with NoBuffer/,
     ],
     [
       'NoBuffer with a log',
@@ -416,7 +418,7 @@ describe('misuse fails at synth, naming option, value given and value expected',
         buffer: new NoBuffer({ payload: 'reserialised' }),
         logGroup: LogGroup.fromLogGroupName(new Stack(), 'L', 'l'),
       }),
-      /Telemetry\.logGroup: got a log group; expected nothing: NoBuffer/,
+      /Telemetry\.logGroup: got a log group; expected nothing: with NoBuffer/,
     ],
     [
       'NoBuffer with defaults',
@@ -424,17 +426,17 @@ describe('misuse fails at synth, naming option, value given and value expected',
         buffer: new NoBuffer({ payload: 'reserialised' }),
         source: new IotTopicSource('a', { defaults: { qos: 1 } }),
       }),
-      /Telemetry\.source\.defaults: got .*expected nothing: NoBuffer/,
+      /Telemetry\.source\.defaults: got .*expected nothing: with NoBuffer/,
     ],
     [
-      'a retention for a stream of one’s own',
+      'a retention for a given stream',
       () => ({
         buffer: new StreamBuffer({ stream: new Stream(new Stack(), 'S'), retentionPeriod: Duration.days(30) }),
       }),
-      /Telemetry\.buffer\.retentionPeriod: got 30 days; expected none beside stream/,
+      /Telemetry\.buffer\.retentionPeriod: got 30 days; expected none with stream/,
     ],
     [
-      'NoBuffer in passing',
+      'NoBuffer without payload',
       () => ({ buffer: new NoBuffer({} as never) }),
       /buffer\.payload: got undefined; expected 'reserialised'/,
     ],
@@ -444,7 +446,7 @@ describe('misuse fails at synth, naming option, value given and value expected',
       /sink\.payload: got undefined/,
     ],
     [
-      'NoBuffer with a worker’s template',
+      'NoBuffer with a template that only a worker can render',
       () => ({
         buffer: new NoBuffer({ payload: 'reserialised' }),
         sink: kinesis({ payload: '${payload}', partitionKey: '${payload.x}' }),
@@ -454,7 +456,7 @@ describe('misuse fails at synth, naming option, value given and value expected',
   ];
   it.each(cases)('%s', (_, props, message) => expect(() => synth(props())).toThrow(message));
 
-  it('CDK tokens: the whole of a target, or nowhere', () => {
+  it('accepts CDK tokens as the whole value of a target, and nowhere else', () => {
     const stack = new Stack(new App(), 'Test');
     const token = new CfnParameter(stack, 'Name').valueAsString;
     const task = (props: Partial<OutflowTaskProps>) => () =>
@@ -471,7 +473,7 @@ describe('misuse fails at synth, naming option, value given and value expected',
     const site = '${payload.site}';
     for (const mixed of [`${site}-${token}`, `${token}-${site}`, `$.data.${token}`])
       expect(task({ sink: new KinesisSink(mixed, { partitionKey: 'k' }) })).toThrow(
-        /sink\.stream: got a template with a CDK token in it; expected either of the two/,
+        /sink\.stream: got a template with a CDK token in it; expected a template known at synth, or/,
       );
     task({ sink: new KinesisSink(`plant-${token}`, { partitionKey: 'k' }) })();
     task({ sink: new KinesisSink(token, { partitionKey: 'k' }) })();
@@ -482,7 +484,7 @@ describe('misuse fails at synth, naming option, value given and value expected',
 });
 
 describe('NoBuffer', () => {
-  it('is IoT Core’s own action, with no worker and no queue to pay for', () => {
+  it("makes a rule action for the sink's stream, without a worker and without queues", () => {
     const { template } = synth({
       buffer: new NoBuffer({ payload: 'reserialised' }),
       deadLetterQueue: undefined,
@@ -499,7 +501,7 @@ describe('NoBuffer', () => {
   });
 });
 
-describe('NoBuffer of what clients do', () => {
+describe('NoBuffer with client events', () => {
   const native = (source: ConstructorParameters<typeof ClientEventsSource>[0], partitionKey = '${clientid}') =>
     synth({
       source: new ClientEventsSource(source),
@@ -507,7 +509,7 @@ describe('NoBuffer of what clients do', () => {
       sink: new KinesisSink('s', { partitionKey, payload: '${payload}' }),
     });
 
-  it('takes the client from the event: AWS IoT Core itself is who published that', () => {
+  it('takes the client id from the event, because AWS IoT Core publishes it itself', () => {
     const rules = native({}).template().findResources('AWS::IoT::TopicRule');
     const payload = Buffer.from('{"clientId":"d1","eventType":"connected"}');
     for (const { Properties } of Object.values(rules)) {
@@ -521,13 +523,15 @@ describe('NoBuffer of what clients do', () => {
   });
 
   it.each([
-    [{ subscribedTo: 'secret/#' }, /Telemetry\.source\.subscribedTo: got 'secret\/#'; expected nothing: NoBuffer/],
-    [{ username: 'u' }, /Telemetry\.source\.username: got 'u'; expected nothing: NoBuffer/],
-  ])('refuses what a worker would do: %j', (source, message) => expect(() => native(source)).toThrow(message));
+    [{ subscribedTo: 'secret/#' }, /Telemetry\.source\.subscribedTo: got 'secret\/#'; expected nothing: with NoBuffer/],
+    [{ username: 'u' }, /Telemetry\.source\.username: got 'u'; expected nothing: with NoBuffer/],
+  ])('refuses an option that only a worker can act on: %j', (source, message) =>
+    expect(() => native(source)).toThrow(message),
+  );
 });
 
 describe('StreamBuffer (E5)', () => {
-  it('keeps a client’s messages together, and leaves giving up to the worker', () => {
+  it('puts the messages of a client into one shard, and leaves giving up to the worker', () => {
     const { template } = synth({ buffer: new StreamBuffer({ order: 'strict' }) });
     template().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       BatchSize: 100,
@@ -562,13 +566,13 @@ describe('StreamBuffer (E5)', () => {
       { buffer: new StreamBuffer({ retentionPeriod: Duration.hours(1) }) },
       /retentionPeriod: got 1 hour; expected 1 to 365 days/,
     ],
-  ])('refuses what a stream cannot do: %j', (props, message) => {
+  ])('refuses an option that a stream does not support: %j', (props, message) => {
     expect(() => synth({ buffer: new StreamBuffer(), ...props })).toThrow(message);
   });
 });
 
-describe('a queue that the user brings', () => {
-  it('takes the dead letters', () => {
+describe('a dead-letter queue of the user', () => {
+  it('replaces the dead-letter queue of the task', () => {
     const stack = new Stack(new App(), 'Test');
     const deadLetterQueue = new Queue(stack, 'Mine');
     const buffer = new QueueBuffer({ retentionPeriod: Duration.days(1) });

@@ -9,7 +9,7 @@ import { IotTopicSource, type ISink, KinesisSink, OutflowTask } from '../../lib/
 
 const kinesis = () => new KinesisSink('s', { partitionKey: '${id}' });
 
-/** A sink that says that it publishes to topics of IoT Core. */
+/** A sink that publishes to topics of AWS IoT Core. */
 function publishing(...writesTo: string[]): ISink {
   const { type, options, spec, routed, deployTime } = kinesis();
   return { type, options, spec, routed, deployTime, bind: (scope) => ({ ...kinesis().bind(scope, []), writesTo }) };
@@ -24,15 +24,15 @@ function tasks(app: App, stacks: Record<string, Record<string, [filter: string, 
   return app;
 }
 
-describe('the picture', () => {
-  it('is beside the template, all tasks of the stack in it, and the command prints that of the whole app', async () => {
+describe('the topology file', () => {
+  it('stands next to the template, with all tasks of the stack, and the command prints that of the whole app', async () => {
     const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-topology-')) });
     tasks(app, { One: { A: ['a/#', kinesis()], B: ['b', kinesis()] }, Two: { C: ['c', kinesis()] } });
     new Topic(new Stack(app, 'None'), 'Topic');
     const { directory } = app.synth();
-    const picture = readFileSync(join(directory, 'One.outflow.mmd'), 'utf8');
-    expect(picture).toMatch(/^flowchart LR/);
-    expect([...picture.matchAll(/subgraph \w+\["(.*)"\]/g)].map(([, title]) => title)).toEqual(['One/A', 'One/B']);
+    const written = readFileSync(join(directory, 'One.outflow.mmd'), 'utf8');
+    expect(written).toMatch(/^flowchart LR/);
+    expect([...written.matchAll(/subgraph \w+\["(.*)"\]/g)].map(([, title]) => title)).toEqual(['One/A', 'One/B']);
     expect(existsSync(join(directory, 'None.outflow.mmd'))).toBe(false);
 
     const printed = await run(directory);
@@ -46,15 +46,15 @@ describe('the picture', () => {
     expect(filters.map(({ label }: { label: string }) => label)).toEqual(['a/#', 'b', 'c']);
   });
 
-  it('is refused by the command where there are no tasks', async () => {
+  it('is refused by the command if the app has no tasks', async () => {
     const app = new App();
     new Topic(new Stack(app, 'None'), 'Topic');
     await expect(run(app.synth().directory)).rejects.toThrow('no OutflowTask');
   });
 });
 
-describe('tasks whose messages come back for ever', () => {
-  it('are refused at synth, with tasks and topics named, across stacks (F35)', () => {
+describe('tasks with a loop of messages', () => {
+  it('are refused at synth, across stacks, and the error names tasks and topics (F35)', () => {
     const app = tasks(new App(), {
       One: { There: ['a/#', publishing('b/${topic}')] },
       Two: { Back: ['b/#', publishing('a/x')] },
@@ -64,7 +64,7 @@ describe('tasks whose messages come back for ever', () => {
     );
   });
 
-  it('are not where they never meet: another topic, another stage, another account', () => {
+  it('are accepted if the messages never meet: another topic, another stage, another account', () => {
     const app = tasks(new App(), { One: { A: ['a/#', publishing('b/x')], B: ['b/#', kinesis()] } });
     const elsewhere = new Stack(app, 'Elsewhere', { env: { account: '111111111111', region: 'eu-west-1' } });
     new OutflowTask(elsewhere, 'B', { source: new IotTopicSource('b/#'), sink: publishing('a/x') });

@@ -24,13 +24,13 @@ import {
 
 export interface Resource {
   readonly Type: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a template is whatever it is
+  // biome-ignore lint/suspicious/noExplicitAny: templates have no type
   readonly Properties: any;
 }
 
 export type Resources = Readonly<Record<string, Resource>>;
 
-/** Tasks that say everything that can be said, each kind of sink target and buffer among them. */
+/** Tasks with every option, every kind of target and every buffer. */
 export function everyOption(): { app: App; stack: Stack } {
   const app = new App();
   const stack = new Stack(app, 'EveryOption');
@@ -42,7 +42,7 @@ export function everyOption(): { app: App; stack: Stack } {
   for (const each of streams) {
     Validations.of(each).acknowledge({
       id: 'AwsSolutions::AwsSolutions-KDS3',
-      reason: 'Users bring streams with keys of their own.',
+      reason: 'Users give streams with customer managed keys.',
     });
   }
   const [stream] = streams;
@@ -144,7 +144,7 @@ function secret(stack: Stack, id: string): Secret {
   const made = new Secret(stack, id);
   Validations.of(made).acknowledge({
     id: 'AwsSolutions::AwsSolutions-SMG4',
-    reason: 'RocketMQ keeps the other half of it; whoever changes one changes both.',
+    reason: 'The credentials change in RocketMQ and in the secret together.',
   });
   return made;
 }
@@ -158,7 +158,7 @@ export function declared(): [string, Resources][] {
   return [...shown, [stack.stackName, Template.fromStack(stack).toJSON()['Resources']]];
 }
 
-/** Logical id and resource, of one type. */
+/** Logical ids and resources of a type. */
 export function ofType(resources: Resources, type: string): [string, Resource][] {
   return Object.entries(resources).filter(([, resource]) => resource.Type === type);
 }
@@ -173,7 +173,7 @@ export interface Statement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** Statements of what principals may do: policies of roles, attached, inline and managed. */
+/** Statements of identity policies: attached, inline and managed policies of roles. */
 export function identityStatements(resources: Resources): Statement[] {
   return Object.entries(resources).flatMap(([on, { Type, Properties }]) => {
     if (Type === 'AWS::IAM::Policy' || Type === 'AWS::IAM::ManagedPolicy')
@@ -185,7 +185,7 @@ export function identityStatements(resources: Resources): Statement[] {
   });
 }
 
-/** Statements of who may come: trust of roles, policies of queues, keys, topics and streams. */
+/** Statements of resource policies: trust policies of roles, policies of queues, keys, topics and streams. */
 export function resourceStatements(resources: Resources): Statement[] {
   return Object.entries(resources).flatMap(([on, { Type, Properties }]) => {
     if (Type === 'AWS::IAM::Role') return statementsOf(on, Properties.AssumeRolePolicyDocument);
@@ -202,13 +202,13 @@ function statementsOf(on: string, document: { Statement: Omit<Written, 'on'>[] }
   });
 }
 
-/** A policy's JSON has one thing in place of a list of one. */
+/** In a policy's JSON, a single value stands for a list of one. */
 interface Written extends Omit<Statement, 'Action' | 'Resource'> {
   readonly Action?: string | string[];
   readonly Resource?: unknown;
 }
 
-/** A logical id that an ARN or URL in a template is taken from. */
+/** The logical id that an ARN or a URL in a template refers to. */
 export function referred(value: unknown): string | undefined {
   const reference = value as { Ref?: string; 'Fn::GetAtt'?: readonly [string, string] } | undefined;
   return reference?.Ref ?? reference?.['Fn::GetAtt']?.[0];

@@ -12,7 +12,7 @@ interface Locked {
   readonly hasInstallScript?: boolean;
 }
 
-/** What may be shipped beside code under Apache-2.0: licences that ask for their notice, and nothing else. */
+/** Licences that may be shipped with code under Apache-2.0, because they only require their notice. */
 const LICENCES = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT'];
 
 const read = (file: string) => JSON.parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
@@ -21,14 +21,14 @@ const { '': root, ...locked }: Record<string, Locked> = read('package-lock.json'
 const shipped = Object.entries(locked).filter(([, { dev }]) => !dev);
 
 describe('dependencies', () => {
-  it('S15 are pinned to one version each, those of others’ apps apart', () => {
+  it('S15 are pinned to one version each, except peer dependencies', () => {
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
       expect([name, version]).toEqual([name, expect.stringMatching(/^\d+\.\d+\.\d+(-[\w.]+)?$/)]);
     expect(Object.keys(peerDependencies).sort()).toEqual(['aws-cdk-lib', 'constructs']);
     expect(root).toMatchObject({ dependencies, devDependencies });
   });
 
-  it('S15 are locked by the hash of what they hold, wherever they are fetched from', () => {
+  it('S15 are locked by the hash of their contents, for every registry', () => {
     expect(shipped.length).toBeGreaterThan(50);
     for (const [name, { integrity, inBundle, resolved }] of Object.entries(locked)) {
       if (!inBundle) expect([name, integrity]).toEqual([name, expect.stringMatching(/^sha512-/)]);
@@ -36,14 +36,14 @@ describe('dependencies', () => {
     }
   });
 
-  it('S15 run nothing when they are installed, unless the product does without them', () => {
+  it('S15 have no install scripts, unless they are optional', () => {
     const running = shipped.filter(([, { hasInstallScript, optional }]) => hasInstallScript && !optional);
-    // Its script looks at the version ranges of whoever depends on it, and does nothing else.
+    // Its script only checks the version ranges of the packages that depend on it.
     expect(running.map(([name]) => name)).toEqual(['node_modules/protobufjs']);
     expect(Object.keys(scripts)).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(pre|post)?install$/)]));
   });
 
-  it('S15 that are shipped carry a licence from the list', () => {
+  it('S15 that are shipped have a licence from the list', () => {
     const isListed = (license = 'none') =>
       license
         .replace(/^\((.*)\)$/, '$1')

@@ -75,32 +75,32 @@ describe('what a task discloses', () => {
     }
   });
 
-  it('S05 has lines and dead letters to look at, and keeps the message that was refused everywhere', () => {
+  it('S05 the worker logs, writes dead letters, and reports the message that it could not store as failed', () => {
     expect(quiet.lines.length).toBeGreaterThan(1);
     expect(quiet.queued.length).toBeGreaterThanOrEqual(4);
     expect(quiet.answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)).toContain('message-6');
   });
 
-  it('S05 no secret of the machine that synthesizes is in the assembly', () => {
+  it('S05 no secret in the environment of synth is in the assembly', () => {
     const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['spec.json', 'Test.template.json']));
     for (const { parentPath, name } of files)
       expect(containing(readFileSync(join(parentPath, name), 'utf8'), Object.values(SECRETS)), name).toEqual([]);
   });
 
-  it('S05 no line of the log holds a secret or a payload', () => {
+  it('S05 no log line contains a secret or a payload', () => {
     for (const line of [...quiet.lines, ...hostile.lines]) {
       expect(containing(line, [...Object.values(SECRETS), PAYLOAD_CANARY])).toEqual([]);
       expect(line).not.toContain(Buffer.from(PAYLOAD_CANARY).toString('base64').slice(4, -4));
     }
   });
 
-  it('S05 no message to a queue holds a secret', () => {
+  it('S05 no message to a queue contains a secret', () => {
     for (const { entry } of [...quiet.queued, ...hostile.queued])
       expect(containing(JSON.stringify(entry), Object.values(SECRETS))).toEqual([]);
   });
 
-  it('S05 no attribute of a dead letter holds a payload, which is in its body alone', () => {
+  it('S05 no attribute of a dead letter contains a payload; only the body does', () => {
     const dlqMessages = [...quiet.queued, ...hostile.queued].filter(
       ({ entry }) => entry.MessageAttributes?.['ERROR_CODE'],
     );
@@ -119,7 +119,7 @@ describe('what a task discloses', () => {
     ['payload', { payload: '${payload.a}${payload.b}' }, { a: PAYLOAD_CANARY }],
     ['payload', { payload: '${payload.a}' }, { a: `${PAYLOAD_CANARY}\ud800` }],
     ['payload', { payload: '${payload.a}', maxRecordBytes: 10 }, { a: PAYLOAD_CANARY }],
-  ])('S05 no error over a rendered %s repeats it: %j', async (_, sink, payload) => {
+  ])('S05 no error of a rendered %s contains the value: %j', async (_, sink, payload) => {
     const spec = {
       v: 1,
       task: 'T',
@@ -174,7 +174,7 @@ describe('what a task discloses', () => {
     }
   });
 
-  it('S10 dead letters hold what was said, byte for byte, and attributes that SQS takes', () => {
+  it('S10 dead letters have the original body, byte for byte, and attributes that SQS accepts', () => {
     const dlqMessages = hostile.queued.filter(({ entry }) => entry.MessageAttributes?.['ERROR_CODE']);
     const bodies = messages(BROKEN_LINE);
     expect(dlqMessages.map(({ entry }) => bodies.indexOf(entry.MessageBody)).sort((a, b) => a - b)).toEqual([

@@ -5,11 +5,11 @@ import { topicFilterRegExp } from '../../lambdas/core/topic-filter.ts';
 import { type SampleMessage, tryTask } from '../../lambdas/testing/index.ts';
 import { envelope } from '../support/messages.ts';
 
-/** The largest MQTT payload that AWS IoT Core takes. */
+/** The largest MQTT payload that AWS IoT Core accepts (AWS IoT Core, "Message broker and protocol limits"). */
 const LARGEST = 128 * 1024;
-// Work that grows with the square of the length is 17,000,000,000 steps here, far beyond; what is linear takes
-// milliseconds. Processor time, so that a busy machine does not count.
-const CPU_SECONDS_AT_MOST = 5;
+// Quadratic work is 17,000,000,000 steps here, which takes much longer; linear work takes milliseconds. Processor time does not
+// depend on the load of the machine.
+const MAX_CPU_SECONDS = 5;
 
 const fill = (text: string, bytes = LARGEST) => text.repeat(Math.floor(bytes / text.length));
 
@@ -21,7 +21,7 @@ interface Hostile {
   readonly message?: Partial<SampleMessage>;
 }
 
-async function take({ filter, filters = ['#'], sink, payload = '{"a":1}', message }: Hostile) {
+async function outcomeOf({ filter, filters = ['#'], sink, payload = '{"a":1}', message }: Hostile) {
   const started = process.cpuUsage();
   const spec = {
     v: 1,
@@ -32,13 +32,13 @@ async function take({ filter, filters = ['#'], sink, payload = '{"a":1}', messag
   };
   const result = await tryTask(spec, { topic: 't', payload, ...message });
   const { user, system } = process.cpuUsage(started);
-  expect((user + system) / 1e6).toBeLessThan(CPU_SECONDS_AT_MOST);
+  expect((user + system) / 1e6).toBeLessThan(MAX_CPU_SECONDS);
   return result.error?.code ?? result.outcome;
 }
 
 const text = (a: string) => JSON.stringify({ a });
 
-describe('the work for a message grows with its length', () => {
+describe('the work for a message is linear in its length', () => {
   it.each<[string, Hostile, string]>([
     ['many stars', { filter: { wildcard: `${fill('*a', 2_000)}*b` }, payload: text(fill('a')) }, 'filtered'],
     [
@@ -47,17 +47,17 @@ describe('the work for a message grows with its length', () => {
       'filtered',
     ],
     [
-      'stars that must not be met',
+      'stars in anything-but',
       { filter: { 'anything-but': { wildcard: `*${fill('ab*', 500)}c` } }, payload: text(fill('ab')) },
       'delivered',
     ],
     [
-      'a case with two spellings',
+      'a character with two upper cases',
       { filter: { suffix: { 'equals-ignore-case': fill('ß', 500) } }, payload: text(fill('S')) },
       'delivered',
     ],
-    ['addresses that never end', { filter: { cidr: '2001:db8::/32' }, payload: text(fill('1:')) }, 'filtered'],
-  ])('S08 %s', async (_, hostile, outcome) => expect(await take(hostile)).toBe(outcome));
+    ['very long addresses', { filter: { cidr: '2001:db8::/32' }, payload: text(fill('1:')) }, 'filtered'],
+  ])('S08 %s', async (_, hostile, outcome) => expect(await outcomeOf(hostile)).toBe(outcome));
 
   it.each<[string, Hostile, string]>([
     ['backslashes', { filter: { prefix: 'x' }, payload: text(fill('\\')) }, 'filtered'],
@@ -68,50 +68,46 @@ describe('the work for a message grows with its length', () => {
       'delivered',
     ],
     [
-      'numbers to be kept exactly',
+      'numbers whose text is kept',
       { sink: { payload: '${payload.a}' }, payload: `{"a":[${fill('1.0,')}1.0]}` },
       'delivered',
     ],
     [
-      'numbers and nothing else',
+      'a list of numbers',
       { sink: { payload: '${payload[0]}' }, payload: `[${fill('1,')}1]` },
       'TEMPLATE_VARIABLE_MISSING',
     ],
-    [
-      'one key, over and over',
-      { sink: { payload: '${payload.a}' }, payload: `{${fill('"a":1.0,')}"a":1.0}` },
-      'delivered',
-    ],
+    ['one key, repeated', { sink: { payload: '${payload.a}' }, payload: `{${fill('"a":1.0,')}"a":1.0}` }, 'delivered'],
     ['placeholders', { sink: { payload: fill('${payload.a}') } }, 'delivered'],
     ['escaped placeholders', { sink: { payload: `${fill('${$}{')}}` } }, 'delivered'],
-  ])('S08 %s', async (_, hostile, outcome) => expect(await take(hostile)).toBe(outcome));
+  ])('S08 %s', async (_, hostile, outcome) => expect(await outcomeOf(hostile)).toBe(outcome));
 
-  it('S08 a template of nothing but openings is refused', async () => {
-    await expect(take({ sink: { payload: fill('${') } })).rejects.toThrow(/without a closing brace/);
+  it('S08 a template of opening braces only is refused', async () => {
+    await expect(outcomeOf({ sink: { payload: fill('${') } })).rejects.toThrow(/without a closing brace/);
   });
 
-  it('S08 topics of nothing but slashes, against filters of nothing but wildcards', async () => {
+  it('S08 topics of slashes only, with filters of wildcards only', async () => {
     const filters = ['+/+/+/+/+/+/+/a', '+/+/+/+/+/+/a/+', '+/+/+/+/+/+/+/#'];
-    expect(await take({ filters, message: { topic: fill('/') } })).toBe('delivered');
+    expect(await outcomeOf({ filters, message: { topic: fill('/') } })).toBe('delivered');
     const started = process.cpuUsage();
     for (const filter of filters) new RegExp(topicFilterRegExp(filter)!).test(`${fill('a')}/${fill('/')}\n`);
     const { user, system } = process.cpuUsage(started);
-    expect((user + system) / 1e6).toBeLessThan(CPU_SECONDS_AT_MOST);
+    expect((user + system) / 1e6).toBeLessThan(MAX_CPU_SECONDS);
   });
 
-  it('S08 user properties without number', async () => {
+  it('S08 10,000 user properties', async () => {
     const userProperties = Array.from({ length: 10_000 }, (_, i): [string, string] => [`k${i % 5_000}`, 'v']);
-    expect(await take({ sink: { payload: '' }, message: { userProperties } })).toBe('delivered');
+    expect(await outcomeOf({ sink: { payload: '' }, message: { userProperties } })).toBe('delivered');
   });
 });
 
-describe('what is too large', () => {
+describe('excessive values', () => {
   it.each<[string, string, string]>([
     ['a number of 128 KiB', `{"a":${fill('9')}}`, fill('9')],
     ['a fraction of 128 KiB', `{"a":0.${fill('0')}1}`, '0.0'],
-    ['an exponent beyond counting', '{"a":1e99999999999999999999}', '1e99999999999999999999'],
-    ['an exponent below counting', '{"a":-1e-99999999999999999999}', '0.0'],
-  ])('S11 %s is a value like any other', async (_, payload, written) => {
+    ['an exponent beyond the range', '{"a":1e99999999999999999999}', '1e99999999999999999999'],
+    ['an exponent below the range', '{"a":-1e-99999999999999999999}', '0.0'],
+  ])('S11 %s is a valid value', async (_, payload, written) => {
     const spec = (over: object) => ({
       v: 1,
       task: 'T',
@@ -125,9 +121,9 @@ describe('what is too large', () => {
     expect(await tryTask(spec({ filter }), { topic: 't', payload })).toMatchObject({ outcome: 'filtered' });
   });
 
-  it('S11 a template that multiplies a message ends in a dead letter, not in the sink', async () => {
+  it('S11 a template that multiplies a message makes a dead letter', async () => {
     const sink = { payload: fill('${payload.a}', 2_000) };
-    expect(await take({ sink, payload: text(fill('x', 100_000)) })).toBe('MESSAGE_TOO_LARGE');
+    expect(await outcomeOf({ sink, payload: text(fill('x', 100_000)) })).toBe('MESSAGE_TOO_LARGE');
   });
 
   it.each([
@@ -139,8 +135,8 @@ describe('what is too large', () => {
       JSON.stringify(envelope()).replace('"v":1', `"v":${'['.repeat(60_000)}${']'.repeat(60_000)}`),
     ],
     ['a version of 128 KiB', JSON.stringify({ ...envelope(), v: fill('1') })],
-    ['properties that nest', JSON.stringify({ ...envelope(), userProperties: [[[[[]]]], { a: [[]] }] })],
-  ])('S11 a buffer that holds %s has a message, and no envelope', (_, body) => {
+    ['nested user properties', JSON.stringify({ ...envelope(), userProperties: [[[[[]]]], { a: [[]] }] })],
+  ])('S11 %s is not a valid envelope', (_, body) => {
     const received = { messageId: 'm', sentAt: 1 };
     try {
       decodeEnvelope(body, received);

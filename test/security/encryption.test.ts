@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { declared, identityStatements, ofType, type Resource, type Resources, referred } from './declared.ts';
 
-// What may be done with data that a key encrypts, and what that needs of the key (Amazon SQS, "Key management"; Amazon
-// Kinesis Data Streams, "Permissions to use user-generated KMS keys").
+// Actions on encrypted data, with the actions on the key that they need (Amazon SQS, "Key management"; Amazon Kinesis Data
+// Streams, "Permissions to use user-generated KMS keys").
 const NEEDED: Readonly<Record<string, readonly string[]>> = {
   'sqs:SendMessage': ['kms:GenerateDataKey', 'kms:Decrypt'],
   'sqs:ReceiveMessage': ['kms:Decrypt'],
@@ -15,7 +15,7 @@ const keyOf = ({ Properties = {} }: Resource) =>
 
 const retentionOf = ({ Properties }: Resource): number => Properties.MessageRetentionPeriod ?? 345_600;
 
-/** Logical ids of the queues that take dead letters. */
+/** Logical ids of the dead-letter queues. */
 function deadLetterQueues(resources: Resources): string[] {
   const ids = ofType(resources, 'AWS::IoT::TopicRule').map(([, { Properties }]) => {
     return referred(Properties.TopicRulePayload.ErrorAction.Sqs.QueueUrl)!;
@@ -33,7 +33,7 @@ describe.each(declared())('encryption in %s', (_, resources) => {
       expect(Properties.StreamEncryption?.EncryptionType, id).toBe('KMS');
   });
 
-  it('S03 S18 every queue, those of dead letters too, refuses whoever comes without TLS', () => {
+  it('S03 S18 every queue, also a dead-letter queue, refuses requests without TLS', () => {
     const refusing = ofType(resources, 'AWS::SQS::QueuePolicy').flatMap(([, { Properties }]) => {
       const denies = Properties.PolicyDocument.Statement.some(
         ({ Effect, Action, Principal, Condition }: Resource['Properties']) =>
@@ -51,14 +51,14 @@ describe.each(declared())('encryption in %s', (_, resources) => {
     );
   });
 
-  it('S03 functions write to log groups that forget', () => {
+  it('S03 functions write to log groups with a retention', () => {
     for (const [id, { Properties }] of ofType(resources, 'AWS::Lambda::Function')) {
       const logGroup = referred(Properties.LoggingConfig?.LogGroup);
       expect(resources[logGroup!]?.Properties.RetentionInDays, id).toBeGreaterThan(0);
     }
   });
 
-  it('S03 whoever may use what a customer’s key encrypts, IoT’s rules included, may use the key', () => {
+  it('S03 a principal that may use data encrypted with a customer managed key may use the key, also the rules', () => {
     const allowed = identityStatements(resources);
     for (const { on, Action, Resource } of allowed) {
       for (const id of Resource.map(referred)) {
@@ -73,7 +73,7 @@ describe.each(declared())('encryption in %s', (_, resources) => {
     }
   });
 
-  it('S18 dead letters are kept longer than the buffer keeps messages, under the same key', () => {
+  it('S18 dead-letter queues have a longer retention than buffers, and the same key', () => {
     const buffers = ofType(resources, 'AWS::SQS::Queue').filter(([, { Properties }]) => Properties.RedrivePolicy);
     expect(buffers.length).toBeGreaterThan(0);
     for (const [id, buffer] of buffers) {
@@ -83,7 +83,7 @@ describe.each(declared())('encryption in %s', (_, resources) => {
     }
   });
 
-  it('S18 no part of a task can read or remove dead letters: that takes a permission of its own', () => {
+  it('S18 no role of a task may receive or delete dead letters', () => {
     const queues = deadLetterQueues(resources);
     expect(queues.length).toBeGreaterThan(0);
     for (const { on, Action, Resource } of identityStatements(resources)) {
@@ -93,7 +93,7 @@ describe.each(declared())('encryption in %s', (_, resources) => {
   });
 });
 
-describe('the keys of the test itself', () => {
+describe('the keys of these tests', () => {
   it('S03 are used by queues and by a stream', () => {
     const [, resources] = declared().at(-1)!;
     const keyed = Object.values(resources).filter((resource) => resources[keyOf(resource)]?.Type === 'AWS::KMS::Key');

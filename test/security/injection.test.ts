@@ -47,7 +47,7 @@ describe('text of a publisher', () => {
     );
   });
 
-  it('S06 names no other stream than the template’s own text and its values make', async () => {
+  it('S06 selects no stream but the one that the template renders', async () => {
     await fc.assert(
       fc.asyncProperty(hostile, async (site) => {
         const result = await tryTask(specOf({ stream: 'mine-${payload.site}' }), { topic: 't', payload: { site } });
@@ -57,7 +57,7 @@ describe('text of a publisher', () => {
     );
   });
 
-  it('S06 is compared with a pattern, and is never one', async () => {
+  it('S06 is compared with a pattern, and is never a pattern', async () => {
     const operators = fc.constantFrom({ exists: true }, { prefix: '' }, { wildcard: '*' }, { 'anything-but': 'x' });
     const value = fc.oneof(hostile, fc.constantFrom('*', 'exact*', '{"prefix":""}'), operators, fc.tuple(operators));
     await fc.assert(
@@ -71,7 +71,7 @@ describe('text of a publisher', () => {
   });
 });
 
-describe('what a task is declared with', () => {
+describe('options of a task', () => {
   const stack = new Stack(new App(), 'Test');
   let made = 0;
   const declare = (props: Partial<OutflowTaskProps> = {}) => {
@@ -86,7 +86,7 @@ describe('what a task is declared with', () => {
       return (topicRulePayload as { sql: string }).sql;
     });
 
-  it('S07 topic filters are refused, or the rules’ SQL takes what they match and nothing else', () => {
+  it("S07 topic filters are refused, or the rules' SQL matches the same topics", () => {
     const usual = fc.constantFrom('a', 'b', 'a/', '/b', '+/', '/#');
     const unusual = fc.constantFrom('+', '#', "'", '"', '\\', '\n', '\r', '\0', '--', '/*', ' WHERE 1=1', '${');
     const bit = fc.oneof({ weight: 3, arbitrary: usual }, unusual);
@@ -109,8 +109,8 @@ describe('what a task is declared with', () => {
         const compiled = rules.map((sql) => compileIotSql(sql));
         for (const topic of [...topics, ...filters.filter((each) => !/[+#\0]/.test(each))]) {
           const fired = compiled.filter((rule) => rule.evaluate({ topic, payload: Buffer.of() }) !== undefined);
-          const wanted = filters.some((each) => matchesTopicFilter(each, topic)) ? 1 : 0;
-          expect([filters, topic, fired.length]).toEqual([filters, topic, wanted]);
+          const expected = filters.some((each) => matchesTopicFilter(each, topic)) ? 1 : 0;
+          expect([filters, topic, fired.length]).toEqual([filters, topic, expected]);
         }
       }),
       { numRuns: tries, examples: [[['a/+', '#']]] },
@@ -118,7 +118,7 @@ describe('what a task is declared with', () => {
     expect(accepted).toBeGreaterThan(tries / 30);
   });
 
-  it('S07 text of a template that IoT Core would take for its own is refused', () => {
+  it('S07 text that AWS IoT Core would read as a substitution template is refused', () => {
     const native = (partitionKey: string) => () =>
       declare({
         sink: new KinesisSink('s', { partitionKey, payload: '${payload}' }),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { declared, identityStatements, ofType, referred, resourceStatements } from './declared.ts';
 
 describe.each(declared())('permissions in %s', (_, resources) => {
-  it('S01 no action and no resource is left open', () => {
+  it('S01 no action and no resource has a wildcard', () => {
     const allowed = identityStatements(resources);
     expect(allowed.length).toBeGreaterThan(0);
     for (const { on, Action, Resource } of allowed) {
@@ -12,17 +12,17 @@ describe.each(declared())('permissions in %s', (_, resources) => {
     }
   });
 
-  it('S01 nobody gets permissions that AWS wrote for everybody', () => {
+  it('S01 no role has a managed policy of AWS, and no resource policy allows everyone', () => {
     for (const [id, { Properties }] of ofType(resources, 'AWS::IAM::Role'))
       expect(Properties.ManagedPolicyArns ?? [], id).toEqual([]);
     for (const { on, Action, Principal } of resourceStatements(resources).filter(({ Effect }) => Effect === 'Allow')) {
       expect(JSON.stringify(Principal), on).not.toContain('"*"');
-      // A key that its account does not govern could not be governed at all (AWS KMS, "Default key policy").
+      // A key needs the full access of its account, or it becomes unmanageable (AWS KMS, "Default key policy").
       if (!JSON.stringify(Principal).includes(':root')) expect(Action.join(), on).not.toContain('*');
     }
   });
 
-  it('S01 each function has a role of its own, and so have the rules of each task', () => {
+  it('S01 each function has its own role, and the rules of each task have theirs', () => {
     const functions = ofType(resources, 'AWS::Lambda::Function').map(([, { Properties }]) => referred(Properties.Role));
     expect(new Set(functions).size).toBe(functions.length);
     const byRole = new Map<string, Set<unknown>>();
@@ -41,13 +41,13 @@ describe.each(declared())('permissions in %s', (_, resources) => {
     }
   });
 
-  it('S04 a service comes only on behalf of this account, and of what is named', () => {
+  it('S04 a service may act only for this account and for the named resources', () => {
     const byService = resourceStatements(resources).filter(
       ({ Effect, Principal }) => Effect === 'Allow' && Object.hasOwn(Principal as object, 'Service'),
     );
     expect(byService.length).toBeGreaterThan(0);
     for (const { on, Principal, Condition } of byService) {
-      // A function's role is handed over by whoever deploys it, who needs iam:PassRole.
+      // Only a principal with iam:PassRole can give the role to a function.
       if ((Principal as { Service: unknown }).Service === 'lambda.amazonaws.com') continue;
       const keys = Object.values(Condition ?? {}).flatMap((condition) => Object.keys(condition));
       expect(keys.sort(), on).toEqual(['aws:SourceAccount', 'aws:SourceArn']);

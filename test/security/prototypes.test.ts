@@ -32,7 +32,7 @@ const shape = () =>
   ]);
 const before = shape();
 
-describe('keys that objects have by themselves', () => {
+describe('keys that every object inherits', () => {
   afterEach(() => expect(shape()).toEqual(before));
 
   it('S09 are data at every depth of a payload', async () => {
@@ -52,7 +52,7 @@ describe('keys that objects have by themselves', () => {
     );
   });
 
-  it('S09 match a pattern where the message has them, and only there', async () => {
+  it('S09 match a pattern only where the message has them', async () => {
     await fc.assert(
       fc.asyncProperty(text, fc.array(key, { minLength: 1, maxLength: 4 }), async (payload, path) => {
         const at = path.reduceRight((inner, name) => `{${JSON.stringify(name)}:${inner}}`, '[{"exists":true}]');
@@ -65,7 +65,7 @@ describe('keys that objects have by themselves', () => {
     );
   });
 
-  it('S09 are names of user properties like any other', async () => {
+  it('S09 are valid names of user properties', async () => {
     const pairs = fc.array(fc.tuple(key, fc.constantFrom('x', 'y')), { minLength: 1, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(pairs, async (userProperties) => {
@@ -83,7 +83,7 @@ describe('keys that objects have by themselves', () => {
     );
   });
 
-  it('S09 are names of user properties given as an object, and of a payload’s fields', async () => {
+  it("S09 are valid names of user properties given as an object, and of a payload's fields", async () => {
     const given = `{${DANGEROUS.map((name) => `${JSON.stringify(name)}:["x","y"]`).join(',')}}`;
     const result = await tryTask(specOf({ payload: '${payload}' }), {
       topic: 't',
@@ -110,7 +110,7 @@ describe('keys that objects have by themselves', () => {
     });
   });
 
-  it.each(DANGEROUS)('S09 %s is no option of a spec', async (name) => {
+  it.each(DANGEROUS)('S09 %s is an unknown option of a spec', async (name) => {
     const spec = JSON.parse(
       JSON.stringify(specOf({ options: {} })).replace('"options":{}', `${JSON.stringify(name)}:{"payload":"x"}`),
     );

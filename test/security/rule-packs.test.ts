@@ -18,10 +18,10 @@ interface Report {
   }[];
 }
 
-// CDK's own rules take seconds to load, once for the most resource types that they are given; so the app with all of them is first.
+// CDK's rules take seconds to load, again for resource types that are new, so the app with all resource types comes first.
 const cloudFormation = new CloudFormationValidatePlugin();
 
-/** What both packs of rules find in an app. */
+/** The reports of both rule packs on an app. */
 function reportOn(app: App): Report['pluginReports'] {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(), cloudFormation);
   const { directory } = app.synth({ force: true });
@@ -32,7 +32,7 @@ describe('rule packs', () => {
   it.each<[string, () => App]>([
     ['every option', () => everyOption().app],
     ['the example app', () => examples],
-  ])('S02 find nothing in %s, warnings included, and what is acknowledged has a reason', (_, make) => {
+  ])('S02 find nothing in %s, warnings included, and every acknowledgement has a reason', (_, make) => {
     for (const { violations, suppressedViolations = [] } of reportOn(make())) {
       const found = violations.flatMap(({ ruleName, violatingConstructs }) =>
         violatingConstructs.map(({ constructPath }) => `${ruleName} ${constructPath}`),
@@ -42,7 +42,7 @@ describe('rule packs', () => {
     }
   });
 
-  it('S02 both find what is wrong', () => {
+  it('S02 both find violations', () => {
     const app = new App({ context: { '@aws-cdk/core:failSynthOnValidationErrors': false } });
     new CfnQueue(new Stack(app, 'Wrong'), 'Queue', { visibilityTimeout: -1 });
     const reports = reportOn(app);

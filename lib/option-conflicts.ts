@@ -1,30 +1,34 @@
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { OutflowTaskProps } from './task-props.ts';
 
-/** Options that say nothing beside others, or without them: each was meant to do something. */
-const IDLE: readonly (readonly [keyof OutflowTaskProps, (props: OutflowTaskProps) => boolean, string])[] = [
+/** Options that have no effect together with certain others, or without them. */
+const CONFLICTS: readonly (readonly [keyof OutflowTaskProps, (props: OutflowTaskProps) => boolean, string])[] = [
   [
     'onExhausted',
     ({ faultTolerance }) => faultTolerance === 'prohibited',
-    "nothing with faultTolerance 'prohibited': a message whose retries are over blocks the task",
+    "nothing with faultTolerance 'prohibited': a message whose retries are exhausted blocks the task",
   ],
   [
     'poison',
     ({ faultTolerance }) => faultTolerance !== 'prohibited',
-    "faultTolerance 'prohibited' beside it: where faults are allowed, such a message is dead-lettered",
+    "faultTolerance 'prohibited' with it: if faults are allowed, the message is dead-lettered",
   ],
-  ['onExpired', ({ requestTtl }) => requestTtl === undefined, 'requestTtl beside it: without one, no message expires'],
+  [
+    'onExpired',
+    ({ requestTtl }) => requestTtl === undefined,
+    'requestTtl with it: without requestTtl, no message expires',
+  ],
 ];
 
-/** @throws InvalidOptionError for an option that the others leave without effect. */
-export function refuseIdle(task: string, props: OutflowTaskProps): void {
-  for (const [option, isIdle, wanted] of IDLE) {
+/** @throws InvalidOptionError for an option that has no effect. */
+export function refuseConflicts(task: string, props: OutflowTaskProps): void {
+  for (const [option, isIneffective, expected] of CONFLICTS) {
     const given = props[option];
-    if (given !== undefined && isIdle(props)) throw new InvalidOptionError(`${task}.${option}`, given, wanted);
+    if (given !== undefined && isIneffective(props)) throw new InvalidOptionError(`${task}.${option}`, given, expected);
   }
 }
 
-/** The options that only a worker can act on, with what errors show of their values. */
+/** The options that only a worker can act on, with the values or descriptions that errors show. */
 export function workerOptions(props: OutflowTaskProps): Readonly<Record<string, unknown>> {
   const {
     filter,

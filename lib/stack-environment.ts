@@ -3,19 +3,23 @@ import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 
 /**
- * Refuses what is addressed by its bare name, or must be beside what it serves, and is of another account or region than the
- * stack. Where either is known only by the deployment, it passes.
+ * Refuses a resource of another account or region than the stack. An account or region that is only known at deployment passes.
  *
- * @param kind What it is, such as `a stream`.
+ * @param what The resource with its article, such as `a stream`.
  * @throws InvalidOptionError
  */
-export function refuseElsewhere(scope: Construct, option: string, kind: string, { env }: Pick<IResource, 'env'>): void {
+export function checkEnvironment(
+  scope: Construct,
+  option: string,
+  what: string,
+  { env }: Pick<IResource, 'env'>,
+): void {
   const { account, region } = Stack.of(scope);
   if (isSame(env.account, account) && isSame(env.region, region)) return;
   throw new InvalidOptionError(
     option,
-    described(`${kind} of ${place(env.account, env.region)}`),
-    `one of the stack's own account and region, ${place(account, region)}`,
+    described(`${what} of ${place(env.account, env.region)}`),
+    `one of the stack's account and region, ${place(account, region)}`,
   );
 }
 

@@ -26,13 +26,13 @@ const OPTIONS: [string, Parameters<typeof declare>[1]][] = [
   ['buffer.stream', ({ stream }) => ({ buffer: new StreamBuffer({ stream }) })],
 ];
 
-describe('what is of another account or region is refused by name', () => {
+describe('a resource of another account or region is refused, and the error names the option', () => {
   it.each(OPTIONS)('%s', (option, props) => {
-    const wanted = `T.${option}: got a stream of 222222222222 in eu-west-1; expected one of the stack's own account and region, 111111111111 in us-east-1`;
-    expect(() => declare(THERE, props, HERE)).toThrow(wanted);
+    const message = `T.${option}: got a stream of 222222222222 in eu-west-1; expected one of the stack's account and region, 111111111111 in us-east-1`;
+    expect(() => declare(THERE, props, HERE)).toThrow(message);
     expect(() => declare({ ...HERE, region: 'eu-west-1' }, props, HERE)).toThrow(`T.${option}: got`);
     expect(() => declare(HERE, props, HERE)).not.toThrow();
-    // A stack that may be deployed anywhere says nothing of where that is.
+    // The account and region of an environment-agnostic stack are only known at deployment.
     expect(() => declare(THERE, props)).not.toThrow();
   });
 
