@@ -24,6 +24,15 @@ export function progress(
   return isStopped && stoppedAt !== before.stoppedAt ? 'failed' : 'pending';
 }
 
+/** The time that a command waits by. */
+export interface WaitClock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+}
+
+const systemClock: WaitClock = { now: Date.now, sleep };
+
 export interface StateChange {
   readonly progress: Progress;
   readonly report: TaskReport;
@@ -34,25 +43,31 @@ export interface StateChange {
  * Sends a request to a task and waits, with a progress bar, until the task has the state.
  *
  * @param timeoutMs After this time the progress is still `pending`. The request stays in effect.
+ * @param clock defaults to the clock of the machine
  */
 export async function changeState(
   task: CloudTask,
   request: OperatorRequest,
-  { before, timeoutMs, terminal }: { before: TaskReport; timeoutMs: number; terminal: Terminal },
+  {
+    before,
+    timeoutMs,
+    terminal,
+    clock = systemClock,
+  }: { before: TaskReport; timeoutMs: number; terminal: Terminal; clock?: WaitClock | undefined },
 ): Promise<StateChange> {
-  const startedAt = Date.now();
+  const startedAt = clock.now();
   let report = before;
   const waiting = async (): Promise<StateChange> => {
     await task.request(request);
     for (;;) {
       report = await task.status();
-      const elapsedMs = Date.now() - startedAt;
+      const elapsedMs = clock.now() - startedAt;
       const now = progress(request, before, report);
       if (now !== 'pending' || elapsedMs >= timeoutMs) return { progress: now, report, elapsedMs };
-      await sleep(POLL_MS);
+      await clock.sleep(POLL_MS);
     }
   };
-  return terminal.during(() => bar(task.name, report, Date.now() - startedAt, timeoutMs), waiting());
+  return terminal.during(() => bar(task.name, report, clock.now() - startedAt, timeoutMs), waiting());
 }
 
 function bar(name: string, { status, mappings }: TaskReport, elapsedMs: number, timeoutMs: number): string {

@@ -31,7 +31,7 @@ export function enableCommand(operator: Operator): Command {
         const { progress, report, elapsedMs } = await changeState(
           task,
           { kind: 'enable' },
-          { before, timeoutMs: options.timeout * 1000, terminal },
+          { before, timeoutMs: options.timeout * 1000, terminal, clock: operator.clock },
         );
         if (progress !== 'reached') terminal.fail();
         printResult(terminal, options, report, () => {

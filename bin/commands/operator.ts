@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import type { Cloud } from '../cloud/cloud.ts';
+import type { WaitClock } from './change-state.ts';
 import { jsonText, printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -11,6 +12,8 @@ export interface Operator {
   /** The tasks run in this process: the commands have no stack options, and the cloud stays open after a command. */
   readonly isInProcess: boolean;
   open(scope: Scope): Promise<Cloud>;
+  /** @default the clock of the machine */
+  readonly clock?: WaitClock;
 }
 
 /** The stacks that a command works on, and its output format. */

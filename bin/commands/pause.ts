@@ -28,7 +28,7 @@ export function pauseCommand(operator: Operator): Command {
         const { progress, report, elapsedMs } = await changeState(
           task,
           { kind: 'pause', stopIntake: options.stopIntake ?? false },
-          { before, timeoutMs: options.timeout * 1000, terminal },
+          { before, timeoutMs: options.timeout * 1000, terminal, clock: operator.clock },
         );
         if (progress !== 'reached') terminal.fail();
         printResult(terminal, options, report, () =>

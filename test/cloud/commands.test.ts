@@ -198,7 +198,14 @@ describe('the commands', () => {
       fail() {},
     };
     const input = new PassThrough();
-    const lines = readLines({ terminal, isInProcess: true, open: async () => cloud }, input);
+    let now = 0;
+    const clock = {
+      now: () => now,
+      async sleep(ms: number) {
+        now += ms;
+      },
+    };
+    const lines = readLines({ terminal, isInProcess: true, open: async () => cloud, clock }, input);
     input.write('status Cold\nnonsense\n\n');
     await new Promise(setImmediate);
     await lines.type('pause Plant/Warm --timeout 1 --stop-intake');

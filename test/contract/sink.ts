@@ -84,7 +84,7 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
           const outcomes = await opened.deliver(requests, { ...minute, order });
           expect(statusesOf(outcomes)).toEqual(keys.map(() => 'delivered'));
         }),
-        { numRuns: 5 },
+        { numRuns: runs(5) },
       );
       const stored = (await readBack()).filter((text) => keyOf.has(text));
       for (const key of ['a', 'b', 'c']) {

@@ -6,6 +6,7 @@ import { NeverRetry, RetryLater, StopTask } from '../../lambdas/core/errors.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import type { Requeued } from '../../lambdas/worker/message.ts';
 import { workerQueues } from '../../lambdas/worker/queues.ts';
+import { anyCharacter } from '../support/characters.ts';
 import { attributes, envelope, kinesisEvent, sqsEvent } from '../support/messages.ts';
 import { runs } from '../support/property-runs.ts';
 import { taskWith } from '../support/scripted-task.ts';
@@ -364,7 +365,7 @@ describe('the worker', () => {
       targetArn: '',
     } as const;
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 3000 }), (message) => {
+      fc.property(fc.string({ unit: anyCharacter, maxLength: 3000 }), (message) => {
         const error = new NeverRetry('REJECTED', message);
         for (const { StringValue } of Object.values(deadLetterAttributes({ ...dlqMessage, error }, 't'))) {
           expect(StringValue).toMatch(/^[\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]+$/u);

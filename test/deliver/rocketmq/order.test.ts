@@ -7,6 +7,7 @@ import type { RocketMqRequest } from '../../../lambdas/deliver/rocketmq/message.
 import { openRocketMq } from '../../../lambdas/deliver/rocketmq/sink.ts';
 import type { Outcome, Sink } from '../../../lambdas/deliver/sink.ts';
 import { hurry, minute } from '../../contract/sink.ts';
+import { runs } from '../../support/property-runs.ts';
 import { scriptedProxy } from './grpc/scripted-proxy.ts';
 import { routeTo, scriptedServer } from './remoting/scripted-server.ts';
 
@@ -62,7 +63,7 @@ describe('the RocketMQ sink with name servers and a broker that refuses some mes
         );
         expect(statusesOf(outcomes)).toEqual(given.map(({ fails }) => (fails ? 'stop' : 'delivered')));
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
