@@ -72,8 +72,8 @@ describe('alarms', () => {
     expect(headings).toEqual(expect.arrayContaining(articles));
     for (const [, properties] of alarms) {
       expect(properties).toMatchObject({ TreatMissingData: 'notBreaching', DatapointsToAlarm: 1, Period: 60 });
-      const told = [{ Ref: expect.stringMatching(/^Topic/) }];
-      expect(properties).toMatchObject({ AlarmActions: told, OKActions: told });
+      const notified = [{ Ref: expect.stringMatching(/^Topic/) }];
+      expect(properties).toMatchObject({ AlarmActions: notified, OKActions: notified });
     }
   });
 
