@@ -52,7 +52,7 @@ export interface BufferConfig {
    * @default - there is no worker
    */
   readonly feed?: (worker: IFunction) => readonly EventSourceMapping[];
-  /** Environment variables that tell the worker where the buffer is. */
+  /** Environment variables of the worker with the address of the buffer. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly queue?: IQueue;
   readonly stream?: IStream;

@@ -25,7 +25,7 @@ export interface RuleWrite {
 }
 
 export interface FunctionWrite {
-  /** Environment variables that tell the function where to write. */
+  /** Environment variables of the function with the address to write to. */
   readonly environment: Readonly<Record<string, string>>;
   grantWrite(grantee: IGrantable): void;
 }

@@ -74,7 +74,7 @@ export class QueueBuffer implements IBuffer {
         target: worker,
         eventSourceArn: from.queueArn,
         reportBatchItemFailures: true,
-        // The template never says `true`, so that a deployment does not resume a task that an operator paused.
+        // The template never contains `true`, so that a deployment does not resume a task that an operator paused.
         ...(!enabled && { enabled }),
         ...props,
       });

@@ -38,8 +38,8 @@ export function checkNetwork(scope: Construct, option: string, network: WorkerNe
     );
     return;
   }
-  const isolated = new Set(vpc.isolatedSubnets.map(({ subnetId }) => subnetId));
-  if (!chosen.subnetIds.some((id) => isolated.has(id))) return;
+  const withoutNat = new Set(vpc.isolatedSubnets.map(({ subnetId }) => subnetId));
+  if (!chosen.subnetIds.some((id) => withoutNat.has(id))) return;
   // The check waits for synth, because the app may add endpoints to the VPC after the task.
   scope.node.addValidation({
     validate() {

@@ -29,7 +29,7 @@ const OPTIONS = Object.keys({ dataFormat: true, defaults: true } satisfies Recor
 const ADVICE: OptionAdvice = [
   [/^(topics?|(topic)?filters?)$/, "the source's first argument: a topic filter, or several"],
   [/^(raw)?sql$/, "a topic filter in place of FROM, and the task's filter in place of WHERE"],
-  [/^qos$/, 'nothing: topic rules take messages of every QoS; defaults.qos is for messages that do not state theirs'],
+  [/^qos$/, 'nothing: topic rules take messages of every QoS; defaults.qos is for messages without a QoS of their own'],
   [/^(payload)?(format|type|encoding)$/, 'dataFormat'],
 ];
 

@@ -110,7 +110,7 @@ describe('RocketMqHooks', () => {
     [
       'a topic that RocketMQ does not allow',
       { 'client.connected': [{ topic: 'a/b' }] },
-      /sink\.topic: got 'a\/b'; expected 1 to 127 letters/,
+      /sink\.topic: got 'a\/b'; expected 1 to 127 letters, digits/,
     ],
     ['an invalid topic filter', { 'message.publish': [{ topic: 'A', filter: 'a#' }] }, /got 'a#'; expected '#' alone/],
   ])('refuses %s', (_, hooks, wanted) => {

@@ -220,7 +220,7 @@ describe('an operator', () => {
       source: new IotTopicSource('b'),
       sink: sink(),
       buffer: new StreamBuffer({
-        stream: Stream.fromStreamArn(stack, 'Theirs', 'arn:aws:kinesis:us-east-1:000000000000:stream/theirs'),
+        stream: Stream.fromStreamArn(stack, 'Imported', 'arn:aws:kinesis:us-east-1:000000000000:stream/imported'),
       }),
       deadLetterQueue: Queue.fromQueueArn(stack, 'Dead', 'arn:aws:sqs:us-east-1:000000000000:dead'),
     });

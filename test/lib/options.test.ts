@@ -113,7 +113,7 @@ describe('an invalid option for failed deliveries is refused: the error names th
   });
 });
 
-describe('the error for an option of EMQX that does not exist here says what to use instead', () => {
+describe('the error for an option of EMQX that does not exist here names what to use instead', () => {
   it.each([
     ['poolSize', 'maxConcurrency'],
     ['pool_size', 'maxConcurrency'],

@@ -135,7 +135,7 @@ describe('RocketMqConnector and RocketMqSink', () => {
 
   it('refuse an invalid option of the sink: the error names the option and the value given', () => {
     expect(() => declare(undefined, () => ({ topic: 'a/b' }))).toThrow(
-      /Orders\.sink\.topic: got 'a\/b'; expected .*letters/,
+      /Orders\.sink\.topic: got 'a\/b'; expected .*letters, digits/,
     );
     expect(() => declare(undefined, () => ({ batchSize: 0 }))).toThrow(/Orders\.sink\.batchSize: got 0/);
   });
@@ -172,20 +172,20 @@ describe('RocketMqConnector by proxies', () => {
     ],
     [/sink\.autoCreateTopics: got false; expected no value/, { autoCreateTopics: false }],
     [/sink\.deliverAt: .*none beside messageGroup/, { deliverAt: '$.data.body.at', messageGroup: 'g' }],
-  ])('refuses options that only apply by name servers, and says what to use: %s', (wanted, props) => {
+  ])('refuses options that only apply by name servers, and names what to use: %s', (wanted, props) => {
     expect(() => byProxies(props)).toThrow(InvalidOptionError);
     expect(() => byProxies(props)).toThrow(wanted);
   });
 });
 
 describe('RocketMqConnector in a VPC', () => {
-  const isolated = (stack: Stack) =>
+  const vpcWithoutNat = (stack: Stack) =>
     new Vpc(stack, 'Vpc', {
       natGateways: 0,
       subnetConfiguration: [{ name: 'i', subnetType: SubnetType.PRIVATE_ISOLATED }],
     });
-  const inIsolated = (services: readonly string[]) => (stack: Stack) => {
-    const vpc = isolated(stack);
+  const inVpcWithoutNat = (services: readonly string[]) => (stack: Stack) => {
+    const vpc = vpcWithoutNat(stack);
     for (const name of services) vpc.addInterfaceEndpoint(name, { service: new InterfaceVpcEndpointAwsService(name) });
     return {
       ...NAME_SERVERS,
@@ -216,7 +216,7 @@ describe('RocketMqConnector in a VPC', () => {
 
   it('refuses subnets that do not reach the services that a worker needs', () => {
     const synth = (services: readonly string[], requestTtl?: Duration) =>
-      (declare(inIsolated(services), undefined, requestTtl).stack.node.root as App).synth();
+      (declare(inVpcWithoutNat(services), undefined, requestTtl).stack.node.root as App).synth();
     expect(() => synth([])).toThrow(/Orders\.sink: .*endpoints in the VPC for secretsmanager, sqs/);
     expect(() => synth(['sqs'])).toThrow(/endpoints in the VPC for secretsmanager/);
     expect(() => synth(['sqs', 'secretsmanager'])).not.toThrow();
@@ -227,8 +227,11 @@ describe('RocketMqConnector in a VPC', () => {
     const { stack } = declare((stack) => {
       const vpc = new Vpc(stack, 'Vpc', { restrictDefaultSecurityGroup: false });
       const credentials = new Secret(stack, 'Credentials');
-      Validations.of(vpc).acknowledge({ id: 'AwsSolutions::AwsSolutions-VPC7', reason: "The user's own." });
-      Validations.of(credentials).acknowledge({ id: 'AwsSolutions::AwsSolutions-SMG4', reason: "The user's own." });
+      Validations.of(vpc).acknowledge({ id: 'AwsSolutions::AwsSolutions-VPC7', reason: 'It belongs to the user.' });
+      Validations.of(credentials).acknowledge({
+        id: 'AwsSolutions::AwsSolutions-SMG4',
+        reason: 'It belongs to the user.',
+      });
       return { ...NAME_SERVERS, vpc, credentials };
     });
     Validations.of(stack.node.root).addPlugins(new AwsSolutionsChecks());

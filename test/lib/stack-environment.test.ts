@@ -10,7 +10,7 @@ const arn = (service: string, { account, region }: typeof HERE, name: string) =>
 
 function declare(place: typeof HERE, props: (of: { stream: IStream; stack: Stack }) => object, env?: typeof HERE) {
   const stack = new Stack(new App(), 'Test', env && { env });
-  const stream = Stream.fromStreamArn(stack, 'Theirs', arn('kinesis', place, 'stream/theirs'));
+  const stream = Stream.fromStreamArn(stack, 'Imported', arn('kinesis', place, 'stream/imported'));
   new OutflowTask(stack, 'T', {
     source: new IotTopicSource('t'),
     sink: new KinesisSink('s', { partitionKey: 'k' }),

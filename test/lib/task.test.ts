@@ -333,7 +333,7 @@ describe('several filters', () => {
     }
   });
 
-  it("that overlap are refused if the rules' SQL could not tell them apart", () => {
+  it("that overlap are refused if the rules' SQL could not distinguish them", () => {
     expect(() => sqlOf(['a^/+', '+/b'])).toThrow(
       /Telemetry\.source\.filters: got 'a\^\/\+'; expected a filter without '\^'/,
     );
@@ -396,7 +396,7 @@ describe('an invalid option fails at synth: the error names the option, the valu
       () => ({ batchPush: { messages: 1, interval: Duration.millis(500) } }),
       /intervalSeconds: got 0\.5/,
     ],
-    ['name', () => ({ taskName: 'a b' }), /task: got 'a b'; expected 1 to 64 letters/],
+    ['name', () => ({ taskName: 'a b' }), /task: got 'a b'; expected 1 to 64 letters, digits/],
     [
       'stream template without streams',
       () => ({ sink: new KinesisSink('${topic}', { partitionKey: 'k' }) }),

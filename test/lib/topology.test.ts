@@ -66,8 +66,8 @@ describe('tasks with a loop of messages', () => {
 
   it('are accepted if the messages never meet: another topic, another stage, another account', () => {
     const app = tasks(new App(), { One: { A: ['a/#', publishing('b/x')], B: ['b/#', kinesis()] } });
-    const elsewhere = new Stack(app, 'Elsewhere', { env: { account: '111111111111', region: 'eu-west-1' } });
-    new OutflowTask(elsewhere, 'B', { source: new IotTopicSource('b/#'), sink: publishing('a/x') });
+    const otherAccount = new Stack(app, 'OtherAccount', { env: { account: '111111111111', region: 'eu-west-1' } });
+    new OutflowTask(otherAccount, 'B', { source: new IotTopicSource('b/#'), sink: publishing('a/x') });
     const stage = new Stage(app, 'Later');
     new OutflowTask(new Stack(stage, 'One'), 'B', { source: new IotTopicSource('b/#'), sink: publishing('a/x') });
     expect(() => app.synth()).not.toThrow();

@@ -22,7 +22,7 @@ describe.each(declared())('permissions in %s', (_, resources) => {
     }
   });
 
-  it('S01 each function has its own role, and the rules of each task have theirs', () => {
+  it('S01 each function has its own role, and so have the rules of each task', () => {
     const functions = ofType(resources, 'AWS::Lambda::Function').map(([, { Properties }]) => referred(Properties.Role));
     expect(new Set(functions).size).toBe(functions.length);
     const byRole = new Map<string, Set<unknown>>();
