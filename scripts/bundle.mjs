@@ -25,7 +25,7 @@ function sinks() {
 
 async function bundle(entry, directory) {
   // Loaded only when there is something to build.
-  const [{ build }, { rocketMqClient }] = await Promise.all([import('esbuild'), import('./rocketmq-client.mjs')]);
+  const { build } = await import('esbuild');
   const outdir = join(root, directory);
   const { metafile, outputFiles } = await build({
     absWorkingDir: root,
@@ -45,7 +45,6 @@ async function bundle(entry, directory) {
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     legalComments: 'none',
     charset: 'utf8',
-    plugins: [rocketMqClient()],
     logLevel: 'warning',
     metafile: true,
     write: false,

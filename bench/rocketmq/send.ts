@@ -32,7 +32,7 @@ const BODY_BYTES = 256;
 
 const job = JSON.parse(process.argv[2]!) as Job;
 const result = job.do === 'cold' ? await cold(job.options) : await rates(job);
-// The client of proxies may keep a process for a second more.
+// The open connections of the producers would keep the process alive.
 process.stdout.write(JSON.stringify(result), () => process.exit());
 
 /** Milliseconds from before the protocol is loaded until its first message is stored. */

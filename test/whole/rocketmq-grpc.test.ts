@@ -56,13 +56,13 @@ const options = (over: object) =>
     ...over,
   }) as Resolved<RocketMqOptions>;
 
-/** Where the client would write by itself. */
+/** Where Apache's client would write its log files. */
 function logsOfClient(): string[] {
   const folder = join(homedir(), 'logs/rocketmq');
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
-// One server for all of it, which lets in one user, by TLS only, to some topics.
+// One server, which admits one user, by TLS only, to some topics.
 describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: START_TIMEOUT_MS }, () => {
   let mq: RocketMq;
   let ca: string;
@@ -110,7 +110,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     outage: { begin: () => mq.stopBroker(), end: () => mq.startBroker() },
   });
 
-  it('delivers what it says it delivered: bytes, keys, tags and properties, under ids of their own', async () => {
+  it('delivers what it reports as delivered: bytes, keys, tags and properties, with unique ids', async () => {
     const word = fc
       .string({ unit: 'grapheme', minLength: 1 })
       .filter((value) => !/[ |\p{Cc}]/u.test(value) && value.trim() !== '');
@@ -162,7 +162,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     expect(new Set(stored.map(({ queueId }) => queueId)).size).toBeGreaterThan(1);
   });
 
-  it('holds back what is to come at a time', async () => {
+  it('holds a timed message back until its time', async () => {
     const deliverAtMs = Date.now() + 2_000;
     const messages = [text('time', { deliverAtMs }), text('past', { deliverAtMs: 1 })];
     expect(verdicts(await sendWith(producer, 'Timed', messages))).toEqual(['delivered', 'delivered']);
@@ -172,7 +172,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     expect(of('past').storeTimestamp).toBeLessThan(of('time').storeTimestamp);
   });
 
-  it('says whose fault it is, and sends the others', async () => {
+  it('reports whose fault a failure is, and sends the other messages', async () => {
     const day = 86_400_000;
     const failing = async (topic: string, message: Message, over: object = {}) =>
       verdicts(await sendWith(producer, topic, [message, text('fine', { group: message.group! })], over))[0];
@@ -207,7 +207,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     }
   });
 
-  it('goes on with a secret that was rotated, and stops for one that is no use', async () => {
+  it('continues with a rotated secret, and stops for a secret that stays refused', async () => {
     const wrong = JSON.stringify({ ...USER, secretKey: 'wrong-secret' });
     const rotated = sink({}, [wrong]);
     const requests = Array.from({ length: 20 }, (_, i) => request(`rotated ${i}`));
@@ -218,7 +218,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     const [outcome] = await refused.deliver([request('x')], minute);
     expect(outcome).toMatchObject({ status: 'stop', error: { message: expect.stringMatching(/code 40100/) } });
     expect(JSON.stringify(outcome)).not.toContain('wrong-secret');
-    // The secret is right by now; it is not asked for twice within a second.
+    // The secret is right by now, and is read at most once a second.
     await vi.waitUntil(
       async () => verdicts(await refused.deliver([request('after the stop')], minute))[0] === 'delivered',
       PATIENCE,
@@ -226,7 +226,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     await refused.close();
   });
 
-  it('stops for strangers, and for a certificate that it cannot trust', async () => {
+  it('stops for unknown users, and for a certificate that it cannot verify', async () => {
     const statusOf = async (over: Partial<GrpcProducerOptions>) => {
       const other = open(over);
       const outcomes = await sendWith(other, 'Any', [text('a')]);
@@ -239,16 +239,16 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     };
     expect(await statusOf({})).toEqual(['delivered', 'passes']);
     expect(await statusOf({ credentials: undefined as never })).toEqual(['stop', 'StopTask']);
-    expect(await statusOf({ credentials: () => ({ ...USER, accessKey: 'stranger' }) })).toEqual(['stop', 'StopTask']);
+    expect(await statusOf({ credentials: () => ({ ...USER, accessKey: 'unknown' }) })).toEqual(['stop', 'StopTask']);
     expect(await statusOf({ tls: {} })).toEqual(['stop', 'StopTask']);
     expect(await statusOf({ tls: { ca: makeCertificates().ca } })).toEqual(['stop', 'StopTask']);
     expect(await statusOf({ tls: false })).toEqual(['retry', 'RetryLater']);
-    // A name that the certificate does not carry. Elsewhere the machine has but one address of its own.
+    // An address that the certificate does not name. Only Linux answers at all addresses of 127.0.0.0/8.
     const another = mq.endpoints!.replace('127.0.0.1', '127.0.0.2');
     if (process.platform === 'linux') expect(await statusOf({ endpoints: [another] })).toEqual(['stop', 'StopTask']);
   });
 
-  it('asks whether a topic may be used, and leaves nothing there', async () => {
+  it('tests whether a topic may be used, and stores nothing', async () => {
     const before = await mq.count('Any');
     expect(await producer.testConnectivity('Any')).toEqual({
       brokers: [{ name: 'broker-a', address: mq.endpoints, latencyMs: expect.any(Number) }],
@@ -261,7 +261,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     expect(await mq.count('Any')).toBe(before);
   });
 
-  it('takes the next proxy when one is away', async () => {
+  it('uses the next proxy when one is away', async () => {
     const two = open({ endpoints: ['127.0.0.1:1', mq.endpoints!] });
     await vi.waitUntil(async () => verdicts(await sendWith(two, 'Any', [text('a')]))[0] === 'delivered', PATIENCE);
     two.close();
@@ -339,7 +339,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     let printed = '';
     for await (const chunk of child.stdout) {
       printed += chunk;
-      // Lambda freezes a sandbox after its answer; the client's timers would keep the process.
+      // Lambda freezes a sandbox after its answer; the open connection would keep the process.
       if (printed.includes('"answer"')) child.kill();
     }
     secrets.close();
@@ -354,7 +354,7 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     rmSync(asset, { recursive: true });
   });
 
-  it('loses nothing it said was delivered when the proxy dies, and goes on when it is back', async () => {
+  it('loses nothing that it reported as delivered when the proxy dies, and continues when it is back', async () => {
     const producer = open({ timeoutMs: 2_000 });
     const delivered = new Set<string>();
     const seen = new Set<string>();

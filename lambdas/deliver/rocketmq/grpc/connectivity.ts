@@ -1,24 +1,35 @@
 import type { Clock } from '../../net/clock.ts';
+import type { Deadline } from '../../net/deadline.ts';
 import type { Connectivity } from '../producer.ts';
 import type { Client } from './client.ts';
 import { NoAnswerError } from './errors.ts';
 
-/** Asks the proxy for the topic's route, and each server on it whether it lives and knows us; without a topic, the proxy itself. */
-export async function testConnectivity(client: Client, topic: string | undefined, clock: Clock): Promise<Connectivity> {
+/**
+ * Queries the route of a topic, and sends a heartbeat to each server on it; without a topic, to the proxy alone.
+ *
+ * @throws what the client throws, when a server refuses or none answers
+ */
+export async function testConnectivity(
+  client: Client,
+  topic: string | undefined,
+  deadline: Deadline,
+  clock: Clock,
+): Promise<Connectivity> {
   const brokers: Connectivity['brokers'][number][] = [];
   const away: Connectivity['away'][number][] = [];
-  const servers = topic === undefined ? [client.proxy] : await client.route(topic);
-  for (const { name, endpoints } of servers) {
-    const address = endpoints.facade;
+  const route = topic === undefined ? [client.proxy] : await client.route(topic, deadline);
+  // Brokers may share a proxy.
+  const servers = new Map(route.map((server) => [server.address, server]));
+  for (const server of servers.values()) {
     const startedAt = clock.monotonicMs();
     try {
-      await client.beat(endpoints);
-      brokers.push({ name, address, latencyMs: clock.monotonicMs() - startedAt });
+      await client.heartbeat(server, topic, deadline);
+      brokers.push({ ...server, latencyMs: clock.monotonicMs() - startedAt });
     } catch (error) {
       if (!(error instanceof NoAnswerError)) throw error;
-      away.push({ name, address, error });
+      away.push({ ...server, error });
     }
   }
-  if (brokers.length === 0) throw away[0]?.error ?? new Error('no broker takes messages for it');
+  if (brokers.length === 0) throw away[0]!.error;
   return { brokers, away };
 }

@@ -1,6 +1,7 @@
 import type { ServiceError } from '@grpc/grpc-js';
+import type { Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 
-/** gRPC's own codes (grpc.io, Status codes): nobody answered, or something else than a proxy did. */
+/** Status codes of gRPC (grpc.io, Status codes): no proxy answered, or something that is not a proxy did. */
 export const grpcCodes = {
   deadlineExceeded: 4,
   permissionDenied: 7,
@@ -10,19 +11,16 @@ export const grpcCodes = {
   unauthenticated: 16,
 } as const;
 
-/** What a proxy says to a heartbeat of whom it knows nothing yet (UNRECOGNIZED_CLIENT_TYPE of apache.rocketmq.v2). */
-export const CLIENT_NOT_KNOWN = 40_015;
-
 export type CallName = 'queryRoute' | 'sendMessage' | 'heartbeat';
 
-/** A call ended without an answer of a proxy. */
+/** A call ended without the answer of a proxy. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
   readonly call: CallName;
   readonly address: string;
-  /** One of gRPC's. */
+  /** One of gRPC's status codes. */
   readonly code: number;
-  /** What gRPC says, without the host: that may be named after anything. */
+  /** gRPC's message without the host, whose name may hold any word. */
   readonly reason: string;
   constructor(call: CallName, address: string, cause: ServiceError) {
     super(`${address}: ${cause.message}`, { cause });
@@ -32,8 +30,31 @@ export class NoAnswerError extends Error {
     this.reason = cause.message.replaceAll(address.replace(/:\d+$/, ''), '');
   }
 
-  /** Whether there was no connection that it could have left by. */
+  /** Whether the call never had a connection, so that nothing was sent. */
   get isUnsent(): boolean {
     return this.code === grpcCodes.unavailable && /no connection established/i.test(this.reason);
   }
+}
+
+/** A proxy answered with a status that is not a success. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  /** Five digits (enum Code of apache.rocketmq.v2). */
+  readonly code: number;
+  /** The proxy's text. */
+  readonly remark: string;
+  constructor(address: string, code: number, remark: string) {
+    super(`${address} answered code ${code}${remark === '' ? '' : `: ${remark}`}`);
+    this.code = code;
+    this.remark = remark;
+  }
+}
+
+/** OK, and MULTIPLE_RESULTS, which leaves it to the entries of an answer. */
+const SUCCESS: ReadonlySet<number> = new Set([20_000, 30_000]);
+
+/** @throws RefusedError unless the status is a success. */
+export function checkStatus(address: string, status: Status | undefined): void {
+  if (status !== undefined && !SUCCESS.has(status.getCode()))
+    throw new RefusedError(address, status.getCode(), status.getMessage());
 }

@@ -1,25 +1,24 @@
-import type { MessageOptions } from 'rocketmq-client-nodejs';
-import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import { deadlineIn } from '../../net/deadline.ts';
 import { orderedDelivery } from '../../ordered.ts';
 import { checkTopic, orderKey, type RocketMqRequest } from '../message.ts';
 import type { Producer } from '../producer.ts';
-import { within } from './calls.ts';
-import { classify, type FailedCall, isCredentialsRefusal } from './classify.ts';
-import { type Client, openClient } from './client.ts';
-import { type Clients, openClients } from './clients.ts';
+import { classify, type FailedCall } from './classify.ts';
+import { openClient } from './client.ts';
+import { openClients } from './clients.ts';
 import { testConnectivity } from './connectivity.ts';
-import { toClientMessage } from './message.ts';
+import { toProtocolMessage } from './message.ts';
+import { messageIds } from './message-id.ts';
 import { type GrpcProducerOptions, withDefaults } from './options.ts';
-import { openRecent } from './recent.ts';
+import { openTtlSet } from './ttl-set.ts';
 
 export type { GrpcProducerOptions } from './options.ts';
 
-/** So long after a delivery, a topic that is missing is one that its servers have yet to find again. */
+/** For this long after a delivery, a missing topic is retried: proxies that restart find it again. */
 const KNOWN_MS = 60_000;
 
 /**
- * Sends messages to RocketMQ 5 through its proxies by gRPC, each by itself: Apache's own client, `rocketmq-client-nodejs`. A
- * message that timed out may be stored: at least once, so duplicates are possible, and have the same keys.
+ * Sends messages to RocketMQ 5 through its proxies, by gRPC, one message a call. A message that timed out may be stored:
+ * delivery is at least once, and duplicates have the same keys.
  *
  * @throws InvalidOptionError
  */
@@ -29,10 +28,11 @@ export function openGrpcProducer(options: GrpcProducerOptions): Producer {
   const clients = openClients({
     endpoints,
     credentials,
-    open: (endpoint, known) => openClient({ endpoint, credentials: known, namespace, tls, timeoutMs }),
+    open: (endpoint, known) => openClient({ endpoint, credentials: known, namespace, tls, timeoutMs, clock }),
     clock,
   });
-  const delivered = openRecent(KNOWN_MS, clock);
+  const delivered = openTtlSet(KNOWN_MS, clock);
+  const nextId = messageIds();
 
   const deliver = orderedDelivery<RocketMqRequest>({
     orderKey: ({ topic, message }, order) => orderKey(topic, message.group, order),
@@ -42,8 +42,9 @@ export function openGrpcProducer(options: GrpcProducerOptions): Producer {
       const isPlain = message.group === undefined && message.deliverAtMs === undefined;
       try {
         checkTopic(topic, isTopicRendered);
-        const prepared = toClientMessage(topic, message, maxMessageBytes);
-        const receipt = await store(clients, prepared, deadlineIn(Math.min(timeoutMs, leftMs), clock));
+        const prepared = toProtocolMessage(topic, message, { id: nextId(), namespace, maxMessageBytes });
+        const deadline = deadlineIn(Math.min(timeoutMs, leftMs), clock);
+        const receipt = await clients.use((client) => client.send(prepared, deadline));
         delivered.add(topic);
         return [{ status: 'delivered', receipt }];
       } catch (error) {
@@ -66,34 +67,12 @@ export function openGrpcProducer(options: GrpcProducerOptions): Producer {
         isTopicRendered: false,
       };
       try {
-        return await use(clients, deadlineIn(timeoutMs, clock), (client) => testConnectivity(client, topic, clock));
+        const deadline = deadlineIn(timeoutMs, clock);
+        return await clients.use((client) => testConnectivity(client, topic, deadline, clock));
       } catch (error) {
         throw classify(error, failed);
       }
     },
     close: () => clients.close(),
   };
-}
-
-function store(clients: Clients, message: MessageOptions, deadline: Deadline): Promise<string> {
-  return use(clients, deadline, (client) => client.send(message));
-}
-
-/** Once more with other credentials where those that it had were refused: then it has done nothing. */
-async function use<Result>(
-  clients: Clients,
-  deadline: Deadline,
-  run: (client: Client) => Promise<Result>,
-  isSecond = false,
-): Promise<Result> {
-  const held = await clients.acquire();
-  try {
-    const result = await within.run(deadline, () => run(held.client));
-    held.release();
-    return result;
-  } catch (error) {
-    held.release(error);
-    if (isSecond || !isCredentialsRefusal(error) || !(await held.renew())) throw error;
-  }
-  return use(clients, deadline, run, true);
 }

@@ -2,11 +2,11 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { NeverRetry, RetryLater, StopTask } from '../../../../lambdas/core/errors.ts';
 import { classify, isCredentialsRefusal } from '../../../../lambdas/deliver/rocketmq/grpc/classify.ts';
-import { NoAnswerError } from '../../../../lambdas/deliver/rocketmq/grpc/errors.ts';
+import { NoAnswerError, RefusedError } from '../../../../lambdas/deliver/rocketmq/grpc/errors.ts';
 
 const noAnswer = (code: number, message: string) =>
   new NoAnswerError('sendMessage', '10.0.0.5:8081', Object.assign(new Error(message), { code }) as ServiceError);
-const answer = (code: number, message = '') => Object.assign(new Error(message), { code });
+const answer = (code: number, remark = '') => new RefusedError('10.0.0.5:8081', code, remark);
 const short = (error: unknown, over: object = {}) => {
   const verdict = classify(error, { topic: 'T', isTopicRendered: false, ...over });
   if (verdict instanceof NeverRetry) return verdict.code;
@@ -41,7 +41,7 @@ describe('what a proxy answers', () => {
     ['retry: unavailable', 71_234, 'a code of the future'],
   ])('is %s for code %i: %s', (wanted, code, message) => expect(short(answer(code, message))).toBe(wanted));
 
-  it('is the message’s own fault where a template named the topic, or a message’s group is its own matter', () => {
+  it('is the message’s fault when a template named the topic, or the message decides its own type', () => {
     const rendered = { isTopicRendered: true };
     for (const code of [40_002, 40_014, 40_300, 40_402]) expect(short(answer(code), rendered)).toBe('INVALID_TARGET');
     expect(short(answer(40_100, 'User:x has no permission to access Topic:T'), rendered)).toBe('INVALID_TARGET');
@@ -49,12 +49,12 @@ describe('what a proxy answers', () => {
     expect(short(answer(40_014), { isTypeRendered: true })).toBe('INVALID_TARGET');
   });
 
-  it('is no missing topic where messages were delivered to it a moment ago', () => {
+  it('is retried for a missing topic that was delivered to a moment ago', () => {
     expect(short(answer(40_402), { isTopicKnown: true })).toBe('retry: unavailable');
     expect(short(answer(40_300), { isTopicKnown: true })).toBe('stop');
   });
 
-  it('is asked of new credentials only where the old ones are not accepted', () => {
+  it('is a refusal of credentials only when the user or the signature is refused', () => {
     expect(isCredentialsRefusal(answer(40_100, 'User:x is not found.'))).toBe(true);
     expect(isCredentialsRefusal(answer(40_100, 'User:x has no permission to access Topic:T'))).toBe(false);
     expect(isCredentialsRefusal(answer(40_300))).toBe(false);
@@ -73,7 +73,7 @@ describe('no answer of a proxy', () => {
     ['stop', 14, 'Last error: Error: 0:error:0A00010B:SSL routines::wrong version number'],
   ])('is %s for %i %s', (wanted, code, message) => expect(short(noAnswer(code, message))).toBe(wanted));
 
-  it('is no matter of TLS because of what a server is called', () => {
+  it('is no TLS failure because of a server’s name', () => {
     const address = 'tls.certificate.example:8081';
     for (const [wanted, message] of [
       ['retry: unavailable', 'No connection established. Last error: connect ECONNREFUSED 10.0.0.5:8081'],
@@ -85,7 +85,7 @@ describe('no answer of a proxy', () => {
     }
   });
 
-  it('leaves it open whether the message is stored, unless it never left', () => {
+  it('leaves open whether the message is stored, unless it was never sent', () => {
     const reason = (error: Error) => classify(error, { topic: 'T', isTopicRendered: false }).message;
     expect(reason(noAnswer(4, 'late'))).toBe('send to topic T: 10.0.0.5:8081: late (it may be stored)');
     expect(reason(noAnswer(14, 'Connection dropped'))).toMatch(/may be stored/);
@@ -99,11 +99,13 @@ describe('a reason', () => {
     const cause = answer(50_001, `a\n  b ${'x'.repeat(1_000)}`);
     const long = classify(cause, { topic: 'T', isTopicRendered: false });
     expect(long.cause).toBe(cause);
-    expect(long.message).toMatch(/^send to topic T: a b x+… \(it may be stored\)$/);
+    expect(long.message).toMatch(
+      /^send to topic T: 10\.0\.0\.5:8081 answered code 50001: a b x+… \(it may be stored\)$/,
+    );
     expect(long.message.length).toBeLessThan(400);
   });
 
-  it('that is a verdict already stays as it is', () => {
+  it('that is a verdict already stays unchanged', () => {
     const stop = new StopTask('no secret');
     expect(classify(stop, { topic: 'T', isTopicRendered: true })).toBe(stop);
   });
