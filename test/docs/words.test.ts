@@ -80,7 +80,7 @@ const TERMS: readonly RegExp[] = [
   /letters?(,| and| or) (digits|numbers)|\d+ letters(?=\/)/gi,
   // The class of a character, in errors about JSON.
   /unexpected letter|`letter`|'letter'/g,
-  // Amazon EC2's subnets, vitest's and TypeScript's options, the proxy client's list of endpoints.
+  // Amazon EC2's subnets, vitest's and TypeScript's options.
   /isolated subnets?|PRIVATE ISOLATED|isolate: false|isolated Modules/gi,
   // The attribute SUSPECT of a requeued message, and its flag.
   /poison-message suspects?|\bis Suspect\b|\bSUSPECT\b/g,
@@ -96,8 +96,6 @@ const TERMS: readonly RegExp[] = [
 const asWords = (line: string) => line.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replaceAll('_', ' ');
 
 const THIS_FILE = 'test/docs/words.test.ts';
-/** The client of RocketMQ's proxies is being replaced. Its files are looked at once that is done: remove this line then. */
-const BEING_REPLACED = /rocketmq[/-](grpc|client)|^docs\/rocketmq\.md$/;
 
 /** The private words of a line, after the terms have been removed. */
 function privateWords(line: string): string[] {
@@ -124,7 +122,7 @@ describe('private words', () => {
     const files = execFileSync('git', ['ls-files', '--', '*.ts', '*.md', '*.mjs'], { encoding: 'utf8' })
       .trim()
       .split('\n')
-      .filter((file) => file !== THIS_FILE && !BEING_REPLACED.test(file));
+      .filter((file) => file !== THIS_FILE);
     const found = files.flatMap((file) =>
       read(file)
         .split('\n')

@@ -132,7 +132,7 @@ it('sends heartbeats until it is recognised', async () => {
   expect(proxy.heartbeats()).toBe(3);
 });
 
-it('ends calls under way when it is closed, and rejects later ones', async () => {
+it('ends its running calls when it is closed, and rejects later ones', async () => {
   const { client, proxy, send } = await opened(() => NEVER);
   const sending = send();
   await vi.waitUntil(() => proxy.sends.length === 1);

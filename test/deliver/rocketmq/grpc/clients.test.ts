@@ -81,7 +81,7 @@ it('leaves no client open but the current one, however and in whatever order cal
   );
 });
 
-it('closes the clients of calls under way, and opens none afterwards', async () => {
+it('closes the clients of running calls, and opens none afterwards', async () => {
   const fakes = new Fakes();
   await fakes.begin();
   fakes.nowMs += 400_000;

@@ -190,7 +190,7 @@ describe('the client of a proxy', () => {
     expect([await send(), await send(), await send()]).toEqual(['retry', 'retry', 'delivered']);
   });
 
-  it('is replaced when it was idle for a minute, and after five minutes; its calls under way end first', async () => {
+  it('is replaced when it was idle for a minute, and after five minutes; its running calls end first', async () => {
     let answer = (_: number) => {};
     const held = new Promise<number>((resolve) => {
       answer = resolve;
