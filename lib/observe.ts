@@ -142,7 +142,7 @@ interface AlarmDefinition {
   readonly state: string;
   /** Anchor of the alarm's article in the runbook. */
   readonly article: string;
-  /** Evaluation periods of a minute, of which one has to exceed the threshold. @default 1 */
+  /** Evaluation periods of one minute; one of them has to exceed the threshold. @default 1 */
   readonly periods?: number;
 }
 

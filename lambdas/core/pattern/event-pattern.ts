@@ -3,7 +3,7 @@ import type { ClientEventType, DELIVERED, PUBLISH } from '../event-type.ts';
 
 /**
  * An event pattern over the event of a message, as Amazon EventBridge has it (docs/event-patterns.md): it has the keys of the
- * event, and in place of each value a list of which one entry has to match.
+ * event; in place of each value stands a list, and one of its entries has to match.
  */
 export interface EventPattern {
   /** At least two patterns, one of which has to match. */
