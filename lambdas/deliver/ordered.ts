@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addTo, type Batch, type Batching, formBatches } from './batching.ts';
 import { concurrencyLimit } from './net/concurrency-limit.ts';
-import { type Failure, failure, isSettled } from './outcome.ts';
-import type { DeliverContext, Outcome } from './sink.ts';
+import { type Failure, failure } from './outcome.ts';
+import { type DeliverContext, isSettled, type Outcome } from './sink.ts';
 
 /** How a sink sends requests; `orderedDelivery` decides when. */
 export interface Transport<Request, Delivered extends Outcome = Outcome> {

@@ -11,8 +11,3 @@ export function failure(error: unknown): Failure {
   if (error instanceof StopTask) return { status: 'stop', error };
   throw error;
 }
-
-/** Whether the request is delivered or can never be, so that the next one in its order may be sent. */
-export function isSettled({ status }: Outcome): boolean {
-  return status === 'delivered' || status === 'never';
-}

@@ -13,6 +13,11 @@ export type Outcome =
   /** Not tried: the time was over, or a request before it in its order is owed. */
   | { readonly status: 'unsent' };
 
+/** Whether the request is delivered or can never be, so that the next one in its order may be sent. */
+export function isSettled({ status }: Outcome): boolean {
+  return status === 'delivered' || status === 'never';
+}
+
 export interface DeliverContext {
   /** Milliseconds until Lambda ends the function. A sink makes no call that could take longer. */
   readonly remainingMs: () => number;

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Outcome, Sink } from '../deliver/sink.ts';
+import { isSettled, type Outcome, type Sink } from '../deliver/sink.ts';
 
 /** The machine's time, injected so that tests need not wait. */
 export interface RateLimitClock {
@@ -13,7 +13,10 @@ const MACHINE: RateLimitClock = { now: () => performance.now(), sleep: (ms) => w
 /** Waits for at least this many milliseconds' worth of tokens, so that a low rate still sends batches. */
 const SLICE_MS = 250;
 
-/** Sends at most `recordsPerSecond`, with bursts of one second's worth. Records for which the deadline leaves no time are unsent. */
+/**
+ * Sends at most `recordsPerSecond`, with bursts of one second's worth. Records for which the deadline leaves no time are
+ * unsent; with an order, so are records behind one that is owed.
+ */
 export function rateLimited<Request>(
   sink: Sink<Request>,
   recordsPerSecond: number,
@@ -45,7 +48,9 @@ export function rateLimited<Request>(
         }
         const count = Math.min(left, Math.max(1, Math.floor(allowance)));
         allowance -= count;
-        outcomes.push(...(await sink.deliver(requests.slice(outcomes.length, outcomes.length + count), context)));
+        const sent = await sink.deliver(requests.slice(outcomes.length, outcomes.length + count), context);
+        outcomes.push(...sent);
+        if (context.order !== undefined && !sent.every(isSettled)) break;
       }
       while (outcomes.length < requests.length) outcomes.push({ status: 'unsent' });
       return outcomes;

@@ -103,7 +103,7 @@ describe('the Kinesis sink, when a whole call fails (F07)', () => {
     const sink = kinesisSink(options(), () => client as unknown as PutRecords);
     const outcomes = await sink.deliver(
       ['a', 'b'].map((text) => request(text)),
-      minute,
+      hurry,
     );
     expect(outcomes).toEqual([0, 1].map(() => ({ status: 'retry', error: expect.objectContaining({ kind }) })));
   });

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NeverRetry, RetryLater, StopTask } from '../../lambdas/core/errors.ts';
 import { orderedDelivery, SPLIT, type Transport } from '../../lambdas/deliver/ordered.ts';
-import { failure, isSettled } from '../../lambdas/deliver/outcome.ts';
-import type { DeliverContext, Outcome } from '../../lambdas/deliver/sink.ts';
+import { failure } from '../../lambdas/deliver/outcome.ts';
+import { type DeliverContext, isSettled, type Outcome } from '../../lambdas/deliver/sink.ts';
 
 type Order = DeliverContext['order'];
 type Status = 'delivered' | 'retry' | 'never' | 'stop';

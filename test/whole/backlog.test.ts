@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { RetryLater } from '../../lambdas/core/errors.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
+import { MAX_IN_FLIGHT } from '../../localstack/one-process/queue/queue.ts';
 import { FakeClock } from '../one-process/queue/fake-clock.ts';
+import { newQueue } from '../one-process/queue/queues.ts';
 import { backlogMessage, createBacklogTask, drainBacklog } from '../soak/backlog.ts';
 
 describe('a backlog', () => {
@@ -54,4 +56,17 @@ describe('a backlog', () => {
     expect(task.deadLetterQueue.counts).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
     await task.stop();
   });
+});
+
+it('a queue has at most 120,000 messages in flight, and notifies listeners when one leaves', () => {
+  const queue = newQueue({ clock: new FakeClock() });
+  for (let i = 0; i <= MAX_IN_FLIGHT; i++) queue.send({ body: 'x' });
+  const received = queue.receive(MAX_IN_FLIGHT + 1);
+  expect(received).toHaveLength(MAX_IN_FLIGHT);
+  expect(queue.receive(1)).toEqual([]);
+  let calls = 0;
+  queue.onAvailable(() => calls++);
+  queue.delete(received[0]!.receiptHandle);
+  expect(calls).toBe(1);
+  expect(queue.receive(2)).toHaveLength(1);
 });

@@ -1,16 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RetryLater } from '../../lambdas/core/errors.ts';
 import type { Outcome, Sink } from '../../lambdas/deliver/sink.ts';
 import { rateLimited } from '../../lambdas/worker/rate-limit.ts';
 
 /** A clock that moves when somebody sleeps, and the moments at which records were sent. */
-function timed(recordsPerSecond: number) {
+function timed(recordsPerSecond: number, outcomeOf: (request: number) => Outcome = () => ({ status: 'delivered' })) {
   let now = 0;
   const sentAt: number[] = [];
   const sink: Sink<number> = {
     async deliver(requests): Promise<Outcome[]> {
       sentAt.push(...requests.map(() => now));
-      return requests.map(() => ({ status: 'delivered' }));
+      return requests.map(outcomeOf);
     },
     testConnectivity: async () => 'yes',
     close() {},
@@ -72,4 +73,19 @@ describe('a rate limit', () => {
     expect(outcomes.slice(delivered).every(({ status }) => status === 'unsent')).toBe(true);
     expect(outcomes).toHaveLength(100);
   });
+
+  it.each(['relaxed', 'strict', undefined] as const)(
+    'with order %s, sends nothing behind an owed record only if there is an order',
+    async (order) => {
+      const { sink, sentAt } = timed(10, (request) =>
+        request === 12 ? { status: 'retry', error: new RetryLater('busy') } : { status: 'delivered' },
+      );
+      const requests = Array.from({ length: 100 }, (_, i) => i);
+      const outcomes = await sink.deliver(requests, { order, remainingMs: () => 60_000 });
+      expect(outcomes).toHaveLength(100);
+      expect(outcomes.filter(({ status }) => status === 'unsent')).toHaveLength(100 - sentAt.length);
+      if (order === undefined) expect(sentAt).toHaveLength(100);
+      else expect(sentAt.length).toBeLessThan(20);
+    },
+  );
 });

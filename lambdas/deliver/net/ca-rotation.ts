@@ -1,6 +1,6 @@
 import { RetryLater, StopTask } from '../../core/errors.ts';
-import { failure, isSettled } from '../outcome.ts';
-import type { Outcome, Sink } from '../sink.ts';
+import { failure } from '../outcome.ts';
+import { isSettled, type Outcome, type Sink } from '../sink.ts';
 import { type Clock, systemClock } from './clock.ts';
 
 export interface CaRotationOptions<Request> {

@@ -1,8 +1,6 @@
 import { RetryLater, StopTask } from '../../core/errors.ts';
 import type { SinkEnvironment } from '../sink.ts';
 
-const CONNECTION_TIMEOUT_MS = 1_000;
-const REQUEST_TIMEOUT_MS = 2_000;
 const STOPS = new Set([
   'AccessDeniedException',
   'CredentialsProviderError',
@@ -34,24 +32,10 @@ export function secretReader({ secret = secretsManager() }: Pick<SinkEnvironment
 
 /** Loads the client with the first secret, so that tasks without one do not carry it in their cold start. */
 function secretsManager(): (arn: string) => Promise<string> {
-  let loaded: ReturnType<typeof load> | undefined;
-  return async (SecretId) => {
-    loaded ??= load();
-    const { client, GetSecretValueCommand } = await loaded;
-    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }), {
-      abortSignal: AbortSignal.timeout(2 * REQUEST_TIMEOUT_MS),
-    });
-    if (SecretString === undefined) throw new StopTask('the secret is binary; expected text');
-    return SecretString;
+  return async (arn) => {
+    const { readSecretText } = await import('./secrets-client.ts');
+    const text = await readSecretText(arn);
+    if (text === undefined) throw new StopTask('the secret is binary; expected text');
+    return text;
   };
-}
-
-async function load() {
-  const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
-  const requestHandler = {
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    throwOnRequestTimeout: true,
-  };
-  return { client: new SecretsManagerClient({ maxAttempts: 2, requestHandler }), GetSecretValueCommand };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
 import { rotatingAuthorities } from '../../../lambdas/deliver/net/ca-rotation.ts';
+import { systemClock } from '../../../lambdas/deliver/net/clock.ts';
 import { failure } from '../../../lambdas/deliver/outcome.ts';
 import type { Outcome } from '../../../lambdas/deliver/sink.ts';
 import { minute } from '../../contract/sink.ts';
@@ -41,7 +42,7 @@ function scripted(secrets: (string | Error)[]) {
       close: () => void given.closed.push(ca),
     }),
     isTlsFailure: (error) => (error as Error | undefined)?.message === 'TLS',
-    clock: { wallMs: () => 0, monotonicMs: () => nowMs },
+    clock: { ...systemClock, wallMs: () => 0, monotonicMs: () => nowMs },
   });
   const send = async (...texts: string[]) => (await sink.deliver(texts, minute)).map(textOf);
   const sendInOrder = async (...texts: string[]) =>

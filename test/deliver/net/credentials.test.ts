@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../lambdas/deliver/net/clock.ts';
 import { type CredentialsSource, credentialsCache } from '../../../lambdas/deliver/net/credentials.ts';
 
 const MINUTE_MS = 60_000;
 
 function cacheOf(source: CredentialsSource<string>) {
   let nowMs = 1_000_000;
-  const cache = credentialsCache(source, { wallMs: () => nowMs, monotonicMs: () => nowMs });
+  const cache = credentialsCache(source, { ...systemClock, wallMs: () => nowMs, monotonicMs: () => nowMs });
   return {
     currentAfter: async (ms: number) => {
       nowMs += ms;

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_IN_FLIGHT } from '../../../localstack/one-process/queue/queue.ts';
 import { runs } from '../../support/property-runs.ts';
 import { FakeClock } from './fake-clock.ts';
 import { newQueue, sendBodies } from './queues.ts';
@@ -138,19 +137,6 @@ it('keeps a message for its retention, counted from the send even in a dead-lett
   expect(deadLetterQueue.counts.visible).toBe(1);
   await clock.advance(1);
   expect(deadLetterQueue.counts.visible).toBe(0);
-});
-
-it('has at most 120,000 messages in flight, and notifies listeners when one leaves', () => {
-  const queue = newQueue({ clock: new FakeClock() });
-  for (let i = 0; i <= MAX_IN_FLIGHT; i++) queue.send({ body: 'x' });
-  const received = queue.receive(MAX_IN_FLIGHT + 1);
-  expect(received).toHaveLength(MAX_IN_FLIGHT);
-  expect(queue.receive(1)).toEqual([]);
-  let calls = 0;
-  queue.onAvailable(() => calls++);
-  queue.delete(received[0]!.receiptHandle);
-  expect(calls).toBe(1);
-  expect(queue.receive(2)).toHaveLength(1);
 });
 
 it('notifies listeners when a message is sent, returned or no longer delayed, and has no timer without listeners', async () => {

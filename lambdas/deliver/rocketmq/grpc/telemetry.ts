@@ -1,5 +1,4 @@
 import { hostname, platform } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { debuglog } from 'node:util';
 import v2, { type Endpoints } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import v2Service from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
@@ -86,7 +85,7 @@ export function openTelemetry({ calls, accessPoint, namespace, timeoutMs, clock 
       // A heartbeat may overtake the settings, without which a server recognises no client.
       const isRecognised = status?.getCode() !== v2.Code.UNRECOGNIZED_CLIENT_TYPE;
       if (isRecognised || deadline.leftMs() <= RETRY_AFTER_MS) return checkStatus(to.address, status);
-      await sleep(RETRY_AFTER_MS);
+      await clock.sleep(RETRY_AFTER_MS);
     }
   }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { NeverRetry, RetryLater } from '../../../core/errors.ts';
 import type { Clock } from '../../net/clock.ts';
 import type { Deadline } from '../../net/deadline.ts';
@@ -132,7 +131,7 @@ export function openSender(options: SenderOptions): Sender {
     const isCut = error instanceof NoAnswerError && error.reason === 'lost' && attempts === 1;
     const pauseMs = isCut ? 0 : Math.min(FIRST_PAUSE_MS * 4 ** attempts, MAX_PAUSE_MS) * (1 - Math.random() / 2);
     if (pauseMs >= deadline.leftMs()) return false;
-    await sleep(pauseMs);
+    await clock.sleep(pauseMs);
     return true;
   }
 

@@ -1,6 +1,7 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
 import type { Client } from '../../../../lambdas/deliver/rocketmq/grpc/client.ts';
 import { openClients } from '../../../../lambdas/deliver/rocketmq/grpc/clients.ts';
 import { NoAnswerError, RefusedError } from '../../../../lambdas/deliver/rocketmq/grpc/errors.ts';
@@ -22,7 +23,7 @@ class Fakes {
   readonly clients = openClients({
     endpoints: ['a:1'],
     credentials: ({ refresh }) => ({ accessKey: 'key', secretKey: refresh ? 'new' : 'old' }),
-    clock: { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs },
+    clock: { ...systemClock, wallMs: () => this.nowMs, monotonicMs: () => this.nowMs },
     open: () => {
       const client = { close: () => this.closes.set(client, this.closes.get(client)! + 1) } as unknown as Client;
       this.closes.set(client, 0);

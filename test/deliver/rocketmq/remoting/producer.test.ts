@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
-import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
+import { type Clock, systemClock } from '../../../../lambdas/deliver/net/clock.ts';
 import { openBrokerBackoff } from '../../../../lambdas/deliver/rocketmq/broker-backoff.ts';
 import type { Message } from '../../../../lambdas/deliver/rocketmq/message.ts';
 import type { Producer } from '../../../../lambdas/deliver/rocketmq/producer.ts';
@@ -43,8 +43,11 @@ async function server(react: (received: Received) => Reaction | Promise<Reaction
   return started;
 }
 
+/** Skips the pauses between attempts. */
+const hastyClock: Clock = { ...systemClock, sleep: async () => {} };
+
 function producer(options: ProducerOptions): Producer<Sent> {
-  const opened = openProducer(options);
+  const opened = openProducer({ clock: hastyClock, ...options });
   open.push(opened);
   return opened;
 }
@@ -112,6 +115,17 @@ describe('a broker’s answer', () => {
     await free.close();
     expect((await sendWith(sender, 'T', [message('a')]))[0]).toHaveProperty('status', 'retry');
     expect(free.received.length).toBe(6);
+  });
+
+  it('that may differ next time is asked for again, after longer and longer pauses', async () => {
+    const pausesMs: number[] = [];
+    const clock = { ...systemClock, sleep: async (ms: number) => void pausesMs.push(ms) };
+    const { broker, producer } = await one(() => ({ code: 2, remark: 'busy' }), { clock });
+    expect(verdicts(await sendWith(producer, 'T', [message('a')]))).toEqual(['retry']);
+    expect(pausesMs).toHaveLength(broker.received.length - 1);
+    expect(pausesMs.length).toBeGreaterThanOrEqual(2);
+    expect(pausesMs).toEqual(pausesMs.toSorted(byNumber));
+    expect(pausesMs[0]).toBeGreaterThan(0);
   });
 
   it.each([
@@ -299,6 +313,7 @@ describe('connections', () => {
   ])('of a sandbox that was %s are replaced', async (_, jump) => {
     let skipped = { wall: 0, monotonic: 0 };
     const clock = {
+      ...hastyClock,
       wallMs: () => systemClock.wallMs() + skipped.wall,
       monotonicMs: () => systemClock.monotonicMs() + skipped.monotonic,
     };
@@ -377,7 +392,7 @@ describe('name servers', () => {
 
   it('that failed are queried last while they are backed off', async () => {
     let nowMs = 0;
-    const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
+    const clock = { ...hastyClock, wallMs: () => nowMs, monotonicMs: () => nowMs };
     const queried: string[] = [];
     const pool = {
       async request(address: string) {
@@ -405,6 +420,7 @@ describe('name servers', () => {
   it('are queried again for a route older than its interval; if they are away, the old route is used', async () => {
     let skippedMs = 0;
     const clock = {
+      ...hastyClock,
       wallMs: () => systemClock.wallMs() + skippedMs,
       monotonicMs: () => systemClock.monotonicMs() + skippedMs,
     };
