@@ -66,7 +66,7 @@ function worker(
       buffer: () => ({
         requeue: { send: () => assert.fail('nothing here should be retried') },
         remove: () => assert.fail('nothing here should be deleted early'),
-        returnSoon: async (messages) => assert.equal(messages.length, 0),
+        setVisibility: async (messages) => assert.equal(messages.length, 0),
       }),
       notifyControl: async () => {},
     },

@@ -17,6 +17,8 @@ export interface ReceivedBatch {
   readonly messages: readonly BufferMessage[];
   /** Removes messages from the buffer ahead of the response; absent where a buffer cannot. It never throws. */
   readonly remove?: (messages: readonly BufferMessage[]) => Promise<void>;
+  /** Makes messages visible again after that time, unless they are removed; absent where a buffer cannot. It never throws. */
+  readonly shortenVisibility?: (messages: readonly BufferMessage[], seconds: number) => Promise<void>;
   /** Makes the response that the event source expects. */
   respond(report: BatchReport): Promise<unknown>;
 }

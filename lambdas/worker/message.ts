@@ -19,6 +19,8 @@ export interface BufferMessage {
   readonly failingMs?: number | undefined;
   /** How often the buffer has delivered it, this time included, where the buffer counts that. */
   readonly receiveCount?: number | undefined;
+  /** When the buffer first delivered it, where the buffer records that: milliseconds since 1970. */
+  readonly firstReceivedAt?: number | undefined;
   /** It may have stopped the function and is processed alone. */
   readonly isSuspect?: boolean | undefined;
 }

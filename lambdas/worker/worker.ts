@@ -18,7 +18,7 @@ import {
   type Progress,
 } from './message.ts';
 import { compilePipeline, newProgress, prepare } from './pipeline.ts';
-import { divide, isSuspect } from './quarantine.ts';
+import { divide, isSuspect, isWatched, type Start, watchedVisibilitySeconds } from './quarantine.ts';
 import { rateLimited } from './rate-limit.ts';
 import { mergeReports } from './report.ts';
 import { send } from './send.ts';
@@ -27,7 +27,10 @@ import type { StoppedTime } from './stopped-time.ts';
 
 export interface Worker {
   /** Takes a batch from decode to its settlement. */
-  process(batch: Pick<ReceivedBatch, 'messages' | 'remove'>, context: WorkerContext): Promise<BatchReport>;
+  process(
+    batch: Pick<ReceivedBatch, 'messages' | 'remove' | 'shortenVisibility'>,
+    context: WorkerContext,
+  ): Promise<BatchReport>;
   /** @throws StopTask, RetryLater when the sink cannot be reached or used. */
   testConnectivity(): Promise<string>;
   close(): void | Promise<void>;
@@ -126,13 +129,14 @@ export function createWorker<Schema extends z.ZodType, Request>(
   /** Requeues what leaves a quarantined batch, ahead of the report, so that a crash does not return it to the queue. */
   async function leave(
     messages: readonly BufferMessage[],
+    start: Start,
     remove: ReceivedBatch['remove'],
     { buffer }: WorkerContext,
   ): Promise<BatchReport> {
     const deliveries = messages.map((message): Delivery<Request> => {
       const reason = 'a message that may have stopped the function is processed alone';
       const disposition = { to: 'defer', delaySeconds: 0, reason } as const;
-      return { message, progress: newProgress(), isSuspect: isSuspect(message), disposition };
+      return { message, progress: newProgress(), isSuspect: isSuspect(message, start), disposition };
     });
     const report = await settle(deliveries, buffer.requeue, { received: messages.length, filtered: 0 });
     const kept = new Set(report.failed);
@@ -151,9 +155,12 @@ export function createWorker<Schema extends z.ZodType, Request>(
   }
 
   return {
-    async process({ messages, remove }, context) {
-      const { taken, leaving, isCrashing } = divide(messages);
-      const left = leaving.length === 0 ? undefined : await leave(leaving, remove, context);
+    async process({ messages, remove, shortenVisibility }, context) {
+      const start = { now: now(), timeoutMs: context.remainingMs() };
+      const { taken, leaving, isCrashing } = divide(messages, start);
+      const left = leaving.length === 0 ? undefined : await leave(leaving, start, remove, context);
+      const watched = taken.filter(isWatched);
+      if (watched.length > 0) await shortenVisibility?.(watched, watchedVisibilitySeconds(start));
       const report = await (isCrashing ? giveUp(taken, context) : deliver(taken, context));
       return left === undefined ? report : mergeReports(left, report);
     },

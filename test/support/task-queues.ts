@@ -7,7 +7,8 @@ export interface ScriptedQueues extends WorkerQueues {
   readonly dlqMessages: DeadLetter[];
   readonly requeued: Requeued[];
   readonly removed: ReceivedMessage[];
-  readonly shortened: ReceivedMessage[];
+  /** Messages whose visibility was set, and the seconds. */
+  readonly shortened: { readonly id: string; readonly seconds: number }[];
   readonly stops: TaskStop[];
 }
 
@@ -25,7 +26,7 @@ export function scriptedQueues({ stores = () => true, keeps = () => true }: Queu
   const dlqMessages: DeadLetter[] = [];
   const requeued: Requeued[] = [];
   const removed: ReceivedMessage[] = [];
-  const shortened: ReceivedMessage[] = [];
+  const shortened: { id: string; seconds: number }[] = [];
   const stops: TaskStop[] = [];
   return {
     dlqMessages,
@@ -43,8 +44,8 @@ export function scriptedQueues({ stores = () => true, keeps = () => true }: Queu
       async remove(messages) {
         removed.push(...messages);
       },
-      async returnSoon(messages) {
-        shortened.push(...messages);
+      async setVisibility(messages, _, seconds) {
+        shortened.push(...messages.map(({ id }) => ({ id, seconds })));
       },
     }),
     async notifyControl({ stop }) {

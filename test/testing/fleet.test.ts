@@ -24,7 +24,7 @@ const messages = {
   'zigbee2mqtt-online': 'zigbee2mqtt/bridge/state',
 };
 
-it.each(Object.entries(messages))('%s: a payload as fleets send it ends where its task says', async (name, topic) => {
+it.each(Object.entries(messages))('%s: a payload as fleets send it ends as its task states', async (name, topic) => {
   const spec = JSON.parse(read(`${name}.spec.json`).toString());
   const { outcome, requests, error } = await tryTask(spec, {
     topic,

@@ -25,6 +25,7 @@ function readRecord({ messageId, body, receiptHandle, attributes, messageAttribu
     children,
     isSuspect,
     receiveCount: Number(attributes.ApproximateReceiveCount),
+    firstReceivedAt: Number(attributes.ApproximateFirstReceiveTimestamp),
     receiptHandle,
   };
 }

@@ -2,7 +2,7 @@ import { type Environment, QUEUE_URL, RETRY_QUEUE_URL, readVariable } from '../.
 import type { Requeue } from '../../worker/message.ts';
 import type { SqsApi } from './api.ts';
 import type { ReceivedMessage } from './message.ts';
-import { remove, returnSoon } from './received-messages.ts';
+import { remove, setVisibility } from './received-messages.ts';
 import { retryQueue } from './retry-queue.ts';
 
 /** The two queues of a buffer in SQS. None of these functions throws: a call that fails is logged and loses nothing. */
@@ -10,8 +10,8 @@ export interface BufferQueues {
   readonly requeue: Requeue;
   /** Deletes messages from the queue with that ARN. */
   remove(messages: readonly ReceivedMessage[], queueArn: string): Promise<void>;
-  /** Shortens the visibility timeout of messages in the queue with that ARN. */
-  returnSoon(messages: readonly ReceivedMessage[], queueArn: string): Promise<void>;
+  /** Sets how many seconds messages in the queue with that ARN stay invisible. */
+  setVisibility(messages: readonly ReceivedMessage[], queueArn: string, seconds: number): Promise<void>;
 }
 
 export interface BufferQueuesOptions {
@@ -32,6 +32,7 @@ export function bufferQueues({ api, env, log }: BufferQueuesOptions): BufferQueu
   return {
     requeue: retryQueue({ api, queueUrl: retryQueueUrl, log }),
     remove: (messages, queueArn) => remove(messages, { api, queueUrl: urlOf(queueArn), log }),
-    returnSoon: (messages, queueArn) => returnSoon(messages, { api, queueUrl: urlOf(queueArn), log }),
+    setVisibility: (messages, queueArn, seconds) =>
+      setVisibility(messages, seconds, { api, queueUrl: urlOf(queueArn), log }),
   };
 }

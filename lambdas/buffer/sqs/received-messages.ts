@@ -2,9 +2,6 @@ import type { SqsApi } from './api.ts';
 import { inTens } from './batches.ts';
 import type { ReceivedMessage } from './message.ts';
 
-/** Seconds until a message that stays in the queue is visible again. */
-const RETURN_AFTER_SECONDS = 15;
-
 export interface ReceivedMessagesOptions {
   readonly api: SqsApi;
   readonly queueUrl: string;
@@ -23,9 +20,10 @@ export async function remove(
   );
 }
 
-/** Shortens the visibility timeout of messages that stay in the queue, so that they are redelivered soon. */
-export async function returnSoon(
+/** Sets how long messages stay invisible from now on, in seconds. */
+export async function setVisibility(
   messages: readonly ReceivedMessage[],
+  seconds: number,
   { api, queueUrl, log }: ReceivedMessagesOptions,
 ): Promise<void> {
   await inTens(
@@ -33,7 +31,7 @@ export async function returnSoon(
     (entries) =>
       api.changeVisibilityBatch({
         QueueUrl: queueUrl,
-        Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout: RETURN_AFTER_SECONDS })),
+        Entries: entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds })),
       }),
     (failure) => log({ event: 'visibility not shortened', ...failure }),
   );

@@ -117,7 +117,7 @@ describe('a broker’s answer', () => {
     expect(free.received.length).toBe(6);
   });
 
-  it('that may differ next time is asked for again, after longer and longer pauses', async () => {
+  it('that may differ next time makes the producer send again, after longer and longer pauses', async () => {
     const pausesMs: number[] = [];
     const clock = { ...systemClock, sleep: async (ms: number) => void pausesMs.push(ms) };
     const { broker, producer } = await one(() => ({ code: 2, remark: 'busy' }), { clock });
