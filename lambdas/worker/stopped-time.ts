@@ -6,8 +6,11 @@ export interface StoppedTime {
   within(from: number, to: number): Promise<number>;
 }
 
-/** Time for which a state is kept before the next read. */
-const STATE_TTL_MS = 5_000;
+/**
+ * Time for which a state is kept before the next read. A thousand functions then read less than 40 times a second, which is the
+ * default quota of GetParameter. A pause that is shorter than this may not be counted.
+ */
+const STATE_TTL_MS = 30_000;
 
 /**
  * Reads how long the task was stopped from the state that the control function writes.
