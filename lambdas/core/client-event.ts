@@ -3,7 +3,8 @@ import { NeverRetry } from './errors.ts';
 
 const clientEvent = z.object({
   clientId: z.string(),
-  timestamp: z.number().optional(),
+  // The range of a JavaScript Date.
+  timestamp: z.int().min(0).max(8.64e15).optional(),
   sessionIdentifier: z.string().optional(),
   principalIdentifier: z.string().optional(),
   versionNumber: z.number().optional(),

@@ -120,7 +120,7 @@ function versionText(v: unknown): string {
 }
 
 // The result of AWS IoT SQL's clientid() for a message published by HTTPS.
-const NOT_MQTT = 'n/a';
+export const NOT_MQTT = 'n/a';
 
 /** The message that AWS IoT Core sends to a rule's error action. */
 export interface RuleErrorMessage {

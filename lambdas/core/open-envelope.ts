@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ClientEvent, parseClientEvent } from './client-event.ts';
-import type { Envelope } from './envelope.ts';
+import { type Envelope, NOT_MQTT } from './envelope.ts';
+import { NeverRetry } from './errors.ts';
 import { isClientEvent } from './event-type.ts';
 import { MqttRecord } from './record.ts';
 
@@ -16,10 +17,13 @@ export interface OpenedEnvelope {
  * Makes the records of an envelope. The id of a client event is a hash of its content, so that an event that AWS IoT Core
  * repeats keeps its id. A session may subscribe twice, so the hash of a subscription includes its time.
  *
- * @throws NeverRetry INVALID_PAYLOAD for a client event with an invalid payload.
+ * @throws NeverRetry INVALID_PAYLOAD for a client event with an invalid payload, or one that a client published itself: by Basic
+ * Ingest (`$aws/rules/<rule>/$aws/events/…`) it could name any other client.
  */
 export function openEnvelope(given: Envelope): OpenedEnvelope {
   if (!isClientEvent(given.kind)) return { envelope: given, records: [new MqttRecord(given)] };
+  if (given.clientid !== undefined && given.clientid.toLowerCase() !== NOT_MQTT)
+    throw new NeverRetry('INVALID_PAYLOAD', `a client published this ${given.kind} event, not AWS IoT Core`);
   const event = parseClientEvent(new MqttRecord(given).text, given.kind);
   const envelope = envelopeOfClient(given, event);
   const { topics } = event;

@@ -109,7 +109,7 @@ describe('a client event', () => {
     fc.assert(
       fc.property(forged, fc.constantFrom(...Object.values(CLIENT_EVENT_TYPES)), (payload, kind) => {
         try {
-          for (const record of openEnvelope(envelope(payload, { kind })).records) {
+          for (const record of openEnvelope(envelope(payload, { kind, clientid: 'n/a' })).records) {
             JSON.stringify([toEvent(record, reading), toRuleOutput(record, reading)]);
           }
         } catch (error) {
@@ -118,6 +118,17 @@ describe('a client event', () => {
         }
       }),
     );
+  });
+
+  it('that a client published, as it can by Basic Ingest, is refused, whatever client it names', () => {
+    const forged = { ...published(connected), clientid: 'thief' };
+    expect(() => openEnvelope(forged)).toThrow('a client published this mqtt.client.connected event');
+    const { clientid: _, ...https } = published(connected);
+    expect(openEnvelope(https).envelope.clientid).toBe('plant/1');
+  });
+
+  it.each([1e300, -1, 0.5, Number.MAX_SAFE_INTEGER])('at the time %d is refused', (timestamp) => {
+    expect(() => open({ ...connected, timestamp })).toThrow('not an AWS IoT Core event');
   });
 
   it('is known by its topic where a rule’s error action sends it, client ids with slashes too', () => {
