@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,8 +25,13 @@ function bundleFolder(name: string): string {
 
 function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  while (!isPackage(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
+}
+
+// The folder of the CommonJS build has a package.json without a name.
+function isPackage(file: string): boolean {
+  return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).name !== undefined;
 }
 
 // CDK copies assets into the assembly when the app is synthesized, so the folders have to last until the process exits.

@@ -3,10 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildCommonJs } from './commonjs.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const run = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run(join(root, 'node_modules/typescript/bin/tsc'), '--project', 'tsconfig.build.json');
+await buildCommonJs(root);
 run(join(root, 'scripts/bundle.mjs'));

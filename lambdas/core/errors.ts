@@ -24,7 +24,7 @@ export type DeadLetterCode =
 export class RetryLater extends Error {
   override readonly name = 'RetryLater';
   readonly kind: FailureKind;
-  constructor(message: string, options?: ErrorOptions & { kind?: FailureKind }) {
+  constructor(message: string, options?: { readonly cause?: unknown; readonly kind?: FailureKind }) {
     super(message, options);
     this.kind = options?.kind ?? 'unavailable';
   }
@@ -34,7 +34,7 @@ export class RetryLater extends Error {
 export class NeverRetry extends Error {
   override readonly name = 'NeverRetry';
   readonly code: DeadLetterCode;
-  constructor(code: DeadLetterCode, message: string, options?: ErrorOptions) {
+  constructor(code: DeadLetterCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
     this.code = code;
   }
@@ -50,7 +50,7 @@ export class InvalidOptionError extends Error {
   override readonly name: string = 'InvalidOptionError';
   readonly option: string;
   /** @param given The value, or its description by {@link described}. */
-  constructor(option: string, given: unknown, expected: string, options?: ErrorOptions) {
+  constructor(option: string, given: unknown, expected: string, options?: { readonly cause?: unknown }) {
     super(`${option}: got ${show(given)}; expected ${expected}`, options);
     this.option = option;
   }

@@ -1,35 +1,19 @@
-import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLocal } from '../support/local-command.ts';
+import { npm, pack, readmeTask, run, versions } from '../support/tarball.ts';
 
-const run = promisify(execFile);
-const versions = JSON.parse(readFileSync('package.json', 'utf8')).devDependencies;
 const folder = mkdtempSync(join(tmpdir(), 'outflow-package-'));
 const user = join(folder, 'user');
-const npm = (cwd: string, ...args: string[]) =>
-  run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd });
-
-// Packed from a copy: building in place would take the bundles away from tests that run meanwhile.
-async function pack(): Promise<string> {
-  const copy = join(folder, 'copy');
-  const generated = new Set(['node_modules', 'dist', '.git', 'cdk.out', '.cache']);
-  cpSync('.', copy, { recursive: true, filter: (path) => !generated.has(basename(path)) });
-  symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'));
-  await npm(copy, 'pack', '--pack-destination', folder);
-  return join(folder, 'mqtt-outflow-0.1.0.tgz');
-}
 
 beforeAll(async () => {
-  const tarball = await pack();
+  const tarball = await pack(folder);
   cpSync('test/support/empty-app', user, { recursive: true });
   const peers = ['aws-cdk-lib', 'constructs'].map((name) => `${name}@${versions[name]}`);
   await npm(user, 'install', '--ignore-scripts', tarball, ...peers);
-  const [, app] = /## A task\n\n```ts\n([^`]*)```/.exec(readFileSync('README.md', 'utf8'))!;
-  writeFileSync(join(user, 'app.mjs'), app!);
+  writeFileSync(join(user, 'app.mjs'), readmeTask());
 }, 300_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -45,7 +29,7 @@ describe('the package, installed in an empty CDK app', () => {
 
   it('holds the code that runs in one process, and no servers for tests', () => {
     const dist = join(user, 'node_modules/mqtt-outflow/dist');
-    expect(readdirSync(dist).sort()).toEqual(['bin', 'bundles', 'lambdas', 'lib', 'localstack']);
+    expect(readdirSync(dist).sort()).toEqual(['bin', 'bundles', 'cjs', 'lambdas', 'lib', 'localstack']);
     const folders = readdirSync(join(dist, 'localstack'), { withFileTypes: true }).filter((one) => one.isDirectory());
     expect(folders.map(({ name }) => name).sort()).toEqual(['iot-core', 'one-process']);
   });
