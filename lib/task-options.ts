@@ -27,6 +27,7 @@ const OPTIONS = Object.keys({
   rateLimit: true,
   enabled: true,
   logGroup: true,
+  logLevel: true,
   memorySize: true,
   alarms: true,
   alarmTopic: true,

@@ -167,6 +167,13 @@ export interface OutflowTaskProps<Overrides extends object = object> {
    */
   readonly logGroup?: ILogGroup;
   /**
+   * What the worker logs. `info`: one line for each batch, with its metrics. `warn`: no line for a batch of which every record was
+   * delivered or filtered; the metrics `Delivered` and `Filtered` then leave these batches out.
+   *
+   * @default info
+   */
+  readonly logLevel?: 'info' | 'warn';
+  /**
    * Memory of the worker in MiB, 128 to 10,240. AWS Lambda allocates CPU in proportion to it.
    *
    * @default 512

@@ -40,6 +40,7 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     requestTtlSeconds: requestTtl && wholeSeconds(requestTtl, `${task}.requestTtl`),
     onExpired,
     recordsPerSecond: ratePerBatch(task, props),
+    logLevel: props.logLevel,
     sink: sink.spec,
   };
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));

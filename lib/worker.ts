@@ -5,8 +5,10 @@ import {
   Architecture,
   type Code,
   Function as LambdaFunction,
+  LoggingFormat,
   RecursiveLoop,
   Runtime,
+  SystemLogLevel,
 } from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
@@ -75,6 +77,9 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
     timeout: WORKER_TIMEOUT,
     role,
     logGroup,
+    // As text, AWS Lambda would add three lines to each invocation.
+    loggingFormat: LoggingFormat.JSON,
+    systemLogLevelV2: SystemLogLevel.WARN,
     // A retry returns to this function through the retry queue, up to 176 times by default; AWS Lambda would stop it after 16
     // (AWS Lambda, "Recursive loop detection").
     recursiveLoop: RecursiveLoop.ALLOW,

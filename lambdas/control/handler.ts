@@ -11,5 +11,5 @@ export const handler = controlFunction({
   stack: readVariable(process.env, STACK_NAME),
   queueUrl: readVariable(process.env, CONTROL_QUEUE_URL),
   clients: connect(),
-  log: (entry) => console.log(JSON.stringify(entry)),
+  log: (entry) => void process.stdout.write(`${JSON.stringify(entry)}\n`),
 });

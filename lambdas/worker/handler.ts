@@ -10,7 +10,7 @@ import { readVariable, STACK_NAME, STATE_PARAMETER } from '../core/environment.t
 import { parseSpec } from '../core/spec.ts';
 import type { SinkDefinition } from '../deliver/sink.ts';
 import type { BatchReport } from './message.ts';
-import { batchMetrics } from './metrics.ts';
+import { batchEntry } from './metrics.ts';
 import { type WorkerQueues, workerQueues } from './queues.ts';
 import { parameterText, stoppedTime } from './stopped-time.ts';
 import { createWorker, type Worker, type WorkerSetup } from './worker.ts';
@@ -84,7 +84,8 @@ function eventSources(bufferOf: (event: unknown) => TaskBuffer): MiddlewareObj<u
 export function fromEnv(here: string): HandlerSetup {
   const { env } = process;
   const spec = JSON.parse(readFileSync(new URL('./spec.json', here), 'utf8'));
-  const log = (entry: object) => console.log(JSON.stringify({ task: spec.task, ...entry }));
+  // Not by console, which AWS Lambda puts a prefix in front of, or an object around.
+  const log = (entry: object) => void process.stdout.write(`${JSON.stringify({ task: spec.task, ...entry })}\n`);
   const dimensions = { Stack: readVariable(env, STACK_NAME), Task: spec.task };
   // Set only for a task with a request TTL: no other task reads its state.
   const state = env[STATE_PARAMETER];
@@ -93,7 +94,9 @@ export function fromEnv(here: string): HandlerSetup {
     env,
     ...(state !== undefined && { stopped: stoppedTime(parameterText(state), { now: Date.now, log }) }),
     queues: workerQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
-    report: (report) =>
-      log({ ...report, failed: report.failed.length, ...batchMetrics(dimensions, report, Date.now()) }),
+    report: (report) => {
+      const entry = batchEntry(spec.logLevel, dimensions, report, Date.now());
+      if (entry !== undefined) log(entry);
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { type BatchMetric, metricsLine, type TaskDimensions } from '../core/metrics.ts';
+import type { TaskSpec } from '../core/spec.ts';
 import type { BatchReport } from './message.ts';
 
 /** The counts of a batch report that are metrics, by the metric's name. */
@@ -12,8 +13,20 @@ export const METRICS = {
   DeadLettered: 'deadLettered',
 } as const satisfies Record<Exclude<BatchMetric, 'Failed'>, keyof BatchReport>;
 
-/** A batch's counts as metrics. */
-export function batchMetrics(of: TaskDimensions, report: BatchReport, now: number): object {
+/** The log entry of a batch, with its metrics; undefined if the level leaves it out. */
+export function batchEntry(
+  level: TaskSpec['logLevel'],
+  of: TaskDimensions,
+  report: BatchReport,
+  now: number,
+): object | undefined {
+  if (level === 'warn' && isUneventful(report)) return undefined;
   const values = Object.fromEntries(Object.entries(METRICS).map(([name, count]) => [name, report[count]]));
-  return metricsLine(of, { ...values, Failed: report.failed.length }, now);
+  const Failed = report.failed.length;
+  return { ...report, failed: Failed, ...metricsLine(of, { ...values, Failed }, now) };
+}
+
+function isUneventful({ delivered, filtered, received, failed, reasons, stop, ...other }: BatchReport): boolean {
+  const counts = other satisfies Record<string, number>;
+  return failed.length === 0 && stop === undefined && Object.values(counts).every((count) => count === 0);
 }

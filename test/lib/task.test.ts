@@ -118,6 +118,14 @@ describe('OutflowTask', () => {
     });
   });
 
+  it('logs one line for each batch, without those of AWS Lambda', () => {
+    const { template } = synth();
+    template().hasResourceProperties('AWS::Lambda::Function', {
+      Description: Match.stringLikeRegexp('Telemetry'),
+      LoggingConfig: Match.objectLike({ LogFormat: 'JSON', SystemLogLevel: 'WARN' }),
+    });
+  });
+
   it('retains its queues and logs when it is removed, encrypts them, and requires TLS (S03)', () => {
     const { template } = synth();
     template().allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });

@@ -76,6 +76,7 @@ describe('a message of several children', () => {
       envelope(JSON.stringify({ clientId: 'c', topics: ['a', 'b', 'c'] }), {
         kind: 'mqtt.session.subscribed',
         topic: '$aws/events/subscriptions/subscribed/c',
+        clientid: 'n/a',
       }),
     );
     const task = taskWith({

@@ -6,7 +6,7 @@ import { forward } from './forward.ts';
 const queueUrl = readVariable(process.env, QUEUE_URL);
 const topicFilters: string[] = JSON.parse(readVariable(process.env, TOPIC_FILTERS));
 const api = sqsApi();
-const log = (entry: object) => console.log(JSON.stringify(entry));
+const log = (entry: object) => void process.stdout.write(`${JSON.stringify(entry)}\n`);
 
 /** Forwards the messages that AWS IoT Core logs as sent to clients, for the hook `message.delivered`. */
 export async function handler(event: CloudWatchLogsEvent): Promise<void> {
