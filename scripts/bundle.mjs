@@ -1,6 +1,6 @@
-// One bundle per Lambda entry, in dist/bundles/<sink>/: what is deployed, and nothing that another sink needs.
-// Nothing is done where they are there and nothing that they are made of has changed.
-// With an entry file and a directory as arguments, only that entry is bundled, with the same options.
+// Makes a bundle for each Lambda entry, in dist/bundles/<sink>/: the deployed code, without the code of other sinks.
+// Does nothing if the bundles exist and their sources have not changed.
+// With an entry file and a folder as arguments, it bundles only that entry, with the same options.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,7 @@ function sinks() {
 }
 
 async function bundle(entry, directory) {
-  // Loaded only when there is something to build.
+  // Most runs build nothing, and need no esbuild.
   const { build } = await import('esbuild');
   const outdir = join(root, directory);
   const { metafile, outputFiles } = await build({
@@ -32,7 +32,7 @@ async function bundle(entry, directory) {
     entryPoints: { index: entry },
     outdir,
     bundle: true,
-    // What is imported on demand (the queue's client, for the first dead letter) stays out of the cold start.
+    // Imports on demand (the queue's client, for the first dead letter) are not part of the cold start.
     splitting: true,
     format: 'esm',
     platform: 'node',

@@ -1,4 +1,4 @@
-// Whether the bundles in dist/bundles are those that a build would make now.
+// Checks whether a build would make the same bundles as those in dist/bundles.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ export function isFresh(root) {
     const record = readFileSync(join(root, OUTPUT, RECORD), 'utf8');
     return record === JSON.stringify({ sources: sourcesDigest(root), ...built(root) });
   } catch {
-    // Nothing was built, or what was built is incomplete.
+    // There is no build, or it is incomplete.
     return false;
   }
 }
@@ -46,7 +46,7 @@ function built(root) {
   };
 }
 
-// A package's files number in the thousands, and change when packages are installed: their times are enough.
+// Packages have thousands of files, which change when packages are installed: their times are enough.
 function stateOf(path) {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats === undefined ? 'none' : `${stats.size} ${stats.mtimeMs}`;
