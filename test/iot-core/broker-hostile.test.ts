@@ -133,3 +133,22 @@ test('frames leave the reader unchanged, whatever chunks they arrive in', () => 
     }),
   );
 });
+
+test.each(['\uFFFE', '\uFFFF'])(
+  'a client is disconnected, and its message not acknowledged, for %j in a topic, a client id or a property',
+  async (text) => {
+    const { broker } = await startTestBroker();
+    const publish = { cmd: 'publish', payload: '', qos: 1, dup: false, retain: false, messageId: 1 } as const;
+    for (const packet of [
+      { ...publish, topic: `a/${text}` },
+      { ...publish, topic: 'a', properties: { userProperties: { a: text } } },
+    ]) {
+      const client = await rawClient(broker, 5);
+      await client.connect('c');
+      client.send(packet);
+      expect(await client.next()).toMatchObject({ cmd: 'disconnect' });
+    }
+    const client = await rawClient(broker, 5);
+    expect(await client.connect(text)).toMatchObject({ cmd: 'connack', reasonCode: 0x85 });
+  },
+);

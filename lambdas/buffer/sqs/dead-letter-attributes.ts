@@ -1,4 +1,5 @@
 import type { DeadLetter } from '../../worker/message.ts';
+import { replaced } from './sqs-text.ts';
 
 export interface StringAttribute {
   readonly DataType: 'String' | 'Number';
@@ -25,12 +26,8 @@ export function deadLetterAttributes(deadLetter: DeadLetter, task: string): Reco
 }
 
 function text(value: string): StringAttribute {
-  return { DataType: 'String', StringValue: clip(value.toWellFormed().replace(NOT_IN_SQS, '\uFFFD')) || 'unknown' };
+  return { DataType: 'String', StringValue: clip(replaced(value)) || 'unknown' };
 }
-
-// SQS refuses control characters and the two noncharacters in attribute values as well as in bodies.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
-const NOT_IN_SQS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
 
 function clip(value: string): string {
   if (Buffer.byteLength(value) <= MAX_TEXT_BYTES) return value;

@@ -2,6 +2,7 @@ import type { DeadLetters } from '../../worker/message.ts';
 import type { SqsApi } from './api.ts';
 import { deadLetterAttributes } from './dead-letter-attributes.ts';
 import { sendAll } from './send-batch.ts';
+import { escaped } from './sqs-text.ts';
 
 export interface QueueOptions {
   readonly api: SqsApi;
@@ -16,7 +17,7 @@ export function deadLetterQueue({ task, ...queue }: QueueOptions & { readonly ta
     send: (deadLetters) =>
       sendAll(
         deadLetters.map((deadLetter) => ({
-          MessageBody: deadLetter.body,
+          MessageBody: escaped(deadLetter.body),
           MessageAttributes: deadLetterAttributes(deadLetter, task),
         })),
         { ...queue, what: 'dead letter' },

@@ -45,9 +45,9 @@ export function protocolVersion(frame: Buffer): 4 | 5 | undefined {
 export function readConnect(packet: IConnectPacket, frame: Buffer): ConnectionSettings {
   const version = packet.protocolVersion === 5 ? 5 : 4;
   const clean = packet.clean === true;
-  if (Buffer.byteLength(packet.clientId) > quotas.clientIdBytes || /[\0\uFFFD]/.test(packet.clientId)) {
+  if (Buffer.byteLength(packet.clientId) > quotas.clientIdBytes || /[\0\uFFFD-\uFFFF]/.test(packet.clientId)) {
     throw new ConnectionViolation(
-      `client id: expected UTF-8 of at most ${quotas.clientIdBytes} bytes without U+0000`,
+      `client id: expected UTF-8 of at most ${quotas.clientIdBytes} bytes without U+0000, U+FFFE and U+FFFF`,
       reasonCodes.clientIdInvalid,
     );
   }

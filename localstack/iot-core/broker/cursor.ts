@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { malformed } from './violation.ts';
 
+// Broker and client may refuse noncharacters (MQTT 5, section 1.5.4). SQS refuses these two in a message, so a rule would lose it.
+const NOT_IN_TEXT = /[\0\uFFFE\uFFFF]/;
+
 /** Reads MQTT data types (MQTT 5, section 1.5) from a packet. @throws ConnectionViolation when the packet ends before a value does. */
 export class Cursor {
   readonly #bytes: Buffer;
@@ -54,8 +57,10 @@ export class Cursor {
 
   string(): string {
     const bytes = this.binary();
-    if (!isUtf8(bytes) || bytes.includes(0)) throw malformed('a string is not UTF-8 or contains U+0000');
-    return bytes.toString('utf8');
+    const text = bytes.toString('utf8');
+    if (!isUtf8(bytes) || NOT_IN_TEXT.test(text))
+      throw malformed('a string is not UTF-8, or contains U+0000, U+FFFE or U+FFFF');
+    return text;
   }
 
   /** Returns a cursor over the next `length` bytes, and skips them here. */

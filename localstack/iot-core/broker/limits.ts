@@ -44,9 +44,9 @@ function exceeds(topic: string): boolean {
 
 /** @throws ConnectionViolation when clients must not publish to the topic. */
 export function assertPublishable(topic: string): void {
-  if (topic === '' || /[+#\0]/.test(topic)) {
+  if (topic === '' || /[+#\0\uFFFE\uFFFF]/.test(topic)) {
     throw new ConnectionViolation(
-      `topic: got ${JSON.stringify(topic)}; expected a topic name without wildcards`,
+      `topic: got ${JSON.stringify(topic)}; expected a topic name without wildcards, U+FFFE and U+FFFF`,
       reasonCodes.topicNameInvalid,
     );
   }

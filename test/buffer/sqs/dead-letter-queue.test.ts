@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { SqsApi } from '../../../lambdas/buffer/sqs/api.ts';
 import { deadLetterQueue } from '../../../lambdas/buffer/sqs/dead-letter-queue.ts';
 import { sqsApi } from '../../../lambdas/buffer/sqs/on-demand-api.ts';
 import { NeverRetry } from '../../../lambdas/core/errors.ts';
@@ -66,5 +67,19 @@ describe('the dead-letter queue', () => {
         expect(logged.length > 0).toBe(answers.includes(false));
       }),
     );
+  });
+
+  it('escapes the characters of a body that SQS refuses', async () => {
+    const bodies: unknown[] = [];
+    const sendBatch = async ({ Entries = [] }: { Entries?: { MessageBody?: string }[] | undefined }) => {
+      bodies.push(...Entries.map(({ MessageBody }) => MessageBody));
+      return { Successful: [], Failed: [] };
+    };
+    const api = { ...sqsApi(), sendBatch } as unknown as SqsApi;
+    await deadLetterQueue({ queueUrl: 'q', task: 't', log: () => {}, api }).send([
+      dlqMessage('a\uffff'),
+      dlqMessage(''),
+    ]);
+    expect(bodies).toEqual(['a\\uffff', '""']);
   });
 });
