@@ -15,6 +15,8 @@ export interface TaskBuffer {
 /** A batch as its event source delivered it. */
 export interface ReceivedBatch {
   readonly messages: readonly BufferMessage[];
+  /** The control function sent its one message, after a connectivity test that passed. @default false */
+  readonly isProbe?: boolean;
   /** Removes messages from the buffer ahead of the response; absent where a buffer cannot. It never throws. */
   readonly remove?: (messages: readonly BufferMessage[]) => Promise<void>;
   /** Makes messages visible again after that time, unless they are removed; absent where a buffer cannot. It never throws. */

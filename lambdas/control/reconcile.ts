@@ -19,7 +19,11 @@ export interface TaskPorts {
   setMappings(enabled: boolean): Promise<void>;
   setRules(enabled: boolean): Promise<void>;
   testConnectivity(): Promise<Connectivity>;
-  /** Has the worker process one deferred message. @returns why the task still cannot continue; undefined when it can. */
+  /**
+   * Has the worker process one deferred message, after a connectivity test that passed: a failure is charged to the message.
+   *
+   * @returns why the task still cannot continue; undefined when it can.
+   */
   tryOne(): Promise<string | undefined>;
 }
 
@@ -29,6 +33,7 @@ const OFF = new Set(['Disabling', 'Disabled']);
 /** Applies a control message to a task, then brings its mappings and rules into line with its state. @returns the new state. */
 export async function reconcile(message: ControlMessage, task: TaskPorts, now: () => number): Promise<TaskState> {
   const known = await task.readState();
+  if (known.halt === undefined && (await isOneDevicesFault(message, task))) return known;
   let state = afterMessage(known, message, now());
   if (message.kind === 'reconcile') state = await probed(state, task, now);
   // The rules are enabled before the state is written: only a state with `intakeStopped` gets them enabled on a later run.
@@ -46,7 +51,20 @@ export async function reconcile(message: ControlMessage, task: TaskPorts, now: (
   return seen;
 }
 
-/** Probes an open circuit: the sink has to answer and one message has to pass. A blocked task waits for its operator. */
+/**
+ * Whether one device's messages are at fault for a report, and not the sink, which answers. The worker retries and dead-letters
+ * such messages by their own retry policy, so the task goes on for the others.
+ */
+async function isOneDevicesFault(message: ControlMessage, task: TaskPorts): Promise<boolean> {
+  if (message.kind !== 'halt' || !message.isOneDevice) return false;
+  try {
+    return (await task.testConnectivity()).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Probes an open circuit: the sink has to answer, and one message must not block the task. A blocked task waits for its operator. */
 async function probed(state: TaskState, task: TaskPorts, now: () => number): Promise<TaskState> {
   if (state.desired !== 'Running' || state.halt?.why !== 'stopped') return state;
   const cause = await probe(task);

@@ -13,6 +13,8 @@ export const controlMessage = z.discriminatedUnion('kind', [
     cause: z.string(),
     /** When the worker sent the report: milliseconds since 1970. */
     at: z.number(),
+    /** All messages behind an open circuit come from one device, so the fault may be that device's. */
+    isOneDevice: z.boolean().optional(),
   }),
   z.object({ kind: z.literal('enable'), task: z.string() }),
   /** `stopIntake` disables the task's rules too; without it the buffer continues to fill. */

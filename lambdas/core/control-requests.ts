@@ -10,7 +10,10 @@ export interface Connectivity {
   readonly detail: string;
 }
 
-/** The response to an SQS event with `outflow: 'probe'`: a batch response, and why the task still cannot continue. */
+/**
+ * The response to an SQS event with `outflow: 'probe'`: a batch response, and why the task still cannot continue. The event holds one
+ * message and follows a connectivity test that passed, so a stop error is that message's own failure.
+ */
 export interface ProbeResponse {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
   readonly halt?: string;

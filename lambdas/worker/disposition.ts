@@ -1,8 +1,8 @@
-import { NeverRetry, RetryLater } from '../core/errors.ts';
+import { NeverRetry, RetryLater, type StopTask } from '../core/errors.ts';
 import { compileRetries, type ExhaustedRetryCondition } from '../core/retry.ts';
 import type { TaskSpec } from '../core/spec.ts';
 import type { Outcome } from '../deliver/sink.ts';
-import { type Delivery, type Disposition, firstSeenAt, type RetryMode } from './message.ts';
+import { type Delivery, type Disposition, firstSeenAt, MAX_STOPS, type RetryMode, type TaskStop } from './message.ts';
 
 /** Seconds that a record waits for which the function had no time left. */
 const NO_TIME_WAIT = { from: 1, to: 3 };
@@ -20,8 +20,10 @@ export interface BatchFacts {
   readonly retryMode: RetryMode;
   /** A record before it blocks the buffer's order. */
   readonly isBehindBlocker: boolean;
-  /** Every record of the batch that was tried ended in a stop error: see {@link stopCause}. */
+  /** Every record of the batch that was tried ended in a stop error: see {@link stopOf}. */
   readonly isStopped: boolean;
+  /** The batch is the one message of a probe, whose connectivity test has passed. */
+  readonly isProbe: boolean;
 }
 
 /** Decides where a delivery goes: before it is sent, where undefined means that it is to be sent, and by the sink's outcome after. */
@@ -104,11 +106,16 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
       case 'retry':
         return failed(delivery, outcome.error, facts);
       case 'stop':
-        // A stop among records that were not stopped is this record's failure: the task goes on.
-        return facts.isStopped
-          ? defer(STOPPED_WAIT, outcome.error.message, random)
-          : failed(delivery, new RetryLater(outcome.error.message, { cause: outcome.error }), facts);
+        return stopped(delivery, outcome.error, facts);
     }
+  }
+
+  function stopped(delivery: Delivery<unknown>, cause: StopTask, facts: BatchFacts): Disposition {
+    const isCharged = isChargedWithStops(delivery, facts);
+    if (facts.isStopped && !isCharged) return { ...defer(STOPPED_WAIT, cause.message, random), isStop: true };
+    // A stop among records that were not stopped is this record's failure as well: the task goes on.
+    const disposition = failed(delivery, new RetryLater(cause.message, { cause }), facts);
+    return disposition.to === 'retry' && isCharged ? { ...disposition, isCharged } : disposition;
   }
 
   return ((delivery, facts, outcome?: Outcome) =>
@@ -122,12 +129,40 @@ export function withoutDeadLetter(random: () => number): Extract<Disposition, { 
 
 /**
  * Why the task as a whole cannot go on, if nothing but stop errors came of a batch. Records that can never be delivered do not
- * count: most of those are refused before they reach the sink.
+ * count: most of those are refused before they reach the sink. Nor do stop errors that are charged to their message.
+ *
+ * @param outcomes one for each delivery
  */
-export function stopCause(outcomes: readonly Outcome[]): string | undefined {
-  const tried = outcomes.filter(({ status }) => status !== 'unsent' && status !== 'never');
-  const stops = tried.filter((outcome) => outcome.status === 'stop');
-  return stops.length === tried.length ? stops[0]?.error.message : undefined;
+export function stopOf(
+  sent: readonly Delivery<unknown>[],
+  outcomes: readonly Outcome[],
+  facts: Pick<BatchFacts, 'isProbe'>,
+): TaskStop | undefined {
+  let cause: string | undefined;
+  const publishers = new Set<string>();
+  for (const [i, outcome] of outcomes.entries()) {
+    if (outcome.status === 'unsent' || outcome.status === 'never') continue;
+    if (outcome.status !== 'stop') return undefined;
+    const delivery = sent[i]!;
+    if (isChargedWithStops(delivery, facts)) continue;
+    cause ??= outcome.error.message;
+    // Whether there is more than one is all that counts.
+    if (publishers.size < 2) publishers.add(publisherOf(delivery));
+  }
+  return cause === undefined ? undefined : { kind: 'circuitOpen', cause, publishers: [...publishers] };
+}
+
+/**
+ * Whether a stop error is this message's own failure: in a probe the sink has just answered a connectivity test, and a message
+ * that keeps meeting stop errors while the task runs is what causes them.
+ */
+function isChargedWithStops({ message: { stops = 0 } }: Delivery<unknown>, { isProbe }: Pick<BatchFacts, 'isProbe'>) {
+  return isProbe || stops >= MAX_STOPS;
+}
+
+/** A device may use many client ids, and has one certificate. */
+function publisherOf({ progress: { envelope } }: Delivery<unknown>): string {
+  return envelope?.principal ?? envelope?.clientid ?? 'unknown';
 }
 
 function defer({ from, to }: typeof NO_TIME_WAIT, reason: string, random: () => number) {

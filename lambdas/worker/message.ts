@@ -23,7 +23,15 @@ export interface BufferMessage {
   readonly firstReceivedAt?: number | undefined;
   /** It may have stopped the function and is processed alone. */
   readonly isSuspect?: boolean | undefined;
+  /** How often a stop error has deferred it: see {@link MAX_STOPS}. */
+  readonly stops?: number | undefined;
 }
+
+/**
+ * Stop errors of one message that count for the whole task. A further one is this message's own failure, so that no message can
+ * open the circuit again and again, or wait for ever.
+ */
+export const MAX_STOPS = 4;
 
 /** Which children of a message are still owed. Child numbers are only valid for the configuration that produced them. */
 export interface OwedChildren {
@@ -64,7 +72,14 @@ export interface Delivery<Request> {
 export type Disposition =
   | { readonly to: 'delivered' }
   /** Tried again with one more attempt. */
-  | { readonly to: 'retry'; readonly attempt: number; readonly delaySeconds: number; readonly reason: string }
+  | {
+      readonly to: 'retry';
+      readonly attempt: number;
+      readonly delaySeconds: number;
+      readonly reason: string;
+      /** A stop error was charged to the message: from now on its stop errors are its own failures. */
+      readonly isCharged?: boolean;
+    }
   /** Not tried, or not allowed to leave: it waits with the attempts that it has had. */
   | {
       readonly to: 'defer';
@@ -72,6 +87,8 @@ export type Disposition =
       readonly reason: string;
       /** Why the task cannot go on past it. */
       readonly blocks?: string;
+      /** A stop error deferred it. */
+      readonly isStop?: boolean;
     }
   | { readonly to: 'deadLetter'; readonly error: NeverRetry; readonly exhausted: ExhaustedRetryCondition }
   /** Older than the request TTL, and dropped. */
@@ -103,6 +120,8 @@ export interface BatchReport {
 export interface TaskStop {
   readonly kind: 'circuitOpen' | 'blocked';
   readonly cause: string;
+  /** Publishers of the messages that met a stop error; two at most. */
+  readonly publishers?: readonly string[];
 }
 
 /** Order that a buffer keeps: `relaxed` from batch to batch, `strict` from record to record of a key. */
@@ -127,6 +146,8 @@ export interface Requeued {
   readonly children?: OwedChildren | undefined;
   /** It may have stopped the function and is processed alone. */
   readonly isSuspect?: boolean;
+  /** How often a stop error has deferred it. */
+  readonly stops?: number;
   /** 0 to 900. */
   readonly delaySeconds: number;
 }

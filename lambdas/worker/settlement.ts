@@ -10,15 +10,17 @@ import {
   type Delivery,
   type Disposition,
   firstSeenAt,
+  MAX_STOPS,
   type Requeue,
   type Requeued,
+  type TaskStop,
 } from './message.ts';
 
 /** Executes dispositions: writes dead letters, requeues what is to be tried again, and reports the batch. */
 export type Settle<Request> = (
   deliveries: readonly Delivery<Request>[],
   requeue: Requeue,
-  counts: { readonly received: number; readonly filtered: number; readonly stopCause?: string | undefined },
+  counts: { readonly received: number; readonly filtered: number; readonly stop?: TaskStop | undefined },
 ) => Promise<BatchReport>;
 
 export interface SettlementParts<Request> {
@@ -42,6 +44,8 @@ interface Group<Request> {
   readonly deliveries: Delivery<Request>[];
   delaySeconds: number;
   retried: number;
+  /** How often a stop error has deferred the message, this batch included. */
+  stops: number;
 }
 
 const MAX_REASONS = 3;
@@ -71,7 +75,7 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
     };
   }
 
-  function requeuedOf({ message, deliveries, attempt, delaySeconds }: Group<Request>): Requeued {
+  function requeuedOf({ message, deliveries, attempt, delaySeconds, stops }: Group<Request>): Requeued {
     const [{ progress, child, isSuspect = false }] = deliveries as [Delivery<Request>];
     const isWhole = deliveries.length === progress.children.length;
     const owed = isWhole ? undefined : { by: fingerprint, numbers: deliveries.map((one) => one.child!) };
@@ -82,11 +86,12 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
       attempt,
       children: child === undefined ? message.children : owed,
       isSuspect,
+      stops,
       delaySeconds,
     };
   }
 
-  return async (deliveries, requeue, { received, filtered, stopCause }) => {
+  return async (deliveries, requeue, { received, filtered, stop }) => {
     const counts = { delivered: 0, deadLettered: 0, expired: 0, dropped: 0, retried: 0, parked: 0 };
     const again: [Delivery<Request>, AgainDisposition][] = [];
     const dead: [Delivery<Request>, DeadLetter][] = [];
@@ -123,12 +128,7 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
       ...counts,
       failed: [...failed],
       reasons: [...reasons].slice(0, MAX_REASONS),
-      stop:
-        blocks !== undefined
-          ? { kind: 'blocked', cause: blocks }
-          : stopCause !== undefined
-            ? { kind: 'circuitOpen', cause: stopCause }
-            : undefined,
+      stop: blocks === undefined ? stop : { kind: 'blocked', cause: blocks },
     };
   };
 }
@@ -142,12 +142,18 @@ function grouped<Request>(again: readonly [Delivery<Request>, AgainDisposition][
     const key = `${attempt} ${message.id}`;
     let group = groups.get(key);
     if (group === undefined) {
-      group = { message, attempt, deliveries: [], delaySeconds: 0, retried: 0 };
+      group = { message, attempt, deliveries: [], delaySeconds: 0, retried: 0, stops: message.stops ?? 0 };
       groups.set(key, group);
     }
     group.deliveries.push(delivery);
     group.delaySeconds = Math.max(group.delaySeconds, disposition.delaySeconds);
+    group.stops = Math.max(group.stops, stopsAfter(message, disposition));
     if (disposition.to === 'retry') group.retried++;
   }
   return [...groups.values()];
+}
+
+function stopsAfter({ stops = 0 }: BufferMessage, disposition: AgainDisposition): number {
+  if (disposition.to === 'retry') return disposition.isCharged ? MAX_STOPS : stops;
+  return disposition.isStop ? stops + 1 : stops;
 }

@@ -8,7 +8,7 @@ import { routedOptions } from '../core/sink-options.ts';
 import type { RouteTo, TaskSpec } from '../core/spec.ts';
 import type { SinkDefinition, SinkEnvironment } from '../deliver/sink.ts';
 import { fingerprintOf, stillOwed } from './children.ts';
-import { type BatchFacts, compileDisposition, stopCause } from './disposition.ts';
+import { type BatchFacts, compileDisposition, stopOf } from './disposition.ts';
 import {
   type BatchReport,
   type BufferMessage,
@@ -28,7 +28,7 @@ import type { StoppedTime } from './stopped-time.ts';
 export interface Worker {
   /** Takes a batch from decode to its settlement. */
   process(
-    batch: Pick<ReceivedBatch, 'messages' | 'remove' | 'shortenVisibility'>,
+    batch: Pick<ReceivedBatch, 'messages' | 'remove' | 'shortenVisibility' | 'isProbe'>,
     context: WorkerContext,
   ): Promise<BatchReport>;
   /** @throws StopTask, RetryLater when the sink cannot be reached or used. */
@@ -98,7 +98,7 @@ export function createWorker<Schema extends z.ZodType, Request>(
     return at - since <= ttl * 1000 ? 0 : stopped.within(since, at);
   }
 
-  async function deliver(messages: readonly BufferMessage[], { remainingMs, buffer }: WorkerContext) {
+  async function deliver(messages: readonly BufferMessage[], { remainingMs, buffer }: WorkerContext, isProbe: boolean) {
     const progresses = await prepare(messages, pipeline);
     const deliveries = messages.flatMap((message, i) => deliveriesOf(message, progresses[i]!));
     const filtered = progresses.filter(({ error, children }) => error === undefined && children.length === 0).length;
@@ -118,12 +118,13 @@ export function createWorker<Schema extends z.ZodType, Request>(
       sent.map(({ progress, child }) => progress.children[child!]!.request),
       { remainingMs: () => remainingMs() - RESERVE_MS, order: buffer.order },
     );
-    const cause = stopCause(outcomes);
-    const after = { ...NOTHING_HAPPENED, now: now(), retryMode: buffer.retryMode, isStopped: cause !== undefined };
+    const stop = stopOf(sent, outcomes, { isProbe });
+    const { retryMode } = buffer;
+    const after = { ...NOTHING_HAPPENED, now: now(), retryMode, isStopped: stop !== undefined, isProbe };
     sent.forEach((delivery, i) => {
       delivery.disposition = dispositionOf(delivery, after, outcomes[i]!);
     });
-    return settle(deliveries, buffer.requeue, { received: messages.length, filtered, stopCause: cause });
+    return settle(deliveries, buffer.requeue, { received: messages.length, filtered, stop });
   }
 
   /** Requeues what leaves a quarantined batch, ahead of the report, so that a crash does not return it to the queue. */
@@ -155,13 +156,13 @@ export function createWorker<Schema extends z.ZodType, Request>(
   }
 
   return {
-    async process({ messages, remove, shortenVisibility }, context) {
+    async process({ messages, remove, shortenVisibility, isProbe = false }, context) {
       const start = { now: now(), timeoutMs: context.remainingMs() };
       const { taken, leaving, isCrashing } = divide(messages, start);
       const left = leaving.length === 0 ? undefined : await leave(leaving, start, remove, context);
       const watched = taken.filter(isWatched);
       if (watched.length > 0) await shortenVisibility?.(watched, watchedVisibilitySeconds(start));
-      const report = await (isCrashing ? giveUp(taken, context) : deliver(taken, context));
+      const report = await (isCrashing ? giveUp(taken, context) : deliver(taken, context, isProbe));
       return left === undefined ? report : mergeReports(left, report);
     },
     testConnectivity: () => sink.testConnectivity(targets),
@@ -186,5 +187,5 @@ function compileTargets<Schema extends z.ZodType, Request>(
   return { renders, targets: [...targets] };
 }
 
-const NOTHING_HAPPENED = { stoppedMs: 0, isBehindBlocker: false, isStopped: false };
+const NOTHING_HAPPENED = { stoppedMs: 0, isBehindBlocker: false, isStopped: false, isProbe: false };
 const NEVER_STOPPED: StoppedTime = { within: async () => 0 };

@@ -164,6 +164,16 @@ describe('reconciliation (D19–D23, F33)', () => {
     expect(readState(world.text, false)).toEqual(enabled);
   });
 
+  it('leaves a task running when one device is at fault and the sink answers', async () => {
+    const { world, send } = taskAt(1000);
+    const oneDevice = { ...halt('stopped', 2000), isOneDevice: true } as ControlMessage;
+    const text = world.text;
+    expect((await send(oneDevice)).halt).toBeUndefined();
+    expect(world).toMatchObject({ on: true, text });
+    world.sink = false;
+    expect(await send(oneDevice)).toMatchObject({ halt: { why: 'stopped' }, status: 'Start Failed' });
+  });
+
   it('reports the status, its cause and since when it lasts', async () => {
     const { world, send } = taskAt(1000);
     expect(await send({ kind: 'reconcile', task: 't' })).toMatchObject({ status: 'Running', since: 1000 });

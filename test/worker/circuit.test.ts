@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
-import { StopTask } from '../../lambdas/core/errors.ts';
+import { NeverRetry, StopTask } from '../../lambdas/core/errors.ts';
 import { circuit } from '../../lambdas/worker/circuit.ts';
-import type { BatchReport, TaskStop } from '../../lambdas/worker/message.ts';
+import { type BatchReport, MAX_STOPS, type TaskStop } from '../../lambdas/worker/message.ts';
 import { envelope, sqsEvent } from '../support/messages.ts';
 import { taskWith } from '../support/scripted-task.ts';
 
@@ -37,11 +37,37 @@ describe('the circuit', () => {
     expect(await notified(blocked)).toMatchObject([{ kind: 'halt', why: 'blocked', cause: 'REJECTED: no' }]);
   });
 
-  it('reports to a probe, and to no other event, why the task still cannot go on', async () => {
+  it('charges a stop error to the one message of a probe, which follows a connectivity test that passed', async () => {
     const task = taskWith({ deliver: () => ({ status: 'stop', error: new StopTask('no such stream') }) });
     const event = sqsEvent([JSON.stringify(envelope('x'))]);
     expect(await task.handler(event)).toEqual({ batchItemFailures: [] });
-    const probe = { ...event, outflow: 'probe' };
-    expect(await task.handler(probe)).toEqual({ batchItemFailures: [], halt: 'no such stream' });
+    expect(task.requeued).toMatchObject([{ attempt: 0, stops: 1 }]);
+    expect(await task.handler({ ...event, outflow: 'probe' } as typeof event)).toEqual({ batchItemFailures: [] });
+    // From now on its stop errors are its own failures.
+    expect(task.requeued[1]).toMatchObject({ attempt: 1, stops: MAX_STOPS });
+    expect(task.reports.map(({ stop }) => stop?.kind)).toEqual(['circuitOpen', undefined]);
+  });
+
+  it('reports to a probe, and to no other event, that its message blocks the task', async () => {
+    const error = new NeverRetry('REJECTED', 'no');
+    const task = taskWith({
+      faultTolerance: 'prohibited',
+      poison: 'block',
+      deliver: () => ({ status: 'never', error }),
+    });
+    const event = sqsEvent([JSON.stringify(envelope('x'))]);
+    expect(await task.handler(event)).toEqual({ batchItemFailures: [] });
+    expect(await task.handler({ ...event, outflow: 'probe' } as typeof event)).toEqual({
+      batchItemFailures: [],
+      halt: 'REJECTED: no',
+    });
+  });
+
+  it('reports whether all stop errors come from one device', async () => {
+    const of = (...publishers: string[]): TaskStop => ({ ...open, publishers });
+    expect(await notified(of('d1'), of('d1'))).toMatchObject([{ isOneDevice: true }]);
+    for (const sent of [await notified(of('d1'), of('d2')), await notified(of('d1', 'd2'), of('d1'))])
+      expect(sent).toEqual([expect.not.objectContaining({ isOneDevice: true })]);
+    expect(await notified(of('d2'), 'delivered', of('d1'), of('d1'))).toMatchObject([{ isOneDevice: true }]);
   });
 });

@@ -20,6 +20,7 @@ export function kinesisBuffer({ spec, now }: BufferSetup): TaskBuffer {
       attempt: failures?.count ?? 0,
       failingMs: failures?.failingMs,
       children: failures?.children,
+      stops: failures?.stops,
     };
   }
 

@@ -19,10 +19,15 @@ export interface Failures {
   readonly children: OwedChildren | undefined;
   /** The last try that failed: milliseconds since 1970. Undefined when the record was deferred since. */
   readonly failedAt: number | undefined;
+  /** Stop errors that deferred it, each at least {@link BETWEEN_STOPS_MS} after the one before. */
+  readonly stops: number;
+  readonly stopCountedAt: number;
 }
 
 /** Two tries are hardly further apart than this, unless the task was stopped. */
 const MAX_BETWEEN_TRIES_MS = 60_000;
+/** A queue defers a message for at least as long; a stream redelivers within a second, until the control function stops the task. */
+const BETWEEN_STOPS_MS = 30_000;
 
 /**
  * A function that starts anew remembers nothing: records that were delivered are then delivered twice, and retries last longer,
@@ -36,7 +41,9 @@ export function failedRecords(now: () => number): FailedRecords {
     requeue: {
       async send(messages) {
         for (const [id, parts] of byId(messages)) {
-          const { count, failingMs, failedAt } = failures.get(id) ?? NONE;
+          const { count, failingMs, failedAt, stops, stopCountedAt } = failures.get(id) ?? NONE;
+          const newStops = Math.max(...parts.map((part) => part.stops ?? 0));
+          const isCounted = newStops > stops && now() - stopCountedAt >= BETWEEN_STOPS_MS;
           // A deferred record keeps its attempts.
           const attempt = Math.max(...parts.map((part) => part.attempt));
           const isTried = attempt > count;
@@ -46,6 +53,8 @@ export function failedRecords(now: () => number): FailedRecords {
             failingMs: failingMs + sinceMs,
             children: merge(parts),
             failedAt: isTried ? now() : undefined,
+            stops: isCounted ? newStops : stops,
+            stopCountedAt: isCounted ? now() : stopCountedAt,
           });
         }
         return messages.map(() => 'redelivered');
@@ -66,7 +75,14 @@ export function failedRecords(now: () => number): FailedRecords {
   };
 }
 
-const NONE: Failures = { count: 0, failingMs: 0, children: undefined, failedAt: undefined };
+const NONE: Failures = {
+  count: 0,
+  failingMs: 0,
+  children: undefined,
+  failedAt: undefined,
+  stops: 0,
+  stopCountedAt: Number.NEGATIVE_INFINITY,
+};
 
 function byId(messages: readonly Requeued[]): Map<string, Requeued[]> {
   const groups = new Map<string, Requeued[]>();

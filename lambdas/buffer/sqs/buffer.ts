@@ -26,6 +26,7 @@ export function sqsBuffer(setup: BufferSetup): TaskBuffer {
       };
       return {
         messages,
+        isProbe: event.outflow === 'probe',
         remove: (some) => queues.remove(received(some), queueArn),
         shortenVisibility: (some, seconds) => queues.setVisibility(received(some), queueArn, seconds),
         async respond({ failed, stop }: BatchReport): Promise<ProbeResponse> {

@@ -15,7 +15,7 @@ export function readSqsEvent({ Records }: SQSEvent): ReceivedMessage[] {
 // Once per record, and so without a spread, which costs more than the rest of it.
 function readRecord({ messageId, body, receiptHandle, attributes, messageAttributes }: SQSRecord): ReceivedMessage {
   const sentAt = Number(attributes.SentTimestamp);
-  const { attempt, firstSeen, children, isSuspect } = readRetryAttributes(messageAttributes, sentAt);
+  const { attempt, firstSeen, children, isSuspect, stops } = readRetryAttributes(messageAttributes, sentAt);
   return {
     id: messageId,
     body,
@@ -24,6 +24,7 @@ function readRecord({ messageId, body, receiptHandle, attributes, messageAttribu
     firstSeen,
     children,
     isSuspect,
+    stops,
     receiveCount: Number(attributes.ApproximateReceiveCount),
     firstReceivedAt: Number(attributes.ApproximateFirstReceiveTimestamp),
     receiptHandle,

@@ -7,30 +7,39 @@ const ATTEMPT = 'ATTEMPT';
 const FIRST_SEEN = 'FIRST_SEEN';
 const CHILDREN = 'CHILDREN';
 const SUSPECT = 'SUSPECT';
+const STOPS = 'STOPS';
 /** Dead letters have this one. */
 const ERROR_CODE = 'ERROR_CODE';
 
 /** What the attributes of a message say about its earlier tries. */
-export type RetryState = Pick<BufferMessage, 'attempt' | 'firstSeen' | 'children' | 'isSuspect'>;
+export type RetryState = Pick<BufferMessage, 'attempt' | 'firstSeen' | 'children' | 'isSuspect' | 'stops'>;
 
-export function writeRetryAttributes({ attempt, firstSeen, children, isSuspect }: Requeued): MessageAttributes {
+export function writeRetryAttributes({
+  attempt,
+  firstSeen,
+  children,
+  isSuspect,
+  stops = 0,
+}: Requeued): MessageAttributes {
   return {
     [ATTEMPT]: { DataType: 'Number', StringValue: String(attempt) },
     [FIRST_SEEN]: { DataType: 'Number', StringValue: String(firstSeen) },
     ...(children !== undefined && { [CHILDREN]: { DataType: 'String', StringValue: writeChildren(children) } }),
     ...(isSuspect && { [SUSPECT]: { DataType: 'Number', StringValue: '1' } }),
+    ...(stops > 0 && { [STOPS]: { DataType: 'Number', StringValue: String(stops) } }),
   };
 }
 
 /** Reads what {@link writeRetryAttributes} wrote. A redriven dead letter starts afresh, whatever its attributes say. */
 export function readRetryAttributes(attributes: SQSMessageAttributes, sentAt: number): RetryState {
   if (attributes[ERROR_CODE] !== undefined)
-    return { attempt: 0, firstSeen: sentAt, children: undefined, isSuspect: false };
+    return { attempt: 0, firstSeen: sentAt, children: undefined, isSuspect: false, stops: 0 };
   return {
     attempt: wholeNumber(attributes[ATTEMPT]) ?? 0,
     firstSeen: wholeNumber(attributes[FIRST_SEEN]),
     children: readChildren(attributes[CHILDREN]?.stringValue),
     isSuspect: attributes[SUSPECT] !== undefined,
+    stops: wholeNumber(attributes[STOPS]) ?? 0,
   };
 }
 
