@@ -7,7 +7,7 @@ import type { RocketMqConnector } from './connector/rocketmq-connector.ts';
 import { type RocketMqRouteOptions, RocketMqSink, type RocketMqSinkProps } from './deliver/rocketmq-sink.ts';
 import type { Route } from './route.ts';
 import { enableEntries } from './source/delivered-log.ts';
-import type { FilteredHook, HookEvent, Hooks } from './source/hook-events.ts';
+import { defaultHooks, type FilteredHook, type HookEvent, type Hooks } from './source/hook-events.ts';
 import { HooksSource } from './source/hooks-source.ts';
 import { OutflowTask } from './task.ts';
 import type { OutflowTaskProps } from './task-props.ts';
@@ -19,7 +19,13 @@ export interface RocketMqHooksProps
       'batchSize' | 'produce' | 'inflightWindow' | 'syncTimeout' | 'refreshTopicRouteInterval' | 'autoCreateTopics'
     > {
   readonly connector: RocketMqConnector;
-  readonly hooks: Hooks;
+  /**
+   * Where the events go.
+   *
+   * @default - the plugin's own topics with the filter `#`, such as `ClientConnected` and `MessagePublish`; `MessageDeliver` with
+   * `deliveredLog`, and no `MessageAcked`
+   */
+  readonly hooks?: Hooks;
   /**
    * How `payload` holds a message's payload: base64 of its bytes, or its text.
    *
@@ -56,9 +62,10 @@ export interface RocketMqHooksProps
  */
 export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
   constructor(scope: Construct, id: string, props: RocketMqHooksProps) {
-    const { connector, hooks, encodePayloadType, node, defaults, deliveredLog, ...rest } = props;
+    const { connector, encodePayloadType, node, defaults, deliveredLog, ...rest } = props;
+    const { hooks = defaultHooks(deliveredLog !== undefined), ...options } = rest;
     const { batchSize, produce, inflightWindow, syncTimeout, refreshTopicRouteInterval, autoCreateTopics, ...task } =
-      rest;
+      options;
     const routes = routesOf(id, hooks, { encodePayloadType, node });
     if (hooks['message.delivered'] !== undefined && deliveredLog === undefined)
       throw new InvalidOptionError(
@@ -134,13 +141,13 @@ function routesOf(id: string, hooks: Hooks, options: HookValueOptions): HookRout
     if (!Object.hasOwn(EVENT_TYPES, event))
       throw new InvalidOptionError(`${id}.hooks`, event, `one of ${Object.keys(EVENT_TYPES).join(', ')}`);
     const isConnection = event.startsWith('client.');
-    for (const [i, { topic, filter }] of list.entries()) {
+    for (const [i, { filter, ...hook }] of list.entries()) {
       if (isConnection && filter !== undefined)
         throw new InvalidOptionError(`${id}.hooks.${event}.${i}.filter`, filter, 'none: a connection has no topic');
       routes.push({
         kind: EVENT_TYPES[event as keyof typeof EVENT_TYPES],
         ...(!isConnection && { topicFilter: filter ?? '#' }),
-        sink: { topic, payload: hookValue(event, options) },
+        sink: { ...hook, payload: hookValue(event, options) },
       });
     }
   }

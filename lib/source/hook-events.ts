@@ -2,6 +2,24 @@
 export interface Hook {
   /** Topic of RocketMQ. */
   readonly topic: string;
+  /**
+   * Template or JSONPath of the message group, which keeps messages of one topic in order: `$.data.clientid` keeps each client's.
+   *
+   * @default - no order
+   */
+  readonly messageGroup?: string;
+  /**
+   * Template or JSONPath of the message keys.
+   *
+   * @default - the event's id
+   */
+  readonly key?: string;
+  /**
+   * Template or JSONPath of the message tag.
+   *
+   * @default - no tag
+   */
+  readonly tag?: string;
 }
 
 export interface FilteredHook extends Hook {
@@ -31,3 +49,19 @@ export interface Hooks {
 }
 
 export type HookEvent = keyof Hooks;
+
+/** The topics and filters of the plugin's own configuration file, without the two events that AWS IoT Core does not publish. */
+const PUBLISHED_HOOKS: Hooks = {
+  'client.connected': [{ topic: 'ClientConnected' }],
+  'client.disconnected': [{ topic: 'ClientDisconnected' }],
+  'session.subscribed': [{ filter: '#', topic: 'SessionSubscribed' }],
+  'session.unsubscribed': [{ filter: '#', topic: 'SessionUnsubscribed' }],
+  'message.publish': [{ filter: '#', topic: 'MessagePublish' }],
+};
+
+/** The plugin's hooks by default, as far as AWS IoT Core can tell of them. @param isDeliveryLogged whether it logs deliveries */
+export function defaultHooks(isDeliveryLogged: boolean): Hooks {
+  return isDeliveryLogged
+    ? { ...PUBLISHED_HOOKS, 'message.delivered': [{ filter: '#', topic: 'MessageDeliver' }] }
+    : PUBLISHED_HOOKS;
+}

@@ -3,6 +3,7 @@ import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, it } from 'vitest';
+import type { TaskSpec } from '../../lambdas/core/spec.ts';
 import { renderIotTemplate } from '../../lambdas/core/sql/aws/engine.ts';
 import {
   ClientEventsSource,
@@ -14,6 +15,7 @@ import {
   type RocketMqHooksProps,
   StreamBuffer,
 } from '../../lib/index.ts';
+import { readAssembly, readSpec } from '../../localstack/one-process/assembly.ts';
 
 const all: Hooks = {
   'client.connected': [{ topic: 'ClientConnected' }],
@@ -83,6 +85,28 @@ describe('RocketMqHooks', () => {
     });
     const command = `aws iot set-v2-logging-options --event-configurations.*Publish-Out.*/aws/iot/publish-out`;
     Annotations.fromStack(stack).hasInfo('*', Match.stringLikeRegexp(command));
+  });
+
+  it('sends to the topics of the plugin’s own configuration by default', () => {
+    const topicsOf = (props: Partial<RocketMqHooksProps>) => {
+      const app = new App();
+      const stack = new Stack(app, 'Plant');
+      const connector = new RocketMqConnector(stack, 'Mq', { nameServers: ['10.0.0.5:9876'] });
+      new RocketMqHooks(stack, 'Hooks', { connector, ...props });
+      const [read] = readAssembly(app.synth().directory);
+      const spec = readSpec(read!, read!.template.Resources![read!.tasks[0]!.worker!]!) as Pick<TaskSpec, 'route'>;
+      return spec.route!.routes.map(({ topicFilter, sink }) => [sink['topic'], topicFilter]);
+    };
+    const published = [
+      ['ClientConnected', undefined],
+      ['ClientDisconnected', undefined],
+      ['SessionSubscribed', '#'],
+      ['SessionUnsubscribed', '#'],
+      ['MessagePublish', '#'],
+    ];
+    expect(topicsOf({})).toEqual(published);
+    const deliveredLog = LogGroup.fromLogGroupName(new Stack(), 'IotLogs', '/aws/iot/publish-out');
+    expect(topicsOf({ deliveredLog })).toEqual([...published, ['MessageDeliver', '#']]);
   });
 
   it.each<[string, Hooks, RegExp]>([

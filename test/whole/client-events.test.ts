@@ -57,6 +57,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       await Promise.all(task(name).mappings.map((mapping) => mapping.settle()));
     }
 
+    const other = { topic: 'Other', key: '${clientid}', tag: 'hook', messageGroup: '$.data.clientid' };
     beforeAll(async () => {
       const topics = ['TopicTest', 'Other', ...HOOKS.map(topicOf)].map((name) => ({ name }));
       mq = await startRocketMq({ home, version, topics });
@@ -81,7 +82,7 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
           'client.disconnected': hook('client.disconnected'),
           'session.subscribed': hook('session.subscribed', 'a/#'),
           'session.unsubscribed': hook('session.unsubscribed', 'a/#'),
-          'message.publish': [...hook('message.publish'), { filter: 'a/+', topic: 'Other' }],
+          'message.publish': [...hook('message.publish'), { filter: 'a/+', ...other }],
           'message.delivered': hook('message.delivered'),
         },
       });
@@ -144,6 +145,8 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
         expect([event, withoutTime(text!), more]).toEqual([event, golden(event), []]);
       }
       expect((await texts('Other', 1)).map(withoutTime)).toEqual([golden('message.publish')]);
+      const [consumed] = await mq.consume('Other');
+      expect([consumed!.keys, consumed!.tags, consumed!.properties['__SHARDINGKEY']]).toEqual(['plant/1', 'hook', 'plant/1']);
     });
 
     it('message.acked has its shape, should anything ever report it (B17)', async () => {
