@@ -59,7 +59,7 @@ const PUBLISHED_HOOKS: Hooks = {
   'message.publish': [{ filter: '#', topic: 'MessagePublish' }],
 };
 
-/** The plugin's hooks by default, as far as AWS IoT Core can tell of them. @param isDeliveryLogged whether it logs deliveries */
+/** The plugin's hooks by default, as far as AWS IoT Core reports their events. @param isDeliveryLogged whether it logs deliveries */
 export function defaultHooks(isDeliveryLogged: boolean): Hooks {
   return isDeliveryLogged
     ? { ...PUBLISHED_HOOKS, 'message.delivered': [{ filter: '#', topic: 'MessageDeliver' }] }
