@@ -101,6 +101,48 @@ describe('the work for a message is linear in its length', () => {
   });
 });
 
+describe('the work of a JSONPath is bounded', () => {
+  const nested = (depth: number, inner: string, name = 't') =>
+    `${`{"${name}":`.repeat(depth)}${inner}${'}'.repeat(depth)}`;
+  const outcome = async (path: string, payload: string) => {
+    const sink = { type: 'rocketmq', nameServers: 'mq:9876', topic: 'T', payload: path };
+    const started = process.cpuUsage();
+    const result = await tryTask(
+      { v: 1, task: 'T', source: { type: 'iot-core', filters: ['#'] }, sink },
+      { topic: 't', payload },
+    );
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1e6).toBeLessThan(MAX_CPU_SECONDS);
+    return result.error?.code ?? result.outcome;
+  };
+
+  it.each<[string, string, string]>([
+    ['descendants of a deep payload', '$..t', nested(900, `[${fill('{},', 100_000)}{}]`)],
+    ['descendants of descendants', '$.data.body..a..a', nested(900, '1', 'a')],
+    ['all values of a deep payload', '$.data.body..*', nested(900, `[${fill('1,', 100_000)}1]`)],
+    ['a long text inside many values', '$.data.body..*', nested(900, `"${fill('x', 100_000)}"`)],
+    ['a query for each of many values', '$.data.body..[?@..x]', nested(300, `[${fill('1,', 2_000)}1]`)],
+    [
+      'a comparison for each of many values',
+      '$.data.body..[?@ == $.data.body]',
+      nested(900, `[${fill('1,', 100_000)}1]`),
+    ],
+    ['a long text for a pattern', '$.data.body[?search(@.a,"a*b")]', `[{"a":"${fill('a', 100_000)}"}]`],
+    ['many texts for a pattern', '$.data.body[?search(@,"a*a*a*b")]', `[${fill(`"${'a'.repeat(250)}",`)}""]`],
+  ])('S08 %s', async (_, path, payload) => expect(await outcome(path, payload)).toBe('INVALID_PAYLOAD'));
+
+  it.each<[string, string, string]>([
+    ['descendants of descendants, 30 deep', '$.data.body..a..a', nested(30, '1', 'a')],
+    ['a list of 2,500 objects', '$.data.body[?@.t > 20].t', `[${fill('{"id":"dev","t":21.5,"h":[1]},')}{}]`],
+    ['descendants of 60,000 values', '$.data.body..*', `[${fill('1,', 120_000)}1]`],
+    [
+      '500 texts for a pattern',
+      '$.data.body[?match(@.id, "[a-z]+-[0-9]+")].id',
+      `[${fill('{"id":"device-12345"},', 11_000)}{}]`,
+    ],
+  ])('%s is within it', async (_, path, payload) => expect(await outcome(path, payload)).toBe('delivered'));
+});
+
 describe('excessive values', () => {
   it.each<[string, string, string]>([
     ['a number of 128 KiB', `{"a":${fill('9')}}`, fill('9')],

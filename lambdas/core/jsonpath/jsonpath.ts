@@ -1,6 +1,8 @@
-import { JSONPathEnvironment, JSONPathQuery } from 'json-p3';
+import type { JSONPathQuery } from 'json-p3';
 import { InvalidTemplateError, NeverRetry } from '../errors.ts';
-import { ExactNumber, MAX_JSON_DEPTH } from '../json.ts';
+import { stringifyJson } from '../json.ts';
+import { childAt, isDescendant, parseJsonPath, select } from './bounded-query.ts';
+import { countCharacters, startSteps } from './steps.ts';
 
 /** A compiled JSONPath (RFC 9535). */
 export interface JsonPath {
@@ -8,15 +10,13 @@ export interface JsonPath {
    * Reads the value of a path that names at most one, such as `$.data.body`; the list of all values for any other path.
    *
    * @returns undefined when the path finds no value.
-   * @throws NeverRetry INVALID_PAYLOAD when the path reads a payload that is not in the data format, or that nests too deep.
+   * @throws NeverRetry INVALID_PAYLOAD when the path reads a payload that is not in the data format, or that takes it too many
+   *   steps.
    */
   read(root: object): unknown;
 }
 
-type Json = Parameters<JSONPathQuery['query']>[0];
 type Step = string | number;
-
-const environment = new JSONPathEnvironment({ maxRecursionDepth: MAX_JSON_DEPTH });
 
 /** Compiles a JSONPath. @throws InvalidTemplateError for any other text. */
 export function compileJsonPath(text: string): JsonPath {
@@ -30,11 +30,10 @@ export function compileJsonPath(text: string): JsonPath {
   if (steps.length === segments.length) return { read: (root) => walk(root, steps) };
   // A filter that names the root needs the whole root.
   const prefix = text.includes('$', 1) ? [] : steps;
-  const rest = new JSONPathQuery(environment, segments.slice(prefix.length));
+  const rest = segments.slice(prefix.length);
   return {
     read(root) {
-      const start = walk(root, prefix);
-      const found = locations(rest, start, text).map((location) => walk(start, location));
+      const found = valuesOf(rest, walk(root, prefix), text);
       return found.length === 0 ? undefined : found;
     },
   };
@@ -42,7 +41,7 @@ export function compileJsonPath(text: string): JsonPath {
 
 function parse(text: string): JSONPathQuery {
   try {
-    return environment.compile(text);
+    return parseJsonPath(text);
   } catch (cause) {
     throw new InvalidTemplateError(`'${text}' is not a JSONPath: ${(cause as Error).message}`, { cause });
   }
@@ -51,35 +50,22 @@ function parse(text: string): JSONPathQuery {
 /** Returns the child that a segment names; undefined for a segment that may name several. */
 function asStep(segment: JSONPathQuery['segments'][number]): Step | undefined {
   const [selector, ...more] = segment.selectors as { name?: string; index?: number }[];
-  const isDescendant = segment.toString().startsWith('..');
-  return isDescendant || more.length > 0 ? undefined : (selector?.name ?? selector?.index);
+  return isDescendant(segment) || more.length > 0 ? undefined : (selector?.name ?? selector?.index);
 }
 
 function walk(root: unknown, steps: readonly Step[]): unknown {
   let value = root;
-  for (const step of steps) {
-    if (typeof value !== 'object' || value === null || value instanceof ExactNumber) return undefined;
-    if (Array.isArray(value)) value = typeof step === 'number' ? value.at(step) : undefined;
-    else value = typeof step === 'string' && Object.hasOwn(value, step) ? value[step as never] : undefined;
-  }
+  for (const step of steps) value = childAt(value, step);
   return value;
 }
 
-/** Returns the locations of a query's values. The query runs on a copy with plain numbers, which its filters can compare. */
-function locations(query: JSONPathQuery, value: unknown, text: string): Step[][] {
+function valuesOf(segments: JSONPathQuery['segments'], value: unknown, text: string): unknown[] {
   try {
-    return query.query(plain(value) as Json).nodes.map(({ location }) => location);
+    startSteps();
+    const found = select(segments, value);
+    for (const one of found) countCharacters(stringifyJson(one).length);
+    return found;
   } catch (cause) {
-    if (cause instanceof NeverRetry) throw cause;
     throw new NeverRetry('INVALID_PAYLOAD', `JSONPath ${text} failed: ${(cause as Error).message}`, { cause });
   }
-}
-
-function plain(value: unknown): unknown {
-  if (value instanceof ExactNumber) return value.value;
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(plain);
-  const copy = Object.create(null);
-  for (const [name, inner] of Object.entries(value)) copy[name] = plain(inner);
-  return copy;
 }

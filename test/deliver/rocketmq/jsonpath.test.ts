@@ -47,9 +47,44 @@ describe('JSONPath', () => {
     expect(compileJsonPath('$.data.body.n').read(event)).toBeInstanceOf(ExactNumber);
   });
 
-  it.each(['$.', '$.a[', '$[?@.a ==]', '$.a b'])('refuses %s when it is compiled', (path) =>
-    expect(() => compileJsonPath(path)).toThrow(InvalidTemplateError),
-  );
+  it.each([
+    '$.',
+    '$.a[',
+    '$[?@.a ==]',
+    '$.a b',
+    // A pattern that the payload gives, that is not valid, or that may take exponential time.
+    '$[?match(@.a, @.p)]',
+    '$[?search(@.a, $.p)]',
+    '$[?!(@.b && match(@.a, value(@..p)))]',
+    "$[?match(@.a, '(')]",
+    "$[?search(@.a, '(a+)+b')]",
+    "$[?search(@.a, '((a|aa)b)*c')]",
+  ])('refuses %s when it is compiled', (path) => expect(() => compileJsonPath(path)).toThrow(InvalidTemplateError));
+});
+
+describe('a JSONPath with a filter', () => {
+  const found = (path: string, value: unknown) =>
+    compileJsonPath(path).read(parseJson(JSON.stringify(value)) as object);
+
+  it.each([
+    ["$[?match(@.a, 'a.*')].a", ['ab']],
+    ["$[?search(@.a, '(b|c)?d$')].a", ['cd']],
+    ["$[?search(@.a, '[(+]\\\\(+')]", undefined],
+    ['$[?length(@.list) > 1].a', ['cd']],
+    ['$[?count(@.list[*]) == 2].a', ['cd']],
+    ['$[?@.list == $[1].list].a', ['cd']],
+    ['$[?@.list[?@.x > 1]].a', ['cd']],
+    ['$[?!@.list].a', ['ab', 7]],
+  ])('%s finds %j', (path, wanted) => {
+    const list = [{ x: 1 }, { x: 2 }];
+    expect(found(path, [{ a: 'ab' }, { a: 'cd', list }, { a: 7 }])).toEqual(wanted);
+  });
+
+  it('compares numbers by their value, whatever their text', () => {
+    const root = parseJson('[{"n":5.0,"in":[1.0]},{"n":5,"in":[1]},{"n":6}]') as object;
+    expect(compileJsonPath('$[?@.n == 5].n').read(root)).toHaveLength(2);
+    expect(compileJsonPath('$[?@.in == $[1].in].n').read(root)).toHaveLength(2);
+  });
 });
 
 describe('an option that is a template or a JSONPath', () => {
