@@ -146,7 +146,11 @@ describe.skipIf(!isInstalled(home)).each([4, 5] as const)(
       }
       expect((await texts('Other', 1)).map(withoutTime)).toEqual([golden('message.publish')]);
       const [consumed] = await mq.consume('Other');
-      expect([consumed!.keys, consumed!.tags, consumed!.properties['__SHARDINGKEY']]).toEqual(['plant/1', 'hook', 'plant/1']);
+      expect([consumed!.keys, consumed!.tags, consumed!.properties['__SHARDINGKEY']]).toEqual([
+        'plant/1',
+        'hook',
+        'plant/1',
+      ]);
     });
 
     it('message.acked has its shape, should anything ever report it (B17)', async () => {
