@@ -106,6 +106,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
           [TARGET_ARN]: sink.targetArn,
           ...(requestTtl !== undefined && { [STATE_PARAMETER]: state.parameterName }),
         },
+        parts: [this, control],
         description,
         memorySize: props.memorySize,
         logGroup: props.logGroup,

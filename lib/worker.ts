@@ -17,6 +17,7 @@ import type { Construct } from 'constructs';
 import { grantSend } from './buffer/queue-grants.ts';
 import { checkNetwork } from './connector/network.ts';
 import type { SinkConfig } from './deliver/sink.ts';
+import { versionIdentity } from './version-identity.ts';
 
 export const WORKER_TIMEOUT = Duration.seconds(60);
 
@@ -34,6 +35,8 @@ export interface WorkerProps {
   readonly option: string;
   readonly code: Code;
   readonly environment: Record<string, string>;
+  /** The constructs that the environment names and that have generated names. */
+  readonly parts: readonly Construct[];
   readonly description: string;
   /** MiB. @default 512 */
   readonly memorySize: number | undefined;
@@ -49,8 +52,8 @@ export interface WorkerProps {
 
 /**
  * Makes the function of a task, allowed to deliver, to write dead letters and to report to the control function; and the alias
- * that the event source mappings invoke. The alias moves to the next published version at once, so that code and spec change
- * together under traffic.
+ * that the event source mappings invoke. The alias moves to the next published version at once, so that code, spec and environment
+ * change together under traffic.
  */
 export function addWorker(scope: Construct, props: WorkerProps): { worker: LambdaFunction; live: Alias } {
   const { sink, readsState } = props;
@@ -66,6 +69,7 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
   });
   const { network } = sink;
   if (network !== undefined) grantInterfaces(role);
+  const identity = versionIdentity(scope, props.environment, props.parts);
   const fn = new LambdaFunction(scope, 'Worker', {
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
@@ -80,6 +84,7 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
     // As text, AWS Lambda would add three lines to each invocation.
     loggingFormat: LoggingFormat.JSON,
     systemLogLevelV2: SystemLogLevel.WARN,
+    ...(identity !== undefined && { currentVersionOptions: { description: identity } }),
     // A retry returns to this function through the retry queue, up to 176 times by default; AWS Lambda would stop it after 16
     // (AWS Lambda, "Recursive loop detection").
     recursiveLoop: RecursiveLoop.ALLOW,
