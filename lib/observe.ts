@@ -173,9 +173,9 @@ function alarmsOf(
         article: 'alarm-oldest-message',
       },
     ...rules.map(
-      (rule, i) =>
+      (rule) =>
         wanted.parseErrors && {
-          id: i === 0 ? 'ParseErrorsAlarm' : `ParseErrorsAlarm${i + 1}`,
+          id: `ParseErrorsAlarm${rule.node.id.slice('Rule'.length)}`,
           metric: new Metric({
             namespace: 'AWS/IoT',
             metricName: 'ParseError',
@@ -183,7 +183,7 @@ function alarmsOf(
             ...EACH_MINUTE,
             statistic: Stats.SUM,
           }),
-          state: `IoT Core cannot evaluate the SQL of rule ${i + 1}, and drops messages`,
+          state: `IoT Core cannot evaluate the SQL of the rule ${rule.node.id}, and drops messages`,
           article: 'alarm-parse-errors',
         },
     ),

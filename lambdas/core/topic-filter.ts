@@ -65,21 +65,3 @@ export function overlapTopicFilters(a: string, b: string): boolean {
     if (n + 1 === y.length && n + 1 < x.length) return x[n + 1] === '#';
   }
 }
-
-/**
- * Converts a topic filter to a regular expression over topics, for `regexp_matches` of AWS IoT SQL. The expression has no
- * backslash and no quote, so it needs no escaping in an SQL string. A topic filter with `^` or `[` has no such expression.
- *
- * @returns undefined for a topic filter with `^` or `[`.
- */
-export function topicFilterRegExp(filter: string): string | undefined {
-  if (/[\^[]/.test(filter)) return undefined;
-  if (filter === '#') return '^[^$]';
-  const parts = filter.split('/').map((level, i) => {
-    if (level === '#') return '(/.*)?';
-    const first = i === 0;
-    const text = level === '+' ? (first ? '([^$/][^/]*)?' : '[^/]*') : level.replace(/[.*+?(){|$]/g, '[$&]');
-    return first ? text : `/${text}`;
-  });
-  return `^${parts.join('')}$`;
-}

@@ -6,7 +6,8 @@ import { ruleOfEvent } from './client-events-source.ts';
 import { DeliveredLog } from './delivered-log.ts';
 import type { FilteredHook, HookEvent, Hooks } from './hook-events.ts';
 import type { Origin } from './origin.ts';
-import { publishRules, withoutCovered } from './rule-sql.ts';
+import { withoutCovered } from './overlap.ts';
+import { publishRules } from './rule-sql.ts';
 import type { ISource, SourceBinding } from './source.ts';
 import { addTopicRules } from './topic-rules.ts';
 

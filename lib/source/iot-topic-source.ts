@@ -3,7 +3,8 @@ import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts'
 import { type OptionAdvice, refuseUnknown } from '../advice.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
 import type { Origin } from './origin.ts';
-import { publishRules, withoutCovered } from './rule-sql.ts';
+import { withoutCovered } from './overlap.ts';
+import { publishRules } from './rule-sql.ts';
 import type { ISource, SourceBinding } from './source.ts';
 import { addTopicRules } from './topic-rules.ts';
 
@@ -35,7 +36,8 @@ const ADVICE: OptionAdvice = [
 
 /**
  * Messages that clients publish to AWS IoT Core, by MQTT topic filter. Each filter makes a topic rule; a message that several filters
- * match is received once.
+ * match is received once. AWS's documents do not agree on whether `t/#` matches the topic `t`: to receive it for sure, give both,
+ * `['t', 't/#']`.
  *
  * @throws InvalidOptionError at synth for a filter that AWS IoT Core refuses: quotes, control characters, more than 7 slashes or 256
  * bytes, or a misplaced wildcard (AWS IoT Core, "Topic filters" and quotas).

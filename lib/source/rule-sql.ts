@@ -1,7 +1,6 @@
 import { ENVELOPE_VERSION } from '../../lambdas/core/envelope.ts';
-import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { PUBLISH } from '../../lambdas/core/event-type.ts';
-import { coversTopicFilter, overlapTopicFilters, topicFilterRegExp } from '../../lambdas/core/topic-filter.ts';
+import { fromClauses } from './overlap.ts';
 
 /** CloudFormation's default is 2015-10-08, which has no `encode` (AWS IoT Core, "SQL versions"). */
 export const SQL_VERSION = '2016-03-23';
@@ -13,6 +12,8 @@ export interface TopicRule {
   readonly topicFilter: string;
   /** FROM clause, with the WHERE clause if the rule has one. */
   readonly from: string;
+  /** Topic filters whose topics the WHERE clause excludes, because rules for these take the messages. @default - none */
+  readonly excludes?: readonly string[];
 }
 
 // No column reads a field of the payload: SQL that does drops each message that is not JSON, without an error action.
@@ -39,35 +40,9 @@ export function selectEnvelope(eventType: string): string {
 
 /** A rule for each filter of published messages; no filter may cover another. */
 export function publishRules(filters: readonly string[], option: string): TopicRule[] {
-  return fromClauses(filters, option).map((from, i) => ({ eventType: PUBLISH, topicFilter: filters[i]!, from }));
-}
-
-/** FROM and WHERE clauses, one per filter; no filter may cover another. The earlier of two filters that overlap gets the message. */
-export function fromClauses(filters: readonly string[], option: string): string[] {
-  return filters.map((filter, i) => {
-    const earlier = filters.slice(0, i).filter((other) => overlapTopicFilters(other, filter));
-    const where = earlier.map((other) => `NOT regexp_matches(topic(), '${asRegExp(other, option)}')`).join(' AND ');
-    return `FROM '${filter}'${where === '' ? '' : ` WHERE ${where}`}`;
-  });
-}
-
-/** Removes filters that another one covers: their rules would never fire, because each message fires one rule. */
-export function withoutCovered(filters: readonly string[]): string[] {
-  return filters.filter(
-    (filter, i) =>
-      !filters.some(
-        (other, j) => i !== j && coversTopicFilter(other, filter) && !(coversTopicFilter(filter, other) && i < j),
-      ),
-  );
-}
-
-function asRegExp(filter: string, option: string): string {
-  const expression = topicFilterRegExp(filter);
-  if (expression === undefined)
-    throw new InvalidOptionError(
-      option,
-      filter,
-      "a filter without '^' and '[', because it overlaps with a later filter",
-    );
-  return expression;
+  return fromClauses(filters, option).map((clauses, i) => ({
+    eventType: PUBLISH,
+    topicFilter: filters[i]!,
+    ...clauses,
+  }));
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Stack } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
@@ -8,7 +9,10 @@ import type { Origin } from './origin.ts';
 import { SQL_VERSION, type TopicRule } from './rule-sql.ts';
 import type { SourceBinding } from './source.ts';
 
-/** Makes topic rules that write to the inlet, in the order given, and the role that they act with. */
+/**
+ * Makes topic rules that write to the inlet, in the order given, and the role that they act with. A rule's logical id is made from
+ * its topic filter, so that a change of one filter leaves the other rules as they are.
+ */
 export function addTopicRules(
   scope: Construct,
   { inlet, deadLetterQueue, description }: SourceBinding,
@@ -18,9 +22,10 @@ export function addTopicRules(
   const role = ruleRole(scope);
   grantSend(deadLetterQueue, role);
   const writes = inlet.forRules(role);
-  return rules.map(({ eventType, topicFilter, from }, i) => {
+  const made = new Map<string, CfnTopicRule>();
+  const origins = rules.map(({ eventType, topicFilter, from }): Origin => {
     const { select, action } = writes(eventType);
-    const rule = new CfnTopicRule(scope, i === 0 ? 'Rule' : `Rule${i + 1}`, {
+    const rule = new CfnTopicRule(scope, ruleId(eventType, topicFilter), {
       topicRulePayload: {
         description,
         sql: `${select} ${from}`,
@@ -31,10 +36,22 @@ export function addTopicRules(
     });
     // A rule that must not write yet would lose what is published meanwhile.
     rule.node.addDependency(role);
+    made.set(topicFilter, rule);
     const arn = ruleArn(rule);
     const actions = ['iot:EnableTopicRule', 'iot:DisableTopicRule'];
     return { topicFilters: [topicFilter], arn, rule, intake: { list: 'rules', name: rule.ref, arn, actions } };
   });
+  // CloudFormation makes the rule that takes a topic before another rule excludes the topic: no message is missed meanwhile.
+  for (const { topicFilter, excludes = [] } of rules)
+    for (const other of excludes) made.get(topicFilter)!.addDependency(made.get(other)!);
+  return origins;
+}
+
+function ruleId(eventType: string, topicFilter: string): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([eventType, topicFilter]))
+    .digest('hex');
+  return `Rule${hash.slice(0, 8).toUpperCase()}`;
 }
 
 /** The role of a task's rules. Only rules of this account and region can assume it (cross-service confused deputy). */

@@ -5,14 +5,15 @@ import { type ReadOptions, toEvent } from '../../lambdas/core/event.ts';
 import { MqttRecord } from '../../lambdas/core/record.ts';
 import { toRuleOutput } from '../../lambdas/core/rule-output.ts';
 import { compileIotSql } from '../../lambdas/core/sql/aws/engine.ts';
-import { fromClauses, selectEnvelope } from '../../lib/source/rule-sql.ts';
+import { fromClauses } from '../../lib/source/overlap.ts';
+import { selectEnvelope } from '../../lib/source/rule-sql.ts';
 import { envelope } from '../support/messages.ts';
 
 const reading: ReadOptions = { type: 'iot-core', dataFormat: 'json', defaults: {} };
 const received = { messageId: 'sqs-1', sentAt: 1_795_251_600_100 };
 
 // One message with everything that MQTT 5 can say, by the real rule SQL, to each of the contracts that users build on.
-const sql = `${selectEnvelope('mqtt.message.publish')} ${fromClauses(['devices/+/telemetry'], 'filters')[0]}`;
+const sql = `${selectEnvelope('mqtt.message.publish')} ${fromClauses(['devices/+/telemetry'], 'filters')[0]!.from}`;
 const published = compileIotSql(sql).evaluate({
   topic: 'devices/d1/telemetry',
   payload: Buffer.from('{ "temp": 21.50, "hum": 40 }'),

@@ -25,7 +25,7 @@ type Properties = any;
 
 function alarmsOf(template: Template): [string, Properties][] {
   return Object.entries(template.findResources('AWS::CloudWatch::Alarm')).map(([id, { Properties }]) => {
-    return [id.replace(/^T|Alarm|[0-9A-F]{8}$/g, ''), Properties];
+    return [id.replace(/^T|Alarm|([0-9A-F]{8})+$/g, ''), Properties];
   });
 }
 
@@ -44,8 +44,8 @@ describe('alarms', () => {
     expect(seen).toEqual([
       ['DeadLetters', 'Maximum AWS/SQS ApproximateNumberOfMessagesVisible > 0', 'QueueName TDeadLetterQueue.QueueName'],
       ['OldestMessage', 'Maximum AWS/SQS ApproximateAgeOfOldestMessage > 900', 'QueueName TQueue.QueueName'],
-      ['ParseErrors', 'Sum AWS/IoT ParseError > 0', 'RuleName TRule'],
-      ['ParseErrors2', 'Sum AWS/IoT ParseError > 0', 'RuleName TRule2'],
+      ['ParseErrors', 'Sum AWS/IoT ParseError > 0', expect.stringMatching(/^RuleName TRule[0-9A-F]{8}$/)],
+      ['ParseErrors', 'Sum AWS/IoT ParseError > 0', expect.stringMatching(/^RuleName TRule[0-9A-F]{8}$/)],
       ['CircuitOpen', 'Maximum Outflow CircuitOpen > 0', 'Stack Test, Task T'],
       ['Blocked', 'Maximum Outflow Blocked > 0', 'Stack Test, Task T'],
     ]);

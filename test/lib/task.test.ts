@@ -334,11 +334,29 @@ describe('several filters', () => {
       'x.y/(z)/1',
       'xzy/(z)/1',
       'zzz',
+      'a/b/n\nl',
+      'b/b/c\n',
+      'a\n',
     ];
     for (const topic of topics) {
       const fired = rules.filter((rule) => rule.evaluate({ topic, payload: Buffer.from('{') }) !== undefined).length;
       expect([topic, fired]).toEqual([topic, filters.some((filter) => matchesTopicFilter(filter, topic)) ? 1 : 0]);
     }
+  });
+
+  it('keep the logical ids and the SQL of the rules whose filter stays, and no message is missed meanwhile', () => {
+    const rulesOf = (filters: string[]) =>
+      synth({ source: new IotTopicSource(filters) })
+        .template()
+        .findResources('AWS::IoT::TopicRule');
+    const before = rulesOf(['a/#', 'b/#', 'c/#']);
+    const after = rulesOf(['d', 'b/#', 'c/#']);
+    const kept = Object.keys(before).filter((id) => id in after);
+    expect(kept).toHaveLength(2);
+    for (const id of kept) expect(after[id]).toEqual(before[id]);
+    // The rule that takes the topics of both is made before the other one excludes them.
+    const [[taking] = [], [, excluding] = []] = Object.entries(rulesOf(['a/b', 'a/#'])) as [string, typeof before][];
+    expect(excluding!['DependsOn']).toContain(taking);
   });
 
   it("that overlap are refused if the rules' SQL could not distinguish them", () => {

@@ -91,7 +91,28 @@ describe('options of a task', () => {
     const unusual = fc.constantFrom('+', '#', "'", '"', '\\', '\n', '\r', '\0', '--', '/*', ' WHERE 1=1', '${');
     const bit = fc.oneof({ weight: 3, arbitrary: usual }, unusual);
     const filter = fc.array(bit, { minLength: 1, maxLength: 6 }).map((bits) => bits.join(''));
-    const topics = ['a', 'b', 'a/b', 'b/a', 'a/a/b', '/', "a'", 'x', '$aws/a', 'a WHERE 1=1', '--', '/*', '${', 'a/'];
+    const topics = [
+      'a',
+      'b',
+      'a/b',
+      'b/a',
+      'a/a/b',
+      '/',
+      "a'",
+      'x',
+      '$aws/a',
+      'a WHERE 1=1',
+      '--',
+      '/*',
+      '${',
+      'a/',
+      'a/b\n',
+      'a/b/n\nl',
+      '\na/b',
+      'a\u2028/b',
+      'b\r\n',
+      '\u0085',
+    ];
     const tries = runs(150);
     let accepted = 0;
     fc.assert(

@@ -80,11 +80,16 @@ function compile(expression: Expression): (message: IotMessage) => Value {
     default: {
       const [left, right] = [compile(expression.left), compile(expression.right)];
       if (expression.kind === '=') return (message) => left(message) === right(message);
+      if (expression.kind === '<>') return (message) => differ(left(message), right(message));
       const all = expression.kind === 'and';
       return (message) =>
         all ? left(message) === true && right(message) === true : left(message) === true || right(message) === true;
     }
   }
+}
+
+function differ(left: Value, right: Value): Value {
+  return left === undefined || right === undefined ? undefined : left !== right;
 }
 
 function negate(value: Value): Value {

@@ -25,6 +25,8 @@ const FUNCTIONS: Readonly<Record<string, IotFunction>> = {
   },
   regexp_matches: (_, [text, expression]) =>
     typeof text === 'string' && typeof expression === 'string' ? new RegExp(expression, 'u').test(text) : undefined,
+  startswith: (_, [text, start]) =>
+    typeof text === 'string' && typeof start === 'string' ? text.startsWith(start) : undefined,
   get_mqtt_property: ({ mqtt5 }, [name]) => mqttProperty(mqtt5 ?? {}, name),
   get_user_properties: ({ mqtt5 }, [key]) => userProperties(mqtt5?.userProperties ?? [], key),
 };

@@ -12,7 +12,7 @@ export type Expression =
       readonly when: readonly { readonly is: Expression; readonly gives: Expression }[];
       readonly otherwise: Expression | undefined;
     }
-  | { readonly kind: 'and' | 'or' | '='; readonly left: Expression; readonly right: Expression };
+  | { readonly kind: 'and' | 'or' | '=' | '<>'; readonly left: Expression; readonly right: Expression };
 
 export interface Statement {
   readonly items: readonly { readonly expression: Expression; readonly alias: string | undefined }[];
@@ -22,11 +22,11 @@ export interface Statement {
 
 const KEYWORDS = new Set(['SELECT', 'FROM', 'WHERE', 'AS', 'AND', 'OR', 'NOT', 'WHEN', 'THEN', 'ELSE', 'END']);
 
-const TOKEN = /\s*(?:('[^']*'|"[^"]*")|(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|([*(),=]))/y;
+const TOKEN = /\s*(?:('[^']*'|"[^"]*")|(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|(<>|[*(),=]))/y;
 
 /**
  * Parses the subset of AWS IoT SQL in which Outflow's rules are written: SELECT of literals, function calls and payload
- * fields, FROM one topic filter, and WHERE of these with NOT, AND, OR and `=`. CASE may stand anywhere.
+ * fields, FROM one topic filter, and WHERE of these with NOT, AND, OR, `=` and `<>`. CASE may stand anywhere.
  *
  * @throws InvalidSqlError for any other SQL.
  */
@@ -82,7 +82,8 @@ class Reader {
 
   #comparison(): Expression {
     const left = this.#primary();
-    return this.accept('=') ? { kind: '=', left, right: this.#primary() } : left;
+    for (const kind of ['=', '<>'] as const) if (this.accept(kind)) return { kind, left, right: this.#primary() };
+    return left;
   }
 
   #primary(): Expression {
