@@ -97,9 +97,10 @@ export interface OutflowTaskProps<Overrides extends object = object> {
    */
   readonly onExhausted?: 'deadLetter' | 'drop';
   /**
-   * What happens to a message that no retry can deliver, with faults prohibited: `block` stops the task (status Ready).
+   * What happens to a message that no retry can deliver, with faults prohibited. `block` stops the task (status Ready), so that any
+   * publisher can stop it with one malformed message; synth warns of that.
    *
-   * @default 'block'
+   * @default 'deadLetter'
    */
   readonly poison?: 'block' | 'deadLetter';
   /**

@@ -1,4 +1,4 @@
-import { RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import type { Alarm, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
@@ -58,6 +58,11 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
     super(scope, id);
     refuseUnknownOptions(id, props);
     refuseConflicts(id, props);
+    if (props.poison === 'block')
+      Annotations.of(this).addWarningV2(
+        'mqtt-outflow:poisonBlocks',
+        "poison: with 'block', any publisher can stop the task with one message that cannot be delivered, such as a malformed one; 'deadLetter' keeps that message and continues",
+      );
     if (props.deadLetterQueue !== undefined) checkDeadLetterQueue(this, `${id}.deadLetterQueue`, props.deadLetterQueue);
     this.taskName = props.taskName ?? id;
     const environment: DeployTimeEnvironment = {};

@@ -126,7 +126,7 @@ const withoutSink = z.strictObject({
   /** With `allowed`: where a message goes after its last retry. A dropped message is counted. */
   onExhausted: z.enum(['deadLetter', 'drop']).default('deadLetter'),
   /** With `prohibited`: what happens to a message that can never be delivered unchanged. */
-  poison: z.enum(['block', 'deadLetter']).default('block'),
+  poison: z.enum(['block', 'deadLetter']).default('deadLetter'),
   /** Age at which a message expires. Time during which the task is paused or its circuit is open does not count. */
   requestTtlSeconds: z.int().min(1).optional(),
   onExpired: z.enum(['deadLetter', 'drop']).default('deadLetter'),

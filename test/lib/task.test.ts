@@ -254,6 +254,13 @@ describe('OutflowTask', () => {
     });
   });
 
+  it("warns that poison: 'block' lets any publisher stop the task, which the default does not", () => {
+    const warning = Match.stringLikeRegexp('^poison: .*any publisher can stop the task');
+    const blocking = synth({ faultTolerance: 'prohibited', poison: 'block' });
+    Annotations.fromStack(blocking.stack).hasWarning('/Test/Telemetry', warning);
+    Annotations.fromStack(synth({ faultTolerance: 'prohibited' }).stack).hasNoWarning('*', warning);
+  });
+
   it('starts paused with enabled: false (D19)', () => {
     const { template } = synth({ enabled: false });
     template().resourcePropertiesCountIs('AWS::Lambda::EventSourceMapping', { Enabled: false }, 2);

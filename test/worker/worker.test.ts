@@ -197,6 +197,7 @@ describe('the worker', () => {
     const task = taskWith({
       buffer: { type: 'stream', order: 'strict' },
       faultTolerance: 'prohibited',
+      poison: 'block',
       payload: '${payload.n}',
       deliver: () => delivered,
     });
@@ -230,13 +231,13 @@ describe('the worker', () => {
     const event = sqsEvent([JSON.stringify(envelope('x'))]);
     const prohibited = { faultTolerance: 'prohibited', retryPolicy: { steps: [] } };
     for (const deliver of [() => later, () => never]) {
-      const task = taskWith({ deliver, ...prohibited });
+      const task = taskWith({ deliver, ...prohibited, poison: 'block' });
       await task.handler(event);
       expect(task.dlqMessages).toEqual([]);
       expect(task.requeued).toMatchObject([{ attempt: 0 }]);
       expect(task.stops).toMatchObject([{ kind: 'blocked' }]);
     }
-    const tolerant = taskWith({ deliver: () => never, ...prohibited, poison: 'deadLetter' });
+    const tolerant = taskWith({ deliver: () => never, ...prohibited });
     await tolerant.handler(event);
     expect(tolerant.dlqMessages).toMatchObject([{ error: { code: 'REJECTED' } }]);
   });
@@ -291,7 +292,7 @@ describe('the worker', () => {
     await givenUp.handler(last);
     expect(givenUp.dlqMessages).toMatchObject([{ body: bodies[1], error: { code: 'CRASHED' } }]);
     // With faults prohibited it blocks the task, and is still a poison-message suspect.
-    const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited' });
+    const blocked = taskWith({ deliver: () => delivered, faultTolerance: 'prohibited', poison: 'block' });
     await blocked.handler(last);
     expect(blocked.dlqMessages).toEqual([]);
     expect(blocked.requeued).toMatchObject([{ body: bodies[1], isSuspect: true }]);
