@@ -136,7 +136,7 @@ export class Control extends Construct {
       );
     }
     this.#allow(['ssm:GetParameter'], [configuration.parameterArn, state.parameterArn]);
-    this.#allow(['ssm:PutParameter'], [state.parameterArn]);
+    this.#allow(['ssm:PutParameter', 'ssm:LabelParameterVersion'], [state.parameterArn]);
     this.#allow(
       ['lambda:GetEventSourceMapping', 'lambda:UpdateEventSourceMapping'],
       mappings.map(({ eventSourceMappingId }) =>

@@ -22,7 +22,7 @@ import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
 import { sqsApi } from '../../lambdas/buffer/sqs/on-demand-api.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
-import { readState } from '../../lambdas/core/task-state.ts';
+import { isUnwritten, labelledState, readState } from '../../lambdas/core/task-state.ts';
 import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf } from './cloud.ts';
 import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
 import { type DeployedTask, readDeployedTasks } from './deployed.ts';
@@ -140,8 +140,13 @@ function awsTask(
   }
 
   async function readParameter(name: string) {
-    const { Parameter } = await ssm.send(new GetParameterCommand({ Name: name }));
-    return readState(Parameter?.Value, metadata.enabled);
+    try {
+      const { Parameter } = await ssm.send(new GetParameterCommand({ Name: labelledState(name) }));
+      return readState(Parameter?.Value, metadata.enabled);
+    } catch (error) {
+      if (!isUnwritten(error)) throw error;
+      return readState(undefined, metadata.enabled);
+    }
   }
 
   async function receive(QueueUrl: string): Promise<ReceivedDeadLetter[]> {

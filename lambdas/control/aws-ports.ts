@@ -7,10 +7,10 @@ import {
   UpdateEventSourceMappingCommand,
 } from '@aws-sdk/client-lambda';
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { GetParameterCommand, LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { SQSRecord } from 'aws-lambda';
 import type { Connectivity, ProbeResponse } from '../core/control-requests.ts';
-import { readState } from '../core/task-state.ts';
+import { isUnwritten, labelledState, readState, STATE_LABEL } from '../core/task-state.ts';
 import type { TaskPorts } from './reconcile.ts';
 
 /** The AWS resources of a task; the JSON of its configuration parameter. */
@@ -80,11 +80,20 @@ export function awsPorts(
 
   return {
     async readState() {
-      const { Parameter } = await ssm.send(new GetParameterCommand({ Name: task.state }));
-      return readState(Parameter?.Value, task.enabled);
+      try {
+        const { Parameter } = await ssm.send(new GetParameterCommand({ Name: labelledState(task.state) }));
+        return readState(Parameter?.Value, task.enabled);
+      } catch (error) {
+        if (!isUnwritten(error)) throw error;
+        return readState(undefined, task.enabled);
+      }
     },
     async writeState(state) {
-      await ssm.send(new PutParameterCommand({ Name: task.state, Value: JSON.stringify(state), Overwrite: true }));
+      const Name = task.state;
+      const { Version } = await ssm.send(
+        new PutParameterCommand({ Name, Value: JSON.stringify(state), Overwrite: true }),
+      );
+      await ssm.send(new LabelParameterVersionCommand({ Name, ParameterVersion: Version, Labels: [STATE_LABEL] }));
     },
     mappingStates: () =>
       Promise.all(

@@ -24,8 +24,25 @@ export const taskState = z.object({
 });
 export type TaskState = z.output<typeof taskState>;
 
-/** A parameter's text until the control function writes it. The text is constant, so that no deployment overwrites a state. */
+/** The value of a state's parameter in the template. */
 export const UNWRITTEN_STATE = '{"v":1}';
+
+/**
+ * Selects the version of a state's parameter that the control function wrote last. CloudFormation writes the template's value
+ * again when a property or a tag of the stack changes: that adds a version, and the label stays (AWS Systems Manager, "Working with
+ * parameter labels"). So no deployment changes a state.
+ */
+export const STATE_LABEL = 'written';
+
+/** The name of a state's parameter with the selector of its labelled version. */
+export function labelledState(parameter: string): string {
+  return `${parameter}:${STATE_LABEL}`;
+}
+
+/** Whether GetParameter failed because no version has the label: the control function has not written the state yet. */
+export function isUnwritten(error: unknown): boolean {
+  return ['ParameterNotFound', 'ParameterVersionNotFound'].includes((error as Error).name);
+}
 
 /** The state of a task that has had no control message. */
 export const INITIAL_STATE: TaskState = taskState.parse({ v: 1 });

@@ -12,7 +12,7 @@ import type { SinkDefinition } from '../deliver/sink.ts';
 import type { BatchReport } from './message.ts';
 import { batchEntry } from './metrics.ts';
 import { type WorkerQueues, workerQueues } from './queues.ts';
-import { parameterText, stoppedTime } from './stopped-time.ts';
+import { stateText, stoppedTime } from './stopped-time.ts';
 import { createWorker, type Worker, type WorkerSetup } from './worker.ts';
 
 /** What a handler runs with. On Lambda it all comes from the function's package and environment. */
@@ -92,7 +92,7 @@ export function fromEnv(here: string): HandlerSetup {
   return {
     spec,
     env,
-    ...(state !== undefined && { stopped: stoppedTime(parameterText(state), { now: Date.now, log }) }),
+    ...(state !== undefined && { stopped: stoppedTime(stateText(state), { now: Date.now, log }) }),
     queues: workerQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
     report: (report) => {
       const entry = batchEntry(spec.logLevel, dimensions, report, Date.now());

@@ -1,4 +1,4 @@
-import { readState, stoppedMsWithin, type TaskState } from '../core/task-state.ts';
+import { isUnwritten, labelledState, readState, stoppedMsWithin, type TaskState } from '../core/task-state.ts';
 
 /** How long a task was paused or stopped. */
 export interface StoppedTime {
@@ -28,6 +28,7 @@ export function stoppedTime(
     try {
       return readState(await readText());
     } catch (error) {
+      if (isUnwritten(error)) return readState(undefined);
       log({ event: 'task state not read', reason: String(error) });
       return undefined;
     }
@@ -42,7 +43,7 @@ export function stoppedTime(
   };
 }
 
-/** Returns a function that reads a parameter of AWS Systems Manager. The first call loads the client. */
-export function parameterText(name: string): () => Promise<string | undefined> {
-  return async () => (await import('./parameter-client.ts')).readParameter(name);
+/** Returns a function that reads the text of a state's parameter. The first call loads the client. */
+export function stateText(name: string): () => Promise<string | undefined> {
+  return async () => (await import('./parameter-client.ts')).readParameter(labelledState(name));
 }

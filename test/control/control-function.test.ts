@@ -2,6 +2,7 @@ import type { SQSRecord } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { awsPorts, type Clients } from '../../lambdas/control/aws-ports.ts';
 import { controlFunction } from '../../lambdas/control/control-function.ts';
+import { INITIAL_STATE, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
 
 const NOW = 1_795_251_600_000;
 const STATE = JSON.stringify({ v: 1 });
@@ -58,8 +59,53 @@ describe('the control function', () => {
     const reconciliation = { kind: 'reconcile', task: 'B' };
     expect(await carriedOut(record('1', { kind: 'reconcile', task: 'A' }))).toMatchObject({ failed: [] });
     expect(await carriedOut(record('1', reconciliation, NOW - 60_001))).toEqual({ failed: [], calls: [] });
-    expect((await carriedOut(record('1', reconciliation, NOW - 60_000))).calls).toContain('GetParameter SB');
+    expect((await carriedOut(record('1', reconciliation, NOW - 60_000))).calls).toContain('GetParameter SB:written');
     expect((await carriedOut(record('1', '{'), record('2', reconciliation))).failed).toEqual([]);
+  });
+});
+
+/** Parameters of AWS Systems Manager: versions of a value, and labels that each select one. */
+function parameterStore() {
+  const versions: string[] = [];
+  const labels = new Map<string, number>();
+  const write = (value: string) => versions.push(value);
+  const { clients } = clientsThat((call, { Name, Value, ParameterVersion, Labels }) => {
+    if (call === 'PutParameter') return { Version: write(Value as string) };
+    if (call === 'LabelParameterVersion') {
+      for (const label of Labels as string[]) labels.set(label, ParameterVersion as number);
+      return {};
+    }
+    const [, selector] = (Name as string).split(':');
+    const version = selector === undefined ? versions.length : labels.get(selector);
+    return version === undefined
+      ? refused('ParameterVersionNotFound')
+      : { Parameter: { Value: versions[version - 1] } };
+  });
+  return { clients, write };
+}
+
+describe('the state of a task on AWS', () => {
+  it('outlasts deployments that write the value of the template again, such as for a tag of the stack', async () => {
+    const { clients, write } = parameterStore();
+    const ports = awsPorts({ mappings: [], state: 's', rules: [], worker: 'w' }, clients);
+    const deploy = () => write(UNWRITTEN_STATE);
+    deploy();
+    expect(await ports.readState()).toEqual(INITIAL_STATE);
+    const paused = { ...INITIAL_STATE, desired: 'Paused' as const };
+    await ports.writeState(paused);
+    deploy();
+    expect(await ports.readState()).toEqual(paused);
+    await ports.writeState(INITIAL_STATE);
+    deploy();
+    deploy();
+    expect(await ports.readState()).toEqual(INITIAL_STATE);
+  });
+
+  it('is the pause of a task that is deployed with enabled: false, until it is written', async () => {
+    const { clients, write } = parameterStore();
+    const ports = awsPorts({ mappings: [], state: 's', rules: [], worker: 'w', enabled: false }, clients);
+    write(UNWRITTEN_STATE);
+    expect((await ports.readState()).desired).toBe('Paused');
   });
 });
 

@@ -1,4 +1,4 @@
-import { App, CfnParameter, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { App, CfnParameter, Duration, RemovalPolicy, Stack, Tags, Validations } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -113,6 +113,7 @@ describe('OutflowTask', () => {
         'sqs:ReceiveMessage',
         'sqs:SendMessage',
         'ssm:GetParameter',
+        'ssm:LabelParameterVersion',
         'ssm:PutParameter',
       ],
     });
@@ -277,6 +278,10 @@ describe('OutflowTask', () => {
     };
     expect(stateOf({})).toBeDefined();
     expect(stateOf({ enabled: false, taskName: 'other', description: 'other' })).toEqual(stateOf({}));
+    const tagged = synth();
+    Tags.of(tagged.stack).add('costs', 'plant');
+    const parameters = tagged.template().findResources('AWS::SSM::Parameter');
+    expect(Object.entries(parameters).find(([id]) => id.startsWith('TelemetryState'))).toEqual(stateOf({}));
   });
 
   it('is clean under cdk-nag AwsSolutions (S02)', () => {
