@@ -101,7 +101,7 @@ describe('alarms', () => {
     expect(ids({ buffer: new NoBuffer({ payload: 'reserialised' }) })).toEqual([
       'DeadLetters',
       'ParseErrors',
-      'ParseErrors2',
+      'ParseErrors',
     ]);
   });
 
