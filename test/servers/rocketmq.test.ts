@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -137,6 +137,20 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
     await mq.close();
   });
 
+  it.skipIf(process.platform !== 'linux').each([5, 4] as const)(
+    'version %i listens on loopback only, and has no variables of AWS',
+    async (version) => {
+      vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'canary');
+      const mq = await startRocketMq({ home, version });
+      vi.unstubAllEnvs();
+      const addresses = mq.pids.flatMap(listeningAddresses);
+      expect(addresses.length).toBeGreaterThanOrEqual(version === 5 ? 6 : 4);
+      expect(new Set(addresses)).toEqual(new Set(['127.0.0.1']));
+      for (const pid of mq.pids) expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('AWS_');
+      await mq.close();
+    },
+  );
+
   it('leaves no process and no file after close', async () => {
     const mq = await startRocketMq({ home, version: 4 });
     expect(processesOf(mq.folder).sort()).toEqual([...mq.pids].sort());
@@ -172,6 +186,31 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
     rmSync(temporary, { recursive: true });
   });
 });
+
+/** Addresses that a process listens on, from Linux's tables of sockets; IPv4 as dotted numbers. */
+function listeningAddresses(pid: number): string[] {
+  const sockets = new Set(
+    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`);
+      } catch {
+        return ''; // closed meanwhile
+      }
+    }),
+  );
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state, , , , , , inode]) => state === '0A' && sockets.has(`socket:[${inode}]`))
+      .map(([, local]) => {
+        const [hex] = local!.split(':');
+        const isMapped = hex!.length === 8 || hex!.startsWith('0000000000000000FFFF0000');
+        return isMapped ? [...Buffer.from(hex!.slice(-8), 'hex')].reverse().join('.') : hex!;
+      }),
+  );
+}
 
 const STARTER = `
   import { startRocketMq } from './localstack/servers/rocketmq/start.ts';

@@ -1,4 +1,4 @@
-// The set-up part `rocketmq`: RocketMQ 5 and 4 from Maven Central, and the two programs in java/, compiled for each.
+// The set-up part `rocketmq`: RocketMQ 5 and 4 from Maven Central, and the programs in java/, compiled for each.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ export const versions = [5, 4];
 const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 const here = import.meta.dirname;
 const programs = join(here, 'java');
+const manifest = join(programs, 'loopback.txt');
 
 /** Path of a JDK program; from JAVA_HOME if that is set. */
 export function jdk(program) {
@@ -25,9 +26,14 @@ export function classPath(home, version) {
   return [join(home, `${version}/classes`), join(home, `${version}/lib/*`)].join(':');
 }
 
+/** The Java agent that keeps a server of this version on loopback. */
+export function loopbackAgent(home, version) {
+  return join(home, `${version}/loopback.jar`);
+}
+
 /** Whether `home` holds the releases and programs of this version of the project. */
 export function isInstalled(home) {
-  return versions.every((version) => hasJars(home, version) && isStamped(home, version, 'classes', sources()));
+  return versions.every((version) => hasJars(home, version) && isStamped(home, version, 'classes', inputs()));
 }
 
 /**
@@ -42,7 +48,8 @@ export function install(home) {
     if (!hasJars(home, version)) fetchJars(home, version);
     const classes = join(home, `${version}/classes`);
     run(jdk('javac'), ['-nowarn', '-cp', classPath(home, version), '-d', classes, ...sources()]);
-    stamp(home, version, 'classes', sources());
+    run(jdk('jar'), ['--create', '--file', loopbackAgent(home, version), '--manifest', manifest]);
+    stamp(home, version, 'classes', inputs());
   }
 }
 
@@ -70,6 +77,10 @@ function release(version) {
 function sources() {
   const names = readdirSync(programs).filter((name) => name.endsWith('.java'));
   return names.sort().map((name) => join(programs, name));
+}
+
+function inputs() {
+  return [...sources(), manifest];
 }
 
 // A folder is current if it is complete and was made from these files' present contents.

@@ -26,6 +26,8 @@ export interface JvmOptions {
    * @default false
    */
   readonly isOptimized?: boolean;
+  /** A Java agent. @default - none */
+  readonly agent?: string;
   /** System properties. */
   readonly properties?: Record<string, string>;
   /** Called for each line of standard output. @default - standard output goes to the log */
@@ -69,6 +71,7 @@ export async function startJvm(options: JvmOptions): Promise<Jvm> {
       `-Xmx${heapMb}m`,
       ...(options.directMb ? [`-XX:MaxDirectMemorySize=${options.directMb}m`] : []),
       ...OPENED,
+      ...(options.agent ? [`-javaagent:${options.agent}`] : []),
       `-Duser.home=${folder}`,
       `-Djava.io.tmpdir=${folder}`,
       ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
@@ -78,7 +81,8 @@ export async function startJvm(options: JvmOptions): Promise<Jvm> {
     ],
     {
       cwd: folder,
-      env: { ...process.env, ROCKETMQ_HOME: folder },
+      // Credentials for AWS are no business of a server.
+      env: { ...withoutAws(process.env), ROCKETMQ_HOME: folder },
       stdio: ['pipe', options.onLine ? 'pipe' : log, log],
       // In a process group of its own, it survives Ctrl-C and can be stopped in order.
       detached: true,
@@ -124,6 +128,10 @@ export async function startJvm(options: JvmOptions): Promise<Jvm> {
       await ended;
     },
   };
+}
+
+function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')));
 }
 
 function hasEnded(child: ChildProcess): boolean {

@@ -19,7 +19,7 @@ import {
   seed,
   writeFiles,
 } from './files.ts';
-import { classPath, isInstalled } from './install.mjs';
+import { classPath, isInstalled, loopbackAgent } from './install.mjs';
 import { type Jvm, type JvmOptions, startJvm } from './jvm.ts';
 import { hasRoute as proxyHasRoute } from './proxy.ts';
 import type { ConsumedMessage, RocketMq, Topic } from './rocketmq.ts';
@@ -229,6 +229,7 @@ function nameServerJvm(home: string, layout: Layout): JvmOptions {
     classPath: classPath(home, layout.version),
     main: ['Server', 'org.apache.rocketmq.namesrv.NamesrvStartup', '-c', nameServerFile(layout)],
     heapMb: NAME_SERVER_HEAP_MB,
+    agent: loopbackAgent(home, layout.version),
     properties: serverProperties(layout),
   };
 }
@@ -248,6 +249,7 @@ function brokerJvm(home: string, layout: Layout): JvmOptions {
     classPath: classPath(home, version),
     main: ['Server', ...main[version]],
     heapMb: BROKER_HEAP_MB[version],
+    agent: loopbackAgent(home, version),
     directMb: BROKER_DIRECT_MB,
     properties: serverProperties(layout),
   };

@@ -27,13 +27,13 @@ import org.apache.rocketmq.remoting.protocol.RemotingSerializable;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
 /**
- * RocketMQ's own admin tool, producer and consumer, asked by lines of JSON: {"id":1,"do":"count", …} is answered with any number of
- * {"id":1,"item": …}, then one {"id":1,"result": …} or {"id":1,"error":"…"}. Ends with standard input.
+ * Calls RocketMQ's own admin tool, producer and consumer on requests, which are lines of JSON such as {"id":1,"do":"count", …}. The response
+ * is any number of {"id":1,"item": …}, then one {"id":1,"result": …} or {"id":1,"error":"…"}. It ends with standard input.
  */
-// What has replaced this consumer keeps a group's place; this one reads what it is asked for.
+// The deprecated consumer reads from any offset; its successor keeps the offset of a group.
 @SuppressWarnings("deprecation")
 public final class Client {
-  // The constants of that name have moved between version 4 and 5.
+  // Versions 4 and 5 have these constants in different classes.
   private static final int PERM_READ = 4;
   private static final int PERM_WRITE = 2;
   private static final int PULL_MESSAGES = 1000;
@@ -44,10 +44,10 @@ public final class Client {
   private final DefaultMQProducer producer;
   private final DefaultMQPullConsumer consumer;
 
-  /** Arguments: address of the name server, and where the broker asks for them, access key and secret key. */
+  /** Arguments: the name server's address; with access control, the access key and the secret key. */
   public static void main(String[] arguments) throws Exception {
     PrintStream answers = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-    // Whatever libraries print must not come between the answers.
+    // Libraries print, too; responses must not be mixed with that.
     System.setOut(System.err);
     RPCHook signature =
         arguments.length < 3 ? null : new AclClientRPCHook(new SessionCredentials(arguments[1], arguments[2]));
@@ -70,6 +70,8 @@ public final class Client {
     producer.setNamesrvAddr(nameServer);
     // A message that is sent again may be stored twice.
     producer.setRetryTimesWhenSendFailed(0);
+    // The default of three seconds is short for a busy machine.
+    producer.setSendMsgTimeout(20_000);
     producer.start();
     consumer = new DefaultMQPullConsumer("outflow-test-consumer", signature);
     consumer.setNamesrvAddr(nameServer);
@@ -119,7 +121,7 @@ public final class Client {
     }
   }
 
-  /** Whether the name server knows the broker, and the broker answers. */
+  /** Whether the broker is registered with the name server, and answers. */
   private boolean isRegistered(String broker) throws Exception {
     var brokers = admin.examineBrokerClusterInfo().getBrokerAddrTable().values();
     if (brokers.stream().noneMatch(one -> one.getBrokerAddrs().containsValue(broker))) return false;
@@ -127,7 +129,7 @@ public final class Client {
     return true;
   }
 
-  /** Has the broker register with the name server now. By itself it does so every ten seconds; a change of this setting makes it. */
+  /** Makes the broker register with the name server, by a change of a setting. Without that, it registers every ten seconds. */
   private Object register(String broker) throws Exception {
     Properties settings = new Properties();
     settings.setProperty("brokerPermission", "6");
@@ -138,7 +140,7 @@ public final class Client {
   private Object createTopic(Map<String, Object> question) throws Exception {
     int queues = ((Number) question.get("queues")).intValue();
     TopicConfig topic = new TopicConfig(text(question, "topic"), queues, queues, PERM_READ | PERM_WRITE);
-    // Version 4 knows no attributes.
+    // Version 4 has no attributes.
     if (question.get("type") != null)
       TopicConfig.class
           .getMethod("setAttributes", Map.class)

@@ -17,7 +17,7 @@ public final class Server {
     } catch (IOException broken) {
       broken.printStackTrace();
     }
-    // Its shutdown hooks would take some twelve seconds.
+    // Its shutdown hooks take about twelve seconds.
     Runtime.getRuntime().halt(0);
   }
 }
