@@ -21,27 +21,20 @@ export interface CircuitOptions {
 export function circuit({ api, queueUrl, task, log, now }: CircuitOptions): (report: BatchReport) => Promise<void> {
   let stops = 0;
   let quietUntil = 0;
-  const publishers = new Set<string>();
   return async ({ stop, delivered }) => {
-    if (delivered > 0) {
-      stops = 0;
-      publishers.clear();
-    }
+    if (delivered > 0) stops = 0;
     if (stop === undefined) return;
-    // Whether there is more than one is all that counts.
-    for (const publisher of stop.publishers ?? []) if (publishers.size < 2) publishers.add(publisher);
     if (stop.kind === 'circuitOpen' && ++stops < STOPS_TO_OPEN) return;
     const at = now();
     if (at < quietUntil) return;
     const why = stop.kind === 'circuitOpen' ? 'stopped' : 'blocked';
-    const isOneDevice = why === 'stopped' && publishers.size === 1;
     const message: ControlMessage = {
       kind: 'halt',
       task,
       why,
       cause: stop.cause,
       at,
-      ...(isOneDevice && { isOneDevice }),
+      ...(stop.isOneDevice && { isOneDevice: true }),
     };
     try {
       await api.send({

@@ -22,6 +22,8 @@ export interface BatchFacts {
   readonly isBehindBlocker: boolean;
   /** Every record of the batch that was tried ended in a stop error: see {@link stopOf}. */
   readonly isStopped: boolean;
+  /** The stop errors since the last delivery are all of one device: they count against its messages. */
+  readonly isOneDevice: boolean;
   /** The batch is the one message of a probe, whose connectivity test has passed. */
   readonly isProbe: boolean;
 }
@@ -112,7 +114,8 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
 
   function stopped(delivery: Delivery<unknown>, cause: StopTask, facts: BatchFacts): Disposition {
     const isCharged = isChargedWithStops(delivery, facts);
-    if (facts.isStopped && !isCharged) return { ...defer(STOPPED_WAIT, cause.message, random), isStop: true };
+    if (facts.isStopped && !isCharged)
+      return { ...defer(STOPPED_WAIT, cause.message, random), isStop: facts.isOneDevice };
     // A stop among records that were not stopped is this record's failure as well: the task goes on.
     const disposition = failed(delivery, new RetryLater(cause.message, { cause }), facts);
     return disposition.to === 'retry' && isCharged ? { ...disposition, isCharged } : disposition;
@@ -132,14 +135,16 @@ export function withoutDeadLetter(random: () => number): Extract<Disposition, { 
  * count: most of those are refused before they reach the sink. Nor do stop errors that are charged to their message.
  *
  * @param outcomes one for each delivery
+ * @param devices those whose messages met stop errors since the last delivery; it is brought up to date
  */
 export function stopOf(
   sent: readonly Delivery<unknown>[],
   outcomes: readonly Outcome[],
   facts: Pick<BatchFacts, 'isProbe'>,
+  devices: Set<string>,
 ): TaskStop | undefined {
   let cause: string | undefined;
-  const publishers = new Set<string>();
+  if (outcomes.some(({ status }) => status === 'delivered')) devices.clear();
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'unsent' || outcome.status === 'never') continue;
     if (outcome.status !== 'stop') return undefined;
@@ -147,9 +152,9 @@ export function stopOf(
     if (isChargedWithStops(delivery, facts)) continue;
     cause ??= outcome.error.message;
     // Whether there is more than one is all that counts.
-    if (publishers.size < 2) publishers.add(publisherOf(delivery));
+    if (devices.size < 2) devices.add(publisherOf(delivery));
   }
-  return cause === undefined ? undefined : { kind: 'circuitOpen', cause, publishers: [...publishers] };
+  return cause === undefined ? undefined : { kind: 'circuitOpen', cause, isOneDevice: devices.size === 1 };
 }
 
 /**

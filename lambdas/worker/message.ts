@@ -23,13 +23,14 @@ export interface BufferMessage {
   readonly firstReceivedAt?: number | undefined;
   /** It may have stopped the function and is processed alone. */
   readonly isSuspect?: boolean | undefined;
-  /** How often a stop error has deferred it: see {@link MAX_STOPS}. */
+  /** How often a stop error has deferred it while no other device had any: see {@link MAX_STOPS}. */
   readonly stops?: number | undefined;
 }
 
 /**
- * Stop errors of one message that count for the whole task. A further one is this message's own failure, so that no message can
- * open the circuit again and again, or wait for ever.
+ * Stop errors of one message that count for the whole task, if they are all of one device. A further one is a failure
+ * of this message, so that no message can open the circuit again and again, or wait for ever. A sink that refuses the messages of several
+ * devices cannot be used: their stop errors are never counted against them.
  */
 export const MAX_STOPS = 4;
 
@@ -120,8 +121,8 @@ export interface BatchReport {
 export interface TaskStop {
   readonly kind: 'circuitOpen' | 'blocked';
   readonly cause: string;
-  /** Publishers of the messages that met a stop error; two at most. */
-  readonly publishers?: readonly string[];
+  /** All stop errors since the last delivery are of one device's messages, so the fault may be that device's. */
+  readonly isOneDevice?: boolean;
 }
 
 /** Order that a buffer keeps: `relaxed` from batch to batch, `strict` from record to record of a key. */

@@ -69,6 +69,8 @@ export function createWorker<Schema extends z.ZodType, Request>(
   const pipeline = compilePipeline(spec, renders);
   const dispositionOf = compileDisposition(spec, random);
   const fingerprint = fingerprintOf(spec);
+  /** Devices whose messages met stop errors since the last delivery. */
+  const stoppedDevices = new Set<string>();
   const targetArn = readVariable(env, TARGET_ARN);
   const anyTarget = targets.length === 1 ? targets[0]! : '*';
   const settle = settlement<Request>({
@@ -118,9 +120,15 @@ export function createWorker<Schema extends z.ZodType, Request>(
       sent.map(({ progress, child }) => progress.children[child!]!.request),
       { remainingMs: () => remainingMs() - RESERVE_MS, order: buffer.order },
     );
-    const stop = stopOf(sent, outcomes, { isProbe });
-    const { retryMode } = buffer;
-    const after = { ...NOTHING_HAPPENED, now: now(), retryMode, isStopped: stop !== undefined, isProbe };
+    const stop = stopOf(sent, outcomes, { isProbe }, stoppedDevices);
+    const after: BatchFacts = {
+      ...NOTHING_HAPPENED,
+      now: now(),
+      retryMode: buffer.retryMode,
+      isStopped: stop !== undefined,
+      isOneDevice: stop?.isOneDevice === true,
+      isProbe,
+    };
     sent.forEach((delivery, i) => {
       delivery.disposition = dispositionOf(delivery, after, outcomes[i]!);
     });
@@ -187,5 +195,11 @@ function compileTargets<Schema extends z.ZodType, Request>(
   return { renders, targets: [...targets] };
 }
 
-const NOTHING_HAPPENED = { stoppedMs: 0, isBehindBlocker: false, isStopped: false, isProbe: false };
+const NOTHING_HAPPENED = {
+  stoppedMs: 0,
+  isBehindBlocker: false,
+  isStopped: false,
+  isOneDevice: false,
+  isProbe: false,
+};
 const NEVER_STOPPED: StoppedTime = { within: async () => 0 };

@@ -11,7 +11,7 @@ import type { SourceBinding } from './source.ts';
 
 /**
  * Makes topic rules that write to the inlet, in the order given, and the role that they act with. A rule's logical id is made from
- * its topic filter, so that a change of one filter leaves the other rules as they are.
+ * its topic filter, so that a change of one filter leaves the other rules unchanged.
  */
 export function addTopicRules(
   scope: Construct,

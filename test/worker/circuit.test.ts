@@ -63,11 +63,29 @@ describe('the circuit', () => {
     });
   });
 
-  it('reports whether all stop errors come from one device', async () => {
-    const of = (...publishers: string[]): TaskStop => ({ ...open, publishers });
-    expect(await notified(of('d1'), of('d1'))).toMatchObject([{ isOneDevice: true }]);
-    for (const sent of [await notified(of('d1'), of('d2')), await notified(of('d1', 'd2'), of('d1'))])
-      expect(sent).toEqual([expect.not.objectContaining({ isOneDevice: true })]);
-    expect(await notified(of('d2'), 'delivered', of('d1'), of('d1'))).toMatchObject([{ isOneDevice: true }]);
+  it('reports whether all stop errors since the last delivery come from one device', async () => {
+    const task = taskWith({
+      deliver: (text) =>
+        `${text}` === 'good' ? { status: 'delivered' } : { status: 'stop', error: new StopTask('gone') },
+    });
+    const isOneDevice = async (...devices: string[]) => {
+      const bodies = devices.map((device) => JSON.stringify(envelope(device, { principal: device })));
+      await task.handler(sqsEvent(bodies));
+      return task.reports.at(-1)!.stop?.isOneDevice;
+    };
+    expect(await isOneDevice('d1')).toBe(true);
+    expect(await isOneDevice('d1', 'd1')).toBe(true);
+    expect(await isOneDevice('d2')).toBe(false);
+    expect(await isOneDevice('d1')).toBe(false);
+    expect(await isOneDevice('good')).toBeUndefined();
+    expect(await isOneDevice('d1')).toBe(true);
+    expect(await isOneDevice('d1', 'd2')).toBe(false);
+  });
+
+  it.each([true, undefined])('sends on whether it is one device: %s', async (isOneDevice) => {
+    const one: TaskStop = { ...open, ...(isOneDevice && { isOneDevice }) };
+    expect(await notified(one, one)).toEqual([
+      isOneDevice ? expect.objectContaining({ isOneDevice }) : expect.not.objectContaining({ isOneDevice: true }),
+    ]);
   });
 });

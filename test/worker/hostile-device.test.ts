@@ -139,4 +139,19 @@ describe('one device whose every message meets a stop error', () => {
     expect(task.reports).toMatchObject([{ kind: 'halt', why: 'stopped' }]);
     expect(task.halt).toMatchObject({ why: 'stopped' });
   });
+
+  it('costs no message of several devices an attempt, however long no message can use the sink', async () => {
+    const task = attackedTask();
+    let waiting = [1, 2, 3].map((n) => bodyOf(`bad${n}`, n, START));
+    const stops = new Set<number | undefined>();
+    for (let round = 0; round < 3 * MAX_STOPS; round++) {
+      await task.invoke(sqsEvent(waiting));
+      const again = task.requeued.splice(0);
+      for (const { stops: counted } of again) stops.add(counted);
+      expect(again.map(({ attempt }) => attempt)).toEqual([0, 0, 0]);
+      waiting = again.map(({ body }) => body);
+    }
+    expect([...stops]).toEqual([0]);
+    expect(task.dlqMessages).toEqual([]);
+  });
 });

@@ -212,9 +212,7 @@ describe('the worker', () => {
       const task = taskWith({ deliver: () => outcome });
       await task.handler(event);
       expect(task.requeued.map(({ attempt }) => attempt)).toEqual([0, 0]);
-      expect(task.stops).toEqual(
-        outcome === stop ? [{ kind: 'circuitOpen', cause: 'stop', publishers: ['a1b2c3'] }] : [],
-      );
+      expect(task.stops).toEqual(outcome === stop ? [{ kind: 'circuitOpen', cause: 'stop', isOneDevice: true }] : []);
     }
     const mixed = taskWith({ deliver: (payload) => (payload.toString() === 'a' ? stop : delivered) });
     await mixed.handler(event);
