@@ -5,6 +5,17 @@ import type { PublisherDefaults } from '../lambdas/core/event.ts';
 import { CLIENT_EVENT_TYPES, DELIVERED, PUBLISH } from '../lambdas/core/event-type.ts';
 import type { RocketMqConnector } from './connector/rocketmq-connector.ts';
 import { type RocketMqRouteOptions, RocketMqSink, type RocketMqSinkProps } from './deliver/rocketmq-sink.ts';
+import {
+  CONNECTOR,
+  checkOption,
+  checkProps,
+  LOG_GROUP,
+  listOf,
+  OBJECT,
+  type OptionTypes,
+  required,
+  STRING,
+} from './props.ts';
 import type { Route } from './route.ts';
 import { enableEntries } from './source/delivered-log.ts';
 import { defaultHooks, type FilteredHook, type HookEvent, type Hooks } from './source/hook-events.ts';
@@ -62,6 +73,10 @@ export interface RocketMqHooksProps
  */
 export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
   constructor(scope: Construct, id: string, props: RocketMqHooksProps) {
+    checkOption(id, props, required(OBJECT));
+    checkOption(`${id}.connector`, props.connector, required(CONNECTOR));
+    checkOption(`${id}.hooks`, props.hooks, OBJECT);
+    checkOption(`${id}.deliveredLog`, props.deliveredLog, LOG_GROUP);
     const { connector, encodePayloadType, node, defaults, deliveredLog, ...rest } = props;
     const { hooks = defaultHooks(deliveredLog !== undefined), ...options } = rest;
     const { batchSize, produce, inflightWindow, syncTimeout, refreshTopicRouteInterval, autoCreateTopics, ...task } =
@@ -127,6 +142,14 @@ export function hookValue(event: HookEvent, { encodePayloadType = 'base64', node
   }
 }
 
+const HOOK: OptionTypes<FilteredHook> = {
+  topic: required(STRING),
+  filter: STRING,
+  messageGroup: STRING,
+  key: STRING,
+  tag: STRING,
+};
+
 function routesOf(id: string, hooks: Hooks, options: HookValueOptions): HookRoute[] {
   const routes: HookRoute[] = [];
   for (const [event, list] of Object.entries(hooks) as [HookEvent, readonly FilteredHook[] | undefined][]) {
@@ -140,8 +163,11 @@ function routesOf(id: string, hooks: Hooks, options: HookValueOptions): HookRout
       );
     if (!Object.hasOwn(EVENT_TYPES, event))
       throw new InvalidOptionError(`${id}.hooks`, event, `one of ${Object.keys(EVENT_TYPES).join(', ')}`);
+    checkOption(`${id}.hooks.${event}`, list, listOf(OBJECT));
     const isConnection = event.startsWith('client.');
-    for (const [i, { filter, ...hook }] of list.entries()) {
+    for (const [i, declared] of list.entries()) {
+      checkProps(`${id}.hooks.${event}.${i}`, declared, HOOK);
+      const { filter, ...hook } = declared;
       if (isConnection && filter !== undefined)
         throw new InvalidOptionError(`${id}.hooks.${event}.${i}.filter`, filter, 'none: a connection has no topic');
       routes.push({

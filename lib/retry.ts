@@ -1,5 +1,6 @@
 import type { Duration } from 'aws-cdk-lib';
 import type { FailureKind } from '../lambdas/core/errors.ts';
+import { checkProps, DURATION, listOf, NUMBER, OBJECT, type OptionTypes, required, STRING } from './props.ts';
 import { wholeSeconds } from './whole-seconds.ts';
 
 /** One step of a {@link RetryPolicy}: a number of retries, each after a fixed or a random delay. */
@@ -57,17 +58,11 @@ export class RetryPolicy {
 
   /** The retries that the steps list. */
   static custom(props: CustomRetryPolicyProps): RetryPolicy {
-    return new RetryPolicy((option) => ({
-      steps: props.steps.map(({ times = 1, delay, upTo = delay }, i) => ({
-        times,
-        minSeconds: wholeSeconds(delay, `${option}.steps.${i}.delay`),
-        maxSeconds: wholeSeconds(upTo, `${option}.steps.${i}.upTo`),
-      })),
-      ...(props.on !== undefined && { on: [...props.on] }),
-      ...(props.maximumAge !== undefined && {
-        maximumAgeSeconds: wholeSeconds(props.maximumAge, `${option}.maximumAge`),
-      }),
-    }));
+    return new RetryPolicy((option) => {
+      checkProps(option, props, CUSTOM);
+      for (const [i, step] of props.steps.entries()) checkProps(`${option}.steps.${i}`, step, STEP);
+      return customSpec(option, props);
+    });
   }
 
   /** The policy in the spec. @throws InvalidOptionError for a duration that is not whole seconds. */
@@ -76,4 +71,25 @@ export class RetryPolicy {
   private constructor(toSpec: (option: string) => unknown) {
     this.toSpec = toSpec;
   }
+}
+
+const CUSTOM: OptionTypes<CustomRetryPolicyProps> = {
+  steps: required(listOf(OBJECT)),
+  on: listOf(STRING),
+  maximumAge: DURATION,
+};
+const STEP: OptionTypes<RetryStep> = { times: NUMBER, delay: required(DURATION), upTo: DURATION };
+
+function customSpec(option: string, props: CustomRetryPolicyProps): object {
+  return {
+    steps: props.steps.map(({ times = 1, delay, upTo = delay }, i) => ({
+      times,
+      minSeconds: wholeSeconds(delay, `${option}.steps.${i}.delay`),
+      maxSeconds: wholeSeconds(upTo, `${option}.steps.${i}.upTo`),
+    })),
+    ...(props.on !== undefined && { on: [...props.on] }),
+    ...(props.maximumAge !== undefined && {
+      maximumAgeSeconds: wholeSeconds(props.maximumAge, `${option}.maximumAge`),
+    }),
+  };
 }

@@ -1,41 +1,61 @@
-import { insteadOf, type OptionAdvice, refuseUnknown } from './advice.ts';
+import { insteadOf, type OptionAdvice } from './advice.ts';
+import {
+  ANY,
+  BOOLEAN,
+  BUFFER,
+  checkProps,
+  DURATION,
+  either,
+  KEY,
+  LOG_GROUP,
+  NUMBER,
+  OBJECT,
+  type OptionTypes,
+  QUEUE,
+  RETRY_POLICY,
+  required,
+  SINK,
+  SOURCE,
+  STRING,
+  TOPIC,
+} from './props.ts';
 import { TASK_ADVICE } from './task-advice.ts';
 import type { OutflowTaskProps } from './task-props.ts';
 
-const OPTIONS = Object.keys({
-  source: true,
-  sink: true,
-  buffer: true,
-  batchPush: true,
-  filter: true,
-  transform: true,
-  route: true,
-  missingVariable: true,
-  validatePayload: true,
-  deadLetterQueue: true,
-  taskName: true,
-  description: true,
-  encryptionKey: true,
-  removalPolicy: true,
-  retryPolicy: true,
-  faultTolerance: true,
-  onExhausted: true,
-  poison: true,
-  requestTtl: true,
-  onExpired: true,
-  maxConcurrency: true,
-  rateLimit: true,
-  enabled: true,
-  logGroup: true,
-  logLevel: true,
-  memorySize: true,
-  alarms: true,
-  alarmTopic: true,
-} satisfies Record<keyof OutflowTaskProps, true>);
+const OPTIONS: OptionTypes<OutflowTaskProps> = {
+  source: required(SOURCE),
+  sink: required(SINK),
+  buffer: BUFFER,
+  batchPush: OBJECT,
+  filter: ANY,
+  transform: ANY,
+  route: OBJECT,
+  missingVariable: ANY,
+  validatePayload: ANY,
+  deadLetterQueue: QUEUE,
+  taskName: ANY,
+  description: ANY,
+  encryptionKey: KEY,
+  removalPolicy: STRING,
+  retryPolicy: RETRY_POLICY,
+  faultTolerance: ANY,
+  onExhausted: ANY,
+  poison: ANY,
+  requestTtl: DURATION,
+  onExpired: ANY,
+  maxConcurrency: NUMBER,
+  rateLimit: NUMBER,
+  enabled: BOOLEAN,
+  logGroup: LOG_GROUP,
+  logLevel: ANY,
+  memorySize: NUMBER,
+  alarms: either(OBJECT, { expected: 'false', is: (value) => value === false }),
+  alarmTopic: TOPIC,
+};
 
-/** @throws InvalidOptionError for an option that a task does not have. */
-export function refuseUnknownOptions(id: string, props: OutflowTaskProps): void {
-  refuseUnknown(id, props, OPTIONS, adviceOf(props));
+/** @throws InvalidOptionError for an option that a task does not have, or whose value has another type. */
+export function checkTaskProps(id: string, props: OutflowTaskProps): void {
+  checkProps(id, props, OPTIONS, adviceOf(props ?? {}));
 }
 
 /** What to use in place of an option that neither the task nor its sink or source has; undefined if there is no advice. */

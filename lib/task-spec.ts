@@ -1,11 +1,13 @@
 import { Token } from 'aws-cdk-lib';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
-import { parseOptions } from '../lambdas/core/options.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
+import { type Mistake, parseOptions } from '../lambdas/core/options.ts';
 import { routedOptions } from '../lambdas/core/sink-options.ts';
 import { SPEC_VERSION, taskSpec } from '../lambdas/core/spec.ts';
 import type { BatchPush } from './buffer/batch-push.ts';
 import { RETRY_CONCURRENCY } from './buffer/queue-buffer.ts';
 import type { ISink } from './deliver/sink.ts';
+import { checkProps, DURATION, NUMBER, OBJECT, type OptionTypes, required } from './props.ts';
+import { checkReach } from './reach.ts';
 import type { Route } from './route.ts';
 import { insteadOfOption } from './task-options.ts';
 import type { OutflowTaskProps } from './task-props.ts';
@@ -30,7 +32,7 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
     batchPush: batchPush === undefined ? undefined : inSeconds(task, batchPush),
     filter,
     transform: props.transform,
-    route: props.route && { ...props.route, routes: props.route.routes?.map((route) => routeSpec(sink, route)) },
+    route: props.route && { ...props.route, routes: routesSpec(sink, props.route.routes) },
     missingVariable,
     validatePayload,
     retryPolicy: retryPolicy?.toSpec(`${task}.retryPolicy`),
@@ -46,23 +48,26 @@ export function parseSpecAtSynth(task: string, props: OutflowTaskProps, environm
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
   const allowed = new Set([
     ...sink.deployTime.map((path) => `sink.${path}`),
-    ...(props.route?.routes ?? []).flatMap((_, i) =>
+    ...asList(props.route?.routes).flatMap((_, i) =>
       sink.deployTime.filter((path) => sink.routed.includes(path)).map((path) => `route.routes.${i}.sink.${path}`),
     ),
   ]);
-  const spec = parseOptions(
-    taskSpec(sink.options),
-    moveTokens(given, allowed, task, environment),
-    task,
-    insteadOfOption(props),
-  );
+  const moved = moveTokens(given, allowed, task, environment);
+  const spec = parseOptions(taskSpec(sink.options), moved, task, insteadOfOption(props), restated(task));
   for (const [i, route] of (spec.route?.routes ?? []).entries())
     routedOptions(sink, spec.sink, route, `${task}.route.routes.${i}.sink`);
+  checkReach(task, spec, props.buffer?.rendersNatively);
   return spec as { task: string; sink: { type: string } };
 }
 
-function routeSpec({ routeSpec = (overrides) => overrides }: ISink, route: Route): Route {
-  return { ...route, sink: route.sink && routeSpec(route.sink) };
+function asList(routes: unknown): readonly unknown[] {
+  return Array.isArray(routes) ? routes : [];
+}
+
+function routesSpec({ routeSpec = (overrides) => overrides }: ISink, routes: readonly Route[]): unknown {
+  // The schema refuses what is no list of objects.
+  if (!Array.isArray(routes)) return routes;
+  return routes.map((route) => (OBJECT.is(route?.sink) ? { ...route, sink: routeSpec(route.sink) } : route));
 }
 
 function ratePerBatch(task: string, { rateLimit, maxConcurrency }: OutflowTaskProps): number | undefined {
@@ -87,8 +92,39 @@ function ratePerBatch(task: string, { rateLimit, maxConcurrency }: OutflowTaskPr
   return rateLimit / (maxConcurrency + RETRY_CONCURRENCY);
 }
 
-function inSeconds(task: string, { interval, ...rest }: BatchPush) {
-  if (Token.isUnresolved(interval))
-    throw new InvalidOptionError(`${task}.batchPush.interval`, CDK_TOKEN, 'a Duration known at synth');
-  return { ...rest, intervalSeconds: interval.toSeconds({ integral: false }) };
+function inSeconds(task: string, batchPush: BatchPush) {
+  checkProps(`${task}.batchPush`, batchPush, BATCH_PUSH);
+  const { messages, interval } = batchPush;
+  return { messages, intervalSeconds: wholeSeconds(interval, `${task}.batchPush.interval`) };
+}
+
+const BATCH_PUSH: OptionTypes<BatchPush> = { messages: required(NUMBER), interval: required(DURATION) };
+
+/** The options of the spec under the names and in the units of the props. */
+const RENAMED: readonly (readonly [RegExp, string])[] = [
+  [/^task$/, 'taskName'],
+  [/(retryPolicy\.steps\.\d+)\.minSeconds$/, '$1.delaySeconds'],
+  [/(retryPolicy\.steps\.\d+)\.maxSeconds$/, '$1.upToSeconds'],
+];
+const UNITS: readonly (readonly [RegExp, string])[] = [
+  [/Seconds$/, 'second'],
+  [/Ms$/, 'millisecond'],
+];
+
+/** States a mistake in the spec with the option that the user gave, and in a unit. */
+function restated(task: string): (mistake: Mistake) => Mistake {
+  return (mistake) => {
+    const path = mistake.option.slice(task.length + 1);
+    const option = `${task}.${RENAMED.reduce((name, [from, to]) => name.replace(from, to), path)}`;
+    const [suffix, unit] = UNITS.find(([pattern]) => pattern.test(option)) ?? [];
+    const { given } = mistake;
+    const expected = mistake.expected.replace('minSeconds', 'delay').replace('maxSeconds', 'upTo');
+    if (suffix === undefined) return { option, given, expected };
+    const inUnits = (text: string) => `${text} ${unit}${/\b1$/.test(text) ? '' : 's'}`;
+    return {
+      option: option.replace(suffix, ''),
+      given: typeof given === 'number' ? described(inUnits(String(given))) : given,
+      expected: /\d$/.test(expected) ? inUnits(expected) : expected,
+    };
+  };
 }

@@ -25,7 +25,7 @@ import { addAlarms, taskMetric } from './observe.ts';
 import { refuseConflicts, workerOptions } from './option-conflicts.ts';
 import { ruleArns } from './rule-arns.ts';
 import { rulesOf } from './source/origin.ts';
-import { refuseUnknownOptions } from './task-options.ts';
+import { checkTaskProps } from './task-options.ts';
 import type { OutflowTaskProps } from './task-props.ts';
 import { parseSpecAtSynth } from './task-spec.ts';
 import { addStateParameter } from './task-state.ts';
@@ -56,7 +56,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
 
   constructor(scope: Construct, id: string, props: OutflowTaskProps<Overrides>) {
     super(scope, id);
-    refuseUnknownOptions(id, props);
+    checkTaskProps(id, props);
     refuseConflicts(id, props);
     if (props.poison === 'block')
       Annotations.of(this).addWarningV2(

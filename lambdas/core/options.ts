@@ -6,6 +6,7 @@ import { described, InvalidOptionError } from './errors.ts';
  *
  * @param name Prefix of the option names in errors, such as the task's path.
  * @param insteadOf Names what to use instead of an option that does not exist; undefined when there is nothing.
+ * @param restate States a mistake with the names that the user gave, if the schema has others.
  * @throws InvalidOptionError
  */
 export function parseOptions<Schema extends z.ZodType>(
@@ -13,15 +14,19 @@ export function parseOptions<Schema extends z.ZodType>(
   value: unknown,
   name = '',
   insteadOf: (option: string) => string | undefined = () => undefined,
+  restate: (mistake: Mistake) => Mistake = (mistake) => mistake,
 ): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const [first, ...rest] = result.error.issues.flatMap((issue) => mistakesOf(issue, [name, ...issue.path], insteadOf));
+  const [first, ...rest] = result.error.issues
+    .flatMap((issue) => mistakesOf(issue, [name, ...issue.path], insteadOf))
+    .map(restate);
   const more = rest.map((m) => `\n${new InvalidOptionError(m.option, m.given, m.expected).message}`).join('');
   throw new InvalidOptionError(first!.option, first!.given, first!.expected + more, { cause: result.error });
 }
 
-interface Mistake {
+/** A value that is not what its option takes. */
+export interface Mistake {
   readonly option: string;
   readonly given: unknown;
   readonly expected: string;

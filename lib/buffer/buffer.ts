@@ -22,6 +22,12 @@ export interface IBuffer {
    * @default 10
    */
   readonly messagesByDefault?: number;
+  /**
+   * Whether AWS IoT Core renders the sink's templates, and no worker does.
+   *
+   * @default false
+   */
+  readonly rendersNatively?: boolean;
   bind(scope: Construct, binding: BufferBinding): BufferConfig;
 }
 

@@ -1,6 +1,8 @@
 import { Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { ANY, checkProps, type OptionTypes } from '../props.ts';
+import { TASK_ADVICE } from '../task-advice.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 
 export interface NoBufferProps {
@@ -8,12 +10,15 @@ export interface NoBufferProps {
   readonly payload: 'reserialised';
 }
 
+const OPTIONS: OptionTypes<NoBufferProps> = { payload: ANY };
+
 /**
  * No buffer and no worker: the topic rule's action writes to the sink's target (AWS IoT Core, "Kinesis Data Streams" rule action).
  * It has the lowest price, for payloads that need no filter and no transformation. There is no retry policy. The rule's error action
  * sends messages that the action cannot deliver to the dead-letter queue.
  */
 export class NoBuffer implements IBuffer {
+  readonly rendersNatively = true;
   readonly #props: NoBufferProps;
 
   constructor(props: NoBufferProps) {
@@ -28,6 +33,7 @@ export class NoBuffer implements IBuffer {
         "'reserialised': AWS IoT Core re-serialises JSON payloads",
       );
     }
+    checkProps(`${option}.buffer`, this.#props, OPTIONS, TASK_ADVICE);
     const options = [
       ...Object.entries(workerOptions),
       ...Object.entries(sourceOptions).map(([name, given]) => [`source.${name}`, given] as const),

@@ -4,7 +4,9 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { QUEUE_URL, RETRY_QUEUE_URL } from '../../lambdas/core/environment.ts';
 import { checkRetention, warnOfRetention } from '../dead-letter-queue.ts';
+import { checkProps, DURATION, type OptionTypes } from '../props.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
+import { TASK_ADVICE } from '../task-advice.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 import { queueInlet } from './inlet.ts';
 import { grantReceive, grantSend } from './queue-grants.ts';
@@ -19,6 +21,8 @@ export interface QueueBufferProps {
    */
   readonly retentionPeriod?: Duration;
 }
+
+const OPTIONS: OptionTypes<QueueBufferProps> = { retentionPeriod: DURATION };
 
 const DEFAULT_RETENTION = Duration.days(4);
 
@@ -49,6 +53,7 @@ export class QueueBuffer implements IBuffer {
       enabled,
     }: BufferBinding,
   ): BufferConfig {
+    checkProps(`${option}.buffer`, this.#props, OPTIONS, TASK_ADVICE);
     const retentionPeriod = this.#props.retentionPeriod ?? DEFAULT_RETENTION;
     const seconds = checkRetention(`${option}.buffer.retentionPeriod`, retentionPeriod, scope, deadLetterQueue);
     const retryRetention = seconds > DEFAULT_RETENTION.toSeconds() ? retentionPeriod : DEFAULT_RETENTION;

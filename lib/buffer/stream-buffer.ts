@@ -5,8 +5,11 @@ import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { isClientEvent } from '../../lambdas/core/event-type.ts';
+import { ANY, checkProps, DURATION, type OptionTypes, STREAM } from '../props.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import { checkEnvironment } from '../stack-environment.ts';
+import { useStream } from '../stream-use.ts';
+import { TASK_ADVICE } from '../task-advice.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
 import { streamInlet } from './inlet.ts';
 
@@ -31,6 +34,8 @@ export interface StreamBufferProps {
    */
   readonly order?: 'relaxed' | 'strict';
 }
+
+const OPTIONS: OptionTypes<StreamBufferProps> = { stream: STREAM, retentionPeriod: DURATION, order: ANY };
 
 /** One client's messages share a shard. Messages published over HTTPS have no client id and are spread over all shards. */
 const PARTITION_KEY = "${CASE clientid() WHEN 'n/a' THEN newuuid() ELSE clientid() END}";
@@ -57,6 +62,7 @@ export class StreamBuffer implements IBuffer {
 
   bind(scope: Construct, binding: BufferBinding): BufferConfig {
     const { option, deadLetterQueue, batch, maxConcurrency, enabled } = binding;
+    checkProps(`${option}.buffer`, this.#props, OPTIONS, TASK_ADVICE);
     if (maxConcurrency !== undefined)
       throw new InvalidOptionError(
         `${option}.maxConcurrency`,
@@ -68,6 +74,7 @@ export class StreamBuffer implements IBuffer {
       reason: 'It is a dead-letter queue: the worker and the rules send to it, and no queue refers to it.',
     });
     const stream = this.#givenStream(scope, option) ?? this.#ownStream(scope, binding);
+    useStream(scope, 'buffer', `${option}.buffer.stream`, stream);
     return {
       inlet: streamInlet(stream, selectEnvelope, partitionKeyOf),
       stream,

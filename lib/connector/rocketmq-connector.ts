@@ -17,7 +17,19 @@ import {
   isProxyAddress,
   isServerAddress,
 } from '../../lambdas/deliver/rocketmq/config.ts';
-import { type OptionAdvice, refuseUnknown } from '../advice.ts';
+import type { OptionAdvice } from '../advice.ts';
+import {
+  BOOLEAN,
+  checkProps,
+  either,
+  listOf,
+  OBJECT,
+  type OptionTypes,
+  SECRET,
+  SECURITY_GROUP,
+  STRING,
+  VPC,
+} from '../props.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
 import type { WorkerNetwork } from './network.ts';
 
@@ -83,17 +95,17 @@ export interface RocketMqConnectorProps {
   readonly securityGroups?: readonly ISecurityGroup[];
 }
 
-const OPTIONS = Object.keys({
-  nameServers: true,
-  endpoints: true,
-  credentials: true,
-  namespace: true,
-  tls: true,
-  certificateAuthority: true,
-  vpc: true,
-  vpcSubnets: true,
-  securityGroups: true,
-} satisfies Record<keyof RocketMqConnectorProps, true>);
+const OPTIONS: OptionTypes<RocketMqConnectorProps> = {
+  nameServers: listOf(STRING),
+  endpoints: listOf(STRING),
+  credentials: SECRET,
+  namespace: STRING,
+  tls: BOOLEAN,
+  certificateAuthority: either(STRING, SECRET),
+  vpc: VPC,
+  vpcSubnets: OBJECT,
+  securityGroups: listOf(SECURITY_GROUP),
+};
 
 /** Names in the connectors of EMQX's RocketMQ data bridge and of its 3.x plugin. */
 export const CONNECTOR_ADVICE: OptionAdvice = [
@@ -121,7 +133,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
 
   constructor(scope: Construct, id: string, props: RocketMqConnectorProps) {
     super(scope, id);
-    refuseUnknown(id, props, OPTIONS, [...CONNECTOR_ADVICE, ...TASK_ADVICE]);
+    checkProps(id, props, OPTIONS, [...CONNECTOR_ADVICE, ...TASK_ADVICE]);
     const { credentials, namespace, tls = true, certificateAuthority: authority } = props;
     const { option, servers } = checkServers(id, props);
     if (!tls && authority !== undefined)

@@ -6,8 +6,10 @@ import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { ruleOnlyStreamInlet } from '../buffer/inlet.ts';
+import { checkOption, either, listOf, OBJECT, required, STREAM, STRING } from '../props.ts';
 import type { Route } from '../route.ts';
 import { checkEnvironment } from '../stack-environment.ts';
+import { useStream } from '../stream-use.ts';
 import { nativeTemplate } from './native-template.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 
@@ -89,6 +91,9 @@ export class KinesisSink implements ISink<KinesisRouteOptions> {
   readonly #props: KinesisSinkProps;
 
   constructor(stream: IStream | string, props: KinesisSinkProps) {
+    checkOption('KinesisSink.stream', stream, required(either(STRING, STREAM)));
+    checkOption('KinesisSink.props', props, required(OBJECT));
+    checkOption('KinesisSink.streams', props.streams, listOf(STREAM));
     const { streams: _, ...options } = props;
     this.#stream = stream;
     this.#props = props;
@@ -127,6 +132,7 @@ export class KinesisSink implements ISink<KinesisRouteOptions> {
       isStream(stream) ? stream : { streamArn: streamArn(scope, name) },
     );
     const targetArn = named.size === 1 && template === undefined ? writable[0]!.streamArn : streamArn(scope, '*');
+    for (const stream of [...writable, ...streams]) useStream(scope, 'sink', `${task}.sink.stream`, stream);
     return this.#config(targetArn, [...writable, ...streams]);
   }
 

@@ -4,6 +4,7 @@ import { isRendered } from '../../lambdas/core/jsonpath/expression.ts';
 import { ROCKETMQ_ROUTED, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { CONNECTOR_ADVICE, type RocketMqConnector } from '../connector/rocketmq-connector.ts';
+import { CONNECTOR, checkOption, DURATION, OBJECT, required } from '../props.ts';
 import type { Route } from '../route.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 
@@ -155,6 +156,10 @@ export class RocketMqSink implements ISink<RocketMqRouteOptions> {
   readonly #topic: string;
 
   constructor(connector: RocketMqConnector, props: RocketMqSinkProps) {
+    checkOption('RocketMqSink.connector', connector, required(CONNECTOR));
+    checkOption('RocketMqSink.props', props, required(OBJECT));
+    checkOption('RocketMqSink.syncTimeout', props.syncTimeout, DURATION);
+    checkOption('RocketMqSink.refreshTopicRouteInterval', props.refreshTopicRouteInterval, DURATION);
     const { syncTimeout, refreshTopicRouteInterval, ...options } = props;
     this.#connector = connector;
     this.#topic = props.topic;

@@ -1,7 +1,8 @@
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { CLIENT_EVENT_TYPES, type ClientEventName, clientEventFilter } from '../../lambdas/core/event-type.ts';
-import { type OptionAdvice, refuseUnknown } from '../advice.ts';
+import type { OptionAdvice } from '../advice.ts';
+import { ANY, checkOption, checkProps, listOf, type OptionTypes, STRING } from '../props.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
 import type { Origin } from './origin.ts';
 import type { TopicRule } from './rule-sql.ts';
@@ -29,11 +30,7 @@ export interface ClientEventsSourceProps {
   readonly username?: string;
 }
 
-const OPTIONS = Object.keys({
-  events: true,
-  subscribedTo: true,
-  username: true,
-} satisfies Record<keyof ClientEventsSourceProps, true>);
+const OPTIONS: OptionTypes<ClientEventsSourceProps> = { events: ANY, subscribedTo: ANY, username: ANY };
 
 const ADVICE: OptionAdvice = [
   [/^(topics?|(topic)?filters?)$/, 'subscribedTo, for subscriptions; events, for the types of events'],
@@ -67,7 +64,7 @@ export class ClientEventsSource implements ISource {
   }
 
   bind(scope: Construct, binding: SourceBinding): readonly Origin[] {
-    refuseUnknown(binding.option, this.#props, OPTIONS, [...ADVICE, ...TASK_ADVICE]);
+    checkProps(binding.option, this.#props, OPTIONS, [...ADVICE, ...TASK_ADVICE]);
     return addTopicRules(scope, binding, this.#events.map(ruleOfEvent));
   }
 }
@@ -80,6 +77,7 @@ export function ruleOfEvent(event: ClientEventName): TopicRule {
 
 function checkEvents(events?: readonly ClientEventName[]): readonly ClientEventName[] {
   const known = Object.keys(CLIENT_EVENT_TYPES) as ClientEventName[];
+  checkOption('ClientEventsSource.events', events, listOf(STRING));
   if (events === undefined) return known;
   const unknown = events.find((event) => !known.includes(event));
   if (unknown !== undefined || events.length === 0)

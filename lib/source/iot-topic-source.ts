@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
 import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
-import { type OptionAdvice, refuseUnknown } from '../advice.ts';
+import type { OptionAdvice } from '../advice.ts';
+import { ANY, checkOption, checkProps, either, listOf, OBJECT, type OptionTypes, required, STRING } from '../props.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
 import type { Origin } from './origin.ts';
 import { withoutCovered } from './overlap.ts';
@@ -25,7 +26,7 @@ export interface IotTopicSourceProps {
   readonly defaults?: PublisherDefaults;
 }
 
-const OPTIONS = Object.keys({ dataFormat: true, defaults: true } satisfies Record<keyof IotTopicSourceProps, true>);
+const OPTIONS: OptionTypes<IotTopicSourceProps> = { dataFormat: ANY, defaults: OBJECT };
 
 const ADVICE: OptionAdvice = [
   [/^(topics?|(topic)?filters?)$/, "the source's first argument: a topic filter, or several"],
@@ -50,6 +51,7 @@ export class IotTopicSource implements ISource {
   readonly #filters: readonly string[];
 
   constructor(filters: string | readonly string[], props: IotTopicSourceProps = {}) {
+    checkOption('IotTopicSource.filters', filters, required(either(STRING, listOf(STRING))));
     this.#filters = withoutCovered(typeof filters === 'string' ? [filters] : filters);
     const { dataFormat, defaults } = props;
     this.#props = props;
@@ -63,7 +65,7 @@ export class IotTopicSource implements ISource {
   }
 
   bind(scope: Construct, binding: SourceBinding): readonly Origin[] {
-    refuseUnknown(binding.option, this.#props, OPTIONS, [...ADVICE, ...TASK_ADVICE]);
+    checkProps(binding.option, this.#props, OPTIONS, [...ADVICE, ...TASK_ADVICE]);
     return addTopicRules(scope, binding, publishRules(this.#filters, `${binding.option}.filters`));
   }
 }

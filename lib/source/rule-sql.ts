@@ -1,4 +1,5 @@
 import { ENVELOPE_VERSION } from '../../lambdas/core/envelope.ts';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { PUBLISH } from '../../lambdas/core/event-type.ts';
 import { fromClauses } from './overlap.ts';
 
@@ -38,8 +39,20 @@ export function selectEnvelope(eventType: string): string {
   return `SELECT ${ENVELOPE_VERSION} AS v, '${eventType}' AS kind, ${MESSAGE}`;
 }
 
+/** Topic filters of EMQX and of MQTT clients on which AWS IoT Core's rules never receive a message. */
+const OTHER_SOURCES: readonly (readonly [prefix: string, instead: string])[] = [
+  ['$events/', "ClientEventsSource({ events: ['connected', …] }) for client events, or the topic filter of messages"],
+  ['$share/', 'the topic filter without $share/<group>/: a rule receives each message once'],
+  ['$queue/', 'the topic filter without $queue/: a rule receives each message once'],
+  ['$bridges/', 'a topic filter of AWS IoT Core: no source reads another broker yet'],
+];
+
 /** A rule for each filter of published messages; no filter may cover another. */
 export function publishRules(filters: readonly string[], option: string): TopicRule[] {
+  for (const [i, filter] of filters.entries()) {
+    const expected = OTHER_SOURCES.find(([prefix]) => filter.startsWith(prefix))?.[1];
+    if (expected !== undefined) throw new InvalidOptionError(`${option}.${i}`, filter, expected);
+  }
   return fromClauses(filters, option).map((clauses, i) => ({
     eventType: PUBLISH,
     topicFilter: filters[i]!,

@@ -110,7 +110,7 @@ describe('alarms', () => {
       /T\.alarms\.dlq: got true; expected one of deadLetters/,
     );
     expect(() => declare({ alarms: { oldestMessage: Duration.millis(1) } })).toThrow(
-      /T\.alarms\.oldestMessage: got 0\.001 s;/,
+      /T\.alarms\.oldestMessage: got 0\.001 seconds;/,
     );
     const topic = Topic.fromTopicArn(new Stack(), 'Topic', 'arn:aws:sns:eu-west-1:111111111111:t');
     expect(() => declare({ alarms: false, alarmTopic: topic })).toThrow(/T\.alarmTopic: .* none if alarms is false/);

@@ -48,11 +48,11 @@ describe('an invalid option for failed deliveries is refused: the error names th
       /\.rateLimit: got .*; expected a number above 0/,
     ],
     ['rateLimit without maxConcurrency', { rateLimit: 10 }, /\.rateLimit: got 10; expected maxConcurrency with it/],
-    ['requestTtl 0', { requestTtl: seconds(0) }, /\.requestTtlSeconds: got 0; expected at least 1/],
+    ['requestTtl 0', { requestTtl: seconds(0) }, /\.requestTtl: got 0 seconds; expected at least 1 second/],
     [
       'requestTtl of half a second',
       { requestTtl: Duration.millis(500) },
-      /\.requestTtl: got 0\.5 s; expected whole seconds/,
+      /\.requestTtl: got 0\.5 seconds; expected whole seconds/,
     ],
     [
       'a token as requestTtl',
@@ -62,17 +62,17 @@ describe('an invalid option for failed deliveries is refused: the error names th
     [
       'a delay of 901 s',
       custom({ delay: seconds(901) }),
-      /\.retryPolicy\.steps\.0\.minSeconds: got 901; expected at most 900/,
+      /\.retryPolicy\.steps\.0\.delay: got 901 seconds; expected at most 900 seconds/,
     ],
     [
       'an upper bound of 901 s',
       custom({ delay: seconds(0) }, { delay: seconds(1), upTo: seconds(901) }),
-      /\.retryPolicy\.steps\.1\.maxSeconds: got 901; expected at most 900/,
+      /\.retryPolicy\.steps\.1\.upTo: got 901 seconds; expected at most 900 seconds/,
     ],
     [
       'a delay from 5 to 4 s',
       custom({ delay: seconds(5), upTo: seconds(4) }),
-      /\.retryPolicy\.steps\.0: got .*; expected minSeconds no greater than maxSeconds/,
+      /\.retryPolicy\.steps\.0: got .*; expected delay no greater than upTo/,
     ],
     [
       'a step without retries',

@@ -49,7 +49,7 @@ function declare(
 describe('RocketMqConnector and RocketMqSink', () => {
   it('make a spec with TLS by default', () => {
     const { specOf } = declare(undefined, () => ({
-      key: '${order.id}',
+      key: '${payload.order.id}',
       tag: 'new',
       batchSize: 50,
       syncTimeout: Duration.seconds(2),
@@ -60,7 +60,7 @@ describe('RocketMqConnector and RocketMqSink', () => {
       nameServers: '10.0.0.5:9876;10.0.0.6:9876',
       tls: true,
       topic: 'Orders',
-      key: '${order.id}',
+      key: '${payload.order.id}',
       tag: 'new',
       batchSize: 50,
       syncTimeoutMs: 2_000,
@@ -167,7 +167,7 @@ describe('RocketMqConnector by proxies', () => {
     [/sink\.produce: got 'sync'; expected inflightWindow: 1 /, { produce: 'sync' }],
     [/sink\.delayLevel: got 3; expected deliverAt/, { delayLevel: 3 }],
     [
-      /sink\.refreshTopicRouteIntervalMs: got 5000; expected no value/,
+      /sink\.refreshTopicRouteInterval: got 5000 milliseconds; expected no value/,
       { refreshTopicRouteInterval: Duration.seconds(5) },
     ],
     [/sink\.autoCreateTopics: got false; expected no value/, { autoCreateTopics: false }],

@@ -21,7 +21,10 @@ function declare(place: typeof HERE, props: (of: { stream: IStream; stack: Stack
 const THERE = { account: '222222222222', region: 'eu-west-1' };
 const OPTIONS: [string, Parameters<typeof declare>[1]][] = [
   ['sink.stream', ({ stream }) => ({ sink: new KinesisSink(stream, { partitionKey: 'k' }) })],
-  ['sink.streams.0', ({ stream }) => ({ sink: new KinesisSink('${x}', { partitionKey: 'k', streams: [stream] }) })],
+  [
+    'sink.streams.0',
+    ({ stream }) => ({ sink: new KinesisSink('${payload.x}', { partitionKey: 'k', streams: [stream] }) }),
+  ],
   ['route.routes.1.sink.stream', ({ stream }) => ({ route: { routes: [{ sink: {} }, { sink: { stream } }] } })],
   ['buffer.stream', ({ stream }) => ({ buffer: new StreamBuffer({ stream }) })],
 ];

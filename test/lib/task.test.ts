@@ -427,14 +427,14 @@ describe('an invalid option fails at synth: the error names the option, the valu
     [
       '16 s',
       () => ({ batchPush: { messages: 1, interval: Duration.seconds(16) } }),
-      /batchPush\.intervalSeconds: got 16; expected .*15/,
+      /batchPush\.interval: got 16 seconds; expected 0 to 15 seconds/,
     ],
     [
       'half a second',
       () => ({ batchPush: { messages: 1, interval: Duration.millis(500) } }),
-      /intervalSeconds: got 0\.5/,
+      /batchPush\.interval: got 0\.5 seconds/,
     ],
-    ['name', () => ({ taskName: 'a b' }), /task: got 'a b'; expected 1 to 64 letters, digits/],
+    ['name', () => ({ taskName: 'a b' }), /taskName: got 'a b'; expected 1 to 64 letters, digits/],
     [
       'stream template without streams',
       () => ({ sink: new KinesisSink('${topic}', { partitionKey: 'k' }) }),

@@ -115,7 +115,7 @@ export function everyOption(): { app: App; stack: Stack } {
   });
   new OutflowTask(stack, 'Ordered', {
     source: new ClientEventsSource(),
-    sink: sink(),
+    sink: new KinesisSink(stream!, { partitionKey: '${clientid}', payload: '${.}' }),
     buffer: new StreamBuffer({ order: 'strict' }),
     encryptionKey: key,
     alarmTopic: new Topic(stack, 'Alarms', { enforceSSL: true }),
