@@ -4,6 +4,7 @@ import {
   Alarm,
   ComparisonOperator,
   type IMetric,
+  MathExpression,
   Metric,
   type MetricOptions,
   Stats,
@@ -40,6 +41,19 @@ export interface AlarmOptions {
    * @default true
    */
   readonly parseErrors?: boolean;
+  /**
+   * AWS IoT Core could send a message neither to the buffer nor to the dead-letter queue, so the message is lost; each rule has an
+   * alarm.
+   *
+   * @default true
+   */
+  readonly errorActions?: boolean;
+  /**
+   * AWS IoT Core throttles a topic rule and drops its messages; each rule has an alarm.
+   *
+   * @default true
+   */
+  readonly throttledRules?: boolean;
   /**
    * The circuit is open: no message can be delivered (status Start Failed).
    *
@@ -128,6 +142,8 @@ const DEFAULTS: Required<AlarmOptions> = {
   deadLetters: true,
   oldestMessage: DEFAULT_AGE,
   parseErrors: true,
+  errorActions: true,
+  throttledRules: true,
   circuitOpen: true,
   blocked: true,
   iteratorAge: DEFAULT_AGE,
@@ -172,21 +188,7 @@ function alarmsOf(
         state: 'a message has waited in the queue for too long',
         article: 'alarm-oldest-message',
       },
-    ...rules.map(
-      (rule) =>
-        wanted.parseErrors && {
-          id: `ParseErrorsAlarm${rule.node.id.slice('Rule'.length)}`,
-          metric: new Metric({
-            namespace: 'AWS/IoT',
-            metricName: 'ParseError',
-            dimensionsMap: { RuleName: rule.ref },
-            ...EACH_MINUTE,
-            statistic: Stats.SUM,
-          }),
-          state: `IoT Core cannot evaluate the SQL of the rule ${rule.node.id}, and drops messages`,
-          article: 'alarm-parse-errors',
-        },
-    ),
+    ...rules.flatMap((rule) => alarmsOfRule(rule, wanted)),
     worker !== undefined &&
       wanted.circuitOpen && {
         id: 'CircuitOpenAlarm',
@@ -215,6 +217,45 @@ function alarmsOf(
       },
   ];
   return found.filter((definition) => typeof definition === 'object');
+}
+
+/** AWS IoT Core, "AWS IoT metrics and dimensions": a rule reports each minute. */
+function alarmsOfRule(rule: CfnTopicRule, wanted: Required<AlarmOptions>): (AlarmDefinition | false)[] {
+  const name = rule.node.id;
+  const hash = name.slice('Rule'.length);
+  const metric = (metricName: string) =>
+    new Metric({
+      namespace: 'AWS/IoT',
+      metricName,
+      dimensionsMap: { RuleName: rule.ref },
+      ...EACH_MINUTE,
+      statistic: Stats.SUM,
+    });
+  return [
+    wanted.parseErrors && {
+      id: `ParseErrorsAlarm${hash}`,
+      metric: metric('ParseError'),
+      state: `IoT Core cannot evaluate the SQL of the rule ${name}, and drops messages`,
+      article: 'alarm-parse-errors',
+    },
+    wanted.errorActions && {
+      id: `ErrorActionsAlarm${hash}`,
+      // A query, because the metric has another dimension, the type of the action, whose values no document lists.
+      metric: new MathExpression({
+        expression: `SELECT SUM(ErrorActionFailure) FROM "AWS/IoT" WHERE RuleName = '${rule.ref}'`,
+        period: EACH_MINUTE.period,
+        label: 'ErrorActionFailure',
+      }),
+      state: `the rule ${name} can send messages neither to the buffer nor to the dead-letter queue, and drops them`,
+      article: 'alarm-error-actions',
+    },
+    wanted.throttledRules && {
+      id: `ThrottledRulesAlarm${hash}`,
+      metric: metric('RuleMessageThrottled'),
+      state: `IoT Core throttles the rule ${name}, and drops messages`,
+      article: 'alarm-throttled-rules',
+    },
+  ];
 }
 
 const { repository } = createRequire(import.meta.url)('mqtt-outflow/package.json') as {

@@ -25,7 +25,7 @@ const ofType = (type: 'string' | 'number' | 'boolean', expected: string): Option
   is: (value) => typeof value === type,
 });
 
-/** A value that is checked elsewhere. */
+/** A value that another check refuses. */
 export const ANY: OptionType = { expected: 'a value', is: () => true };
 export const BOOLEAN = ofType('boolean', 'true or false');
 export const NUMBER = ofType('number', 'a number');

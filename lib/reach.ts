@@ -166,7 +166,7 @@ function unknownField(
   return new InvalidOptionError(option, shown, expected ?? `one of ${known.join(', ')}`);
 }
 
-/** The candidate that differs only in case and punctuation, or in one or two letters. */
+/** The candidate that differs only in case and punctuation, or in one or two characters. */
 function nearest(name: string, candidates: readonly string[], part: (candidate: string) => string): string | undefined {
   const plain = simplified(name);
   const equal = candidates.find((each) => simplified(each) === plain || simplified(part(each)) === plain);

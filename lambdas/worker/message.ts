@@ -103,10 +103,13 @@ export interface BatchReport {
   readonly filtered: number;
   readonly delivered: number;
   readonly deadLettered: number;
+  /** Those of the dead letters that expired. */
+  readonly expiredDeadLetters: number;
   /** Failed, and to be tried again. */
   readonly retried: number;
   /** To be tried again without having been tried now, or because they may not leave. */
   readonly parked: number;
+  /** Expired and dropped. */
   readonly expired: number;
   readonly dropped: number;
   /** Ids of messages that the event source has to redeliver. */

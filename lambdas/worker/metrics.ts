@@ -2,16 +2,15 @@ import { type BatchMetric, metricsLine, type TaskDimensions } from '../core/metr
 import type { TaskSpec } from '../core/spec.ts';
 import type { BatchReport } from './message.ts';
 
-/** The counts of a batch report that are metrics, by the metric's name. */
+/** The counts of a batch report that are metrics without a calculation, by the metric's name. */
 export const METRICS = {
   Delivered: 'delivered',
   Filtered: 'filtered',
   Retried: 'retried',
   Parked: 'parked',
-  Expired: 'expired',
   Dropped: 'dropped',
   DeadLettered: 'deadLettered',
-} as const satisfies Record<Exclude<BatchMetric, 'Failed'>, keyof BatchReport>;
+} as const satisfies Partial<Record<BatchMetric, keyof BatchReport>>;
 
 /** The log entry of a batch, with its metrics; undefined if the level leaves it out. */
 export function batchEntry(
@@ -23,7 +22,8 @@ export function batchEntry(
   if (level === 'warn' && isUneventful(report)) return undefined;
   const values = Object.fromEntries(Object.entries(METRICS).map(([name, count]) => [name, report[count]]));
   const Failed = report.failed.length;
-  return { ...report, failed: Failed, ...metricsLine(of, { ...values, Failed }, now) };
+  const Expired = report.expired + report.expiredDeadLetters;
+  return { ...report, failed: Failed, ...metricsLine(of, { ...values, Expired, Failed }, now) };
 }
 
 function isUneventful({ delivered, filtered, received, failed, reasons, stop, ...other }: BatchReport): boolean {

@@ -7,6 +7,7 @@ export function mergeReports(first: BatchReport, second: BatchReport): BatchRepo
     filtered: first.filtered + second.filtered,
     delivered: first.delivered + second.delivered,
     deadLettered: first.deadLettered + second.deadLettered,
+    expiredDeadLetters: first.expiredDeadLetters + second.expiredDeadLetters,
     retried: first.retried + second.retried,
     parked: first.parked + second.parked,
     expired: first.expired + second.expired,

@@ -92,7 +92,15 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
   }
 
   return async (deliveries, requeue, { received, filtered, stop }) => {
-    const counts = { delivered: 0, deadLettered: 0, expired: 0, dropped: 0, retried: 0, parked: 0 };
+    const counts = {
+      delivered: 0,
+      deadLettered: 0,
+      expiredDeadLetters: 0,
+      expired: 0,
+      dropped: 0,
+      retried: 0,
+      parked: 0,
+    };
     const again: [Delivery<Request>, AgainDisposition][] = [];
     const dead: [Delivery<Request>, DeadLetter][] = [];
     for (const delivery of deliveries) {
@@ -104,9 +112,11 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
     }
 
     const isStored = dead.length === 0 ? [] : await deadLetters.send(dead.map(([, deadLetter]) => deadLetter));
-    dead.forEach(([delivery], i) => {
-      if (isStored[i]) counts.deadLettered++;
-      else again.push([delivery, withoutDeadLetter(random)]);
+    dead.forEach(([delivery, { error }], i) => {
+      if (isStored[i]) {
+        counts.deadLettered++;
+        if (error.code === 'EXPIRED') counts.expiredDeadLetters++;
+      } else again.push([delivery, withoutDeadLetter(random)]);
     });
 
     const groups = grouped(again);

@@ -2,7 +2,8 @@ import type { SQSRecord } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { awsPorts, type Clients } from '../../lambdas/control/aws-ports.ts';
 import { controlFunction } from '../../lambdas/control/control-function.ts';
-import { INITIAL_STATE, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
+import { INITIAL_STATE, type TaskState, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
+import { embeddedMetrics } from '../support/embedded-metrics.ts';
 
 const NOW = 1_795_251_600_000;
 const STATE = JSON.stringify({ v: 1 });
@@ -83,6 +84,31 @@ function parameterStore() {
   });
   return { clients, write };
 }
+
+describe('the metrics of the control function', () => {
+  const lineOf = async (halt: TaskState['halt']) => {
+    const state = JSON.stringify({ ...INITIAL_STATE, halt });
+    const configuration = JSON.stringify({ mappings: [], state: 'SB', rules: [], worker: 'w' });
+    const { clients } = clientsThat((call, { Name }) =>
+      call === 'GetParameter' ? { Parameter: { Value: Name === 'PB' ? configuration : state } } : {},
+    );
+    const lines: string[] = [];
+    const log = (entry: object) => void lines.push(JSON.stringify(entry));
+    const options = { tasks: { B: 'PB' }, stack: 'S', queueUrl: 'q', clients, log, now: () => NOW };
+    await controlFunction(options)({ Records: [record('1', { kind: 'reconcile', task: 'B' })] });
+    return lines.map(embeddedMetrics).filter((metrics) => metrics !== undefined);
+  };
+
+  it.each([
+    ['stopped', 'CircuitOpen'],
+    ['blocked', 'Blocked'],
+  ] as const)('are 1 for a task that is %s', async (why, name) => {
+    const dimensions = { Stack: 'S', Task: 'B' };
+    expect(await lineOf({ why, cause: 'x' })).toEqual([{ namespace: 'Outflow', dimensions, values: { [name]: 1 } }]);
+  });
+
+  it('are absent for a task that runs', async () => expect(await lineOf(undefined)).toEqual([]));
+});
 
 describe('the state of a task on AWS', () => {
   it('outlasts deployments that write the value of the template again, such as for a tag of the stack', async () => {

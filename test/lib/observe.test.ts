@@ -34,18 +34,26 @@ describe('alarms', () => {
     const { task, template } = declare();
     const alarms = alarmsOf(template());
     expect(task.alarms).toHaveLength(alarms.length);
-    const seen = alarms.map(([id, { Namespace, MetricName, Dimensions, Statistic, Threshold }]) => {
+    const seen = alarms.map(([id, { Namespace, MetricName, Dimensions, Statistic, Threshold, Metrics }]) => {
+      if (Metrics !== undefined) return [id, `> ${Threshold}`, Metrics[0].Expression['Fn::Join'][1].slice(0, 2)];
       const of = Dimensions.map(({ Name, Value }: { Name: string; Value: Record<string, string & string[]> }) => {
         const text = typeof Value === 'string' ? Value : (Value['Ref'] ?? Value['Fn::GetAtt']!.join('.'));
         return `${Name} ${text.replace(/[0-9A-F]{8}(?=\.|$)/, '')}`;
       });
       return [id, `${Statistic} ${Namespace} ${MetricName} > ${Threshold}`, of.join(', ')];
     });
+    const rule = expect.stringMatching(/^RuleName TRule[0-9A-F]{8}$/);
+    const query = 'SELECT SUM(ErrorActionFailure) FROM "AWS/IoT" WHERE RuleName = \'';
+    const ofRule = [
+      ['ParseErrors', 'Sum AWS/IoT ParseError > 0', rule],
+      ['ErrorActions', '> 0', [query, { Ref: expect.stringMatching(/^TRule[0-9A-F]{16}$/) }]],
+      ['ThrottledRules', 'Sum AWS/IoT RuleMessageThrottled > 0', rule],
+    ];
     expect(seen).toEqual([
       ['DeadLetters', 'Maximum AWS/SQS ApproximateNumberOfMessagesVisible > 0', 'QueueName TDeadLetterQueue.QueueName'],
       ['OldestMessage', 'Maximum AWS/SQS ApproximateAgeOfOldestMessage > 900', 'QueueName TQueue.QueueName'],
-      ['ParseErrors', 'Sum AWS/IoT ParseError > 0', expect.stringMatching(/^RuleName TRule[0-9A-F]{8}$/)],
-      ['ParseErrors', 'Sum AWS/IoT ParseError > 0', expect.stringMatching(/^RuleName TRule[0-9A-F]{8}$/)],
+      ...ofRule,
+      ...ofRule,
       ['CircuitOpen', 'Maximum Outflow CircuitOpen > 0', 'Stack Test, Task T'],
       ['Blocked', 'Maximum Outflow Blocked > 0', 'Stack Test, Task T'],
     ]);
@@ -68,10 +76,15 @@ describe('alarms', () => {
         .replaceAll(' ', '-'),
     );
     const articles = alarms.map(([, { AlarmDescription }]) => /docs\/runbook\.md#(\S+)$/.exec(AlarmDescription)?.[1]);
-    expect(new Set(articles).size).toBe(5);
+    expect(new Set(articles).size).toBe(7);
     expect(headings).toEqual(expect.arrayContaining(articles));
     for (const [, properties] of alarms) {
-      expect(properties).toMatchObject({ TreatMissingData: 'notBreaching', DatapointsToAlarm: 1, Period: 60 });
+      const { Period = properties.Metrics[0].Period } = properties;
+      expect({ ...properties, Period }).toMatchObject({
+        TreatMissingData: 'notBreaching',
+        DatapointsToAlarm: 1,
+        Period: 60,
+      });
       const notified = [{ Ref: expect.stringMatching(/^Topic/) }];
       expect(properties).toMatchObject({ AlarmActions: notified, OKActions: notified });
     }
@@ -93,6 +106,8 @@ describe('alarms', () => {
     const some = {
       deadLetters: false,
       parseErrors: false,
+      errorActions: false,
+      throttledRules: false,
       oldestMessage: Duration.hours(2),
       blocked: undefined,
     } as never;
@@ -100,8 +115,8 @@ describe('alarms', () => {
     expect(ids({ alarms: false })).toEqual([]);
     expect(ids({ buffer: new NoBuffer({ payload: 'reserialised' }) })).toEqual([
       'DeadLetters',
-      'ParseErrors',
-      'ParseErrors',
+      ...['ParseErrors', 'ErrorActions', 'ThrottledRules'],
+      ...['ParseErrors', 'ErrorActions', 'ThrottledRules'],
     ]);
   });
 
