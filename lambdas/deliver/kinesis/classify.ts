@@ -1,24 +1,26 @@
 import { type FailureKind, NeverRetry, RetryLater, StopTask } from '../../core/errors.ts';
 
+/** Failures that have the same cause for every stream. */
 const STOPS = new Set([
-  'AccessDeniedException',
   'CredentialsProviderError',
   'ExpiredTokenException',
   'IncompleteSignature',
   'InvalidClientTokenId',
   'InvalidSignatureException',
+  'MissingAuthenticationTokenException',
+  'OptInRequired',
+  'UnrecognizedClientException',
+]);
+/** Failures of one stream, or of its key: they stop the task, unless the message named the stream. */
+const WRONG_TARGET = new Set([
+  'AccessDeniedException',
   'KMSAccessDeniedException',
   'KMSDisabledException',
   'KMSInvalidStateException',
   'KMSNotFoundException',
   'KMSOptInRequired',
-  'MissingAuthenticationTokenException',
-  'OptInRequired',
   'ResourceNotFoundException',
-  'UnrecognizedClientException',
 ]);
-
-const WRONG_TARGET = new Set(['ResourceNotFoundException', 'AccessDeniedException']);
 const REFUSED = new Set(['InvalidArgumentException', 'ValidationException', 'SerializationException']);
 const THROTTLES = new Set([
   'ProvisionedThroughputExceededException',
@@ -31,8 +33,8 @@ const CUT_OFF = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 const TLS = /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(GET|VERIFY))/;
 
 /**
- * Returns the error for a failed call. A missing stream is the message's fault if a template named it, else it stops the
- * task. Unknown errors are retried, which loses nothing.
+ * Returns the error for a failed call. A stream that cannot be used is the message's fault if a template named it, else it
+ * stops the task. Unknown errors are retried, which loses nothing.
  */
 export function classifyCall(
   error: unknown,
@@ -46,7 +48,8 @@ export function classifyCall(
   if (stream.isRendered && WRONG_TARGET.has(name)) return new NeverRetry('INVALID_TARGET', refusal, options);
   if (REFUSED.has(name)) return new NeverRetry('REJECTED', refusal, options);
   const reason = `${operation} to ${stream.name}: ${name}: ${message}`;
-  if (STOPS.has(name) || (code !== undefined && TLS.test(code))) return new StopTask(reason, options);
+  if (WRONG_TARGET.has(name) || STOPS.has(name) || (code !== undefined && TLS.test(code)))
+    return new StopTask(reason, options);
   return new RetryLater(reason, { ...options, kind: kindOf(name, code) });
 }
 

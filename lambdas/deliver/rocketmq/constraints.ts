@@ -30,7 +30,9 @@ export const GROUP_BY_PROXIES: TextConstraint = {
 };
 
 export const DELAY_LEVEL = wholeNumber(MAX_DELAY_LEVEL);
-export const DELIVER_AT = wholeNumber(Number.MAX_SAFE_INTEGER);
+/** The end of the year 9999, the last time that proxies can read (protobuf, Timestamp). */
+export const MAX_TIME_MS = 253_402_300_799_999;
+export const DELIVER_AT = wholeNumber(MAX_TIME_MS);
 
 /** An empty text means 0. */
 function wholeNumber(max: number): TextConstraint {

@@ -26,7 +26,7 @@ export interface RocketMqRequest {
   readonly topic: string;
   /** Whether a template named the topic: a wrong name is then the message's fault, not the task's. */
   readonly isTopicRendered: boolean;
-  /** Whether templates decide if a message has a group or a time; a topic may then refuse some messages. */
+  /** Whether the message decides its type, by a group or time that a template rendered; a topic may then refuse some messages. */
   readonly isTypeRendered: boolean;
   readonly message: Message;
 }

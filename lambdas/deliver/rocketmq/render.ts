@@ -26,7 +26,9 @@ export function compileRocketMq(
   const compile = (text: string) => compileExpression(text, missingVariable);
   const topic = compile(options.topic);
   const isTopicRendered = isRendered(options.topic);
-  const isTypeRendered = options.messageGroup !== undefined || options.deliverAt !== undefined;
+  const isTypeRendered = [options.messageGroup, options.deliverAt].some(
+    (text) => text !== undefined && isRendered(text),
+  );
   const payload =
     typeof options.payload === 'string'
       ? compile(options.payload === '' ? '${.}' : options.payload)

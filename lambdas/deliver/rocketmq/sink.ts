@@ -84,13 +84,9 @@ export function rocketMqSink(
 /** With routes, a template and the task itself may name the same topic. Then a wrong topic is the task's fault for every message. */
 function withTopicsOfTask(requests: readonly RocketMqRequest[]): readonly RocketMqRequest[] {
   const named = new Set(requests.filter((request) => !request.isTopicRendered).map(({ topic }) => topic));
-  const typed = new Set(requests.filter((request) => !request.isTypeRendered).map(({ topic }) => topic));
-  return requests.map((request) => {
-    const isTopicRendered = request.isTopicRendered && !named.has(request.topic);
-    const isTypeRendered = request.isTypeRendered && !typed.has(request.topic);
-    const isSame = isTopicRendered === request.isTopicRendered && isTypeRendered === request.isTypeRendered;
-    return isSame ? request : { ...request, isTopicRendered, isTypeRendered };
-  });
+  return requests.map((request) =>
+    request.isTopicRendered && named.has(request.topic) ? { ...request, isTopicRendered: false } : request,
+  );
 }
 
 /** @param secret ARN of the credentials' secret. */

@@ -69,6 +69,12 @@ describe('RocketMQ rendering', () => {
     expect(message({ key: '' })).not.toHaveProperty('keys');
   });
 
+  it('has a type that the message decides only if a template renders its group or time', () => {
+    const isTypeRendered = (over: object) => (rendered(over) as RocketMqRequest).isTypeRendered;
+    expect([{}, { messageGroup: 'g' }, { deliverAt: '5' }].map(isTypeRendered)).toEqual([false, false, false]);
+    expect([{ messageGroup: '${site}' }, { deliverAt: '$.data.x' }].map(isTypeRendered)).toEqual([true, true]);
+  });
+
   it('does not judge a topic that was unknown until deployment', () => {
     const late = { ...options({ topic: { $env: 'TOPIC' } }), topic: 'a b' };
     expect(compileRocketMq(late, 'fail')(scope, event)).toMatchObject({ topic: 'a b', isTopicRendered: false });
@@ -90,6 +96,8 @@ describe('RocketMQ rendering', () => {
     ['INVALID_TARGET', { delayLevel: '19${nothing}' }],
     ['INVALID_TARGET', { delayLevel: '$.data.body.temp' }],
     ['INVALID_TARGET', { deliverAt: '${site}' }],
+    // Proxies answer a time after the year 9999 with a failure that looks like one of the server.
+    ['INVALID_TARGET', { deliverAt: '${nothing}253402300800000' }],
     ['REJECTED', { payload: '${nothing}' }],
     ['REJECTED', { properties: '$.data.body.list' }],
     ['MESSAGE_TOO_LARGE', { maxMessageBytes: 10 }],
@@ -176,8 +184,12 @@ describe('RocketMQ sink', () => {
     );
     const given = [request('A'), request('B'), request('A', { isTopicRendered: false, isTypeRendered: false })];
     await sink.deliver(given, minute);
-    const isRendered = (is: boolean) => ({ isTopicRendered: is, isTypeRendered: is });
-    expect(sent).toMatchObject([isRendered(false), isRendered(true), isRendered(false)]);
+    // A type that a message rendered stays the message's.
+    expect(sent.map(({ isTopicRendered, isTypeRendered }) => [isTopicRendered, isTypeRendered])).toEqual([
+      [false, true],
+      [true, true],
+      [false, false],
+    ]);
   });
 
   it('tests each topic of the task, and only the brokers for topics that messages name', async () => {

@@ -8,7 +8,7 @@ export interface FailedCall {
   readonly topic: string;
   /** Whether a template named the topic: an unusable topic is then the message's fault, and otherwise stops the task. */
   readonly isTopicRendered: boolean;
-  /** Whether the message decides its own type: a type that the topic does not take is then the message's fault, too. @default false */
+  /** Whether the message decides its type, by its group or time: a type that the topic refuses is then the message's fault, too. @default false */
   readonly isTypeRendered?: boolean;
   /** Whether the topic was delivered to a moment ago: a proxy that has just started knows no topic until its brokers have registered. @default false */
   readonly isTopicKnown?: boolean;
@@ -43,9 +43,9 @@ const BY_CODE: Readonly<Record<number, Class>> = {
   41302: 'rejected',
   429: 'throttled',
   431: 'too large',
-  501: 'stop',
+  501: 'type',
   504: 'timeout',
-  505: 'stop',
+  505: 'type',
 };
 
 /** gRPC reports a TLS failure by its text alone, without OpenSSL's code. */

@@ -1,5 +1,6 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import type { Status } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
+import { bounded } from '../remark.ts';
 
 /** Status codes of gRPC (grpc.io, Status codes): no proxy answered, or something that is not a proxy did. */
 export const grpcCodes = {
@@ -23,11 +24,12 @@ export class NoAnswerError extends Error {
   /** gRPC's message without the host, whose name may hold any word. */
   readonly reason: string;
   constructor(call: CallName, address: string, cause: ServiceError) {
-    super(`${address}: ${cause.message}`, { cause });
+    const text = bounded(cause.message);
+    super(`${address}: ${text}`, { cause });
     this.call = call;
     this.address = address;
     this.code = cause.code;
-    this.reason = cause.message.replaceAll(address.replace(/:\d+$/, ''), '');
+    this.reason = text.replaceAll(address.replace(/:\d+$/, ''), '');
   }
 
   /** Whether the call never had a connection, so that nothing was sent. */
@@ -41,12 +43,13 @@ export class RefusedError extends Error {
   override readonly name = 'RefusedError';
   /** Five digits (enum Code of apache.rocketmq.v2). */
   readonly code: number;
-  /** The proxy's text. */
+  /** The beginning of the proxy's text. */
   readonly remark: string;
   constructor(address: string, code: number, remark: string) {
-    super(`${address} answered code ${code}${remark === '' ? '' : `: ${remark}`}`);
+    const text = bounded(remark);
+    super(`${address} answered code ${code}${text === '' ? '' : `: ${text}`}`);
     this.code = code;
-    this.remark = remark;
+    this.remark = text;
   }
 }
 

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import timestamps from 'google-protobuf/google/protobuf/timestamp_pb.js';
 import v2, { type Message as ProtocolMessage } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/definition_pb.js';
 import { NeverRetry } from '../../../core/errors.ts';
-import { GROUP_BY_PROXIES } from '../constraints.ts';
+import { GROUP_BY_PROXIES, MAX_TIME_MS } from '../constraints.ts';
 import { checkKey, checkTag, checkTime, type Message, rejected, tooLarge } from '../message.ts';
 import { checkUserProperty } from '../user-property.ts';
 
@@ -17,7 +17,6 @@ export interface MessageContext {
 /** What proxies take by default (rocketmq.apache.org, Parameter constraints; class ProxyConfig of 5.5.0). */
 export const MAX_PROPERTIES = 128;
 export const MAX_PROPERTIES_BYTES = 16 * 1024;
-const MAX_TIME_MS = 8_640_000_000_000_000;
 const CONTROL_CHARACTER = /\p{Cc}/u;
 const { Timestamp } = timestamps;
 

@@ -39,7 +39,6 @@ export function openGrpcProducer(options: GrpcProducerOptions): Producer {
     maxConcurrency: maxInFlight,
     async send([request], leftMs) {
       const { topic, isTopicRendered, isTypeRendered, message } = request!;
-      const isPlain = message.group === undefined && message.deliverAtMs === undefined;
       try {
         checkTopic(topic, isTopicRendered);
         const prepared = toProtocolMessage(topic, message, { id: nextId(), namespace, maxMessageBytes });
@@ -51,7 +50,7 @@ export function openGrpcProducer(options: GrpcProducerOptions): Producer {
         throw classify(error, {
           topic,
           isTopicRendered,
-          isTypeRendered: isTypeRendered && isPlain,
+          isTypeRendered,
           isTopicKnown: delivered.has(topic),
         });
       }

@@ -1,5 +1,6 @@
 import { type FailureKind, NeverRetry, RetryLater, StopTask } from '../../../core/errors.ts';
 import { isTlsFailure } from '../../net/tls.ts';
+import { withoutTopic } from '../remark.ts';
 import { resultCodes } from './command.ts';
 import { MissingTopicError, NoAnswerError, RefusedError } from './errors.ts';
 
@@ -50,8 +51,11 @@ const RULES: readonly Rule[] = [
   { code: noPermission, remark: /the broker\b.*forbidden/is, is: 'retry' },
   { code: noPermission, remark: NOT_KNOWN_BY_5, is: 'stop' },
   { code: noPermission, remark: /topic/i, is: 'target' },
-  { code: noPermission, is: 'stop' },
+  { code: noPermission, remark: /signature|cannot be null/i, is: 'stop' },
+  { code: noPermission, is: 'target' },
   { code: resultCodes.topicNotExist, is: 'target' },
+  // A retry topic whose consumer group does not exist.
+  { code: resultCodes.subscriptionGroupNotExist, is: 'target' },
   // The topic has fewer queues than its route.
   { code: invalidParameter, remark: /queueId/i, is: 'retry' },
   { code: invalidParameter, remark: /topic/i, is: 'target' },
@@ -92,7 +96,7 @@ export function classify(
   if (error instanceof NeverRetry || error instanceof StopTask) return error;
   const reason = `${operation}: ${(error as Error).message}${isMaybeStored ? ' (it may be stored)' : ''}`;
   const options = { cause: error };
-  switch (classOf(error)) {
+  switch (classOf(error, topic)) {
     case 'stop':
       return new StopTask(reason, options);
     case 'target':
@@ -111,10 +115,11 @@ function kindOf(error: unknown): FailureKind {
   return error instanceof NoAnswerError && error.reason === 'timeout' ? 'timeout' : 'unavailable';
 }
 
-function classOf(error: unknown): Class {
+function classOf(error: unknown, topic = ''): Class {
   if (error instanceof MissingTopicError) return 'target';
   if (isTlsFailure(error)) return 'stop';
   if (!(error instanceof RefusedError)) return 'retry';
-  const rule = RULES.find(({ code, remark }) => code === error.code && (remark?.test(error.remark) ?? true));
+  const text = withoutTopic(error.remark, topic);
+  const rule = RULES.find(({ code, remark }) => code === error.code && (remark?.test(text) ?? true));
   return rule?.is ?? 'retry';
 }

@@ -24,6 +24,7 @@ export const resultCodes = {
   versionNotSupported: 15,
   noPermission: 16,
   topicNotExist: 17,
+  subscriptionGroupNotExist: 26,
   invalidParameter: 29,
   flowControl: 215,
   /** RocketMQ 5 is about to close the connection. */

@@ -1,17 +1,20 @@
 import { show } from '../../../core/errors.ts';
+import { bounded } from '../remark.ts';
 
 /** A server answered with a result code other than success. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
   readonly code: number;
+  /** The beginning of the server's text. */
   readonly remark: string;
   /** `host:port` of the server. */
   readonly address: string;
   constructor(address: string, code: number, remark: string) {
-    super(`${address} answered code ${code}${remark === '' ? '' : `: ${oneLine(remark)}`}`);
+    const text = bounded(remark);
+    super(`${address} answered code ${code}${text === '' ? '' : `: ${oneLine(text)}`}`);
     this.address = address;
     this.code = code;
-    this.remark = remark;
+    this.remark = text;
   }
 }
 

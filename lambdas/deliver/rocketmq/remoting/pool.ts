@@ -19,7 +19,7 @@ export interface PoolOptions {
 export interface Pool {
   /** @throws NoAnswerError, ProtocolError */
   request(address: string, request: Request, deadline: Deadline): Promise<Answer>;
-  /** Lets the next request open a new connection to the address. */
+  /** Closes the connection to the address after its requests in flight. The next request opens a new one. */
   replace(address: string): void;
   /** Ends the requests in flight, and refuses new ones. */
   close(): void;

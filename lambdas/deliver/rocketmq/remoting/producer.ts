@@ -28,7 +28,7 @@ export function openProducer(options: ProducerOptions): Producer<Sent> {
   const backoff = openBrokerBackoff(all.backoffMs, clock);
   const pool = openPool(all);
   const nameServers = openNameServers({ addresses: all.nameServers, pool, backoff, clock });
-  const routes = openRoutes({ ...all, nameServers, refreshMs: all.refreshTopicRouteIntervalMs });
+  const routes = openRoutes({ ...all, nameServers, refreshMs: all.refreshTopicRouteIntervalMs, onLeft: pool.replace });
   const signer = openSigner(all.credentials, clock);
   const sender = openSender({ pool, routes, signer, backoff, producerGroup, defaultTopicQueueNums, clock });
   const deliver = openDelivery({ ...all, sender });

@@ -13,6 +13,8 @@ export interface RoutesOptions {
   readonly autoCreateTopics: boolean;
   readonly defaultTopicQueueNums: number;
   readonly clock: Clock;
+  /** Called with the address of a broker that is on no known route any more. */
+  onLeft(address: string): void;
 }
 
 export interface Routes {
@@ -26,26 +28,36 @@ interface Known {
   route: Route | undefined;
   queriedAtMs: number;
   query: Promise<Route> | undefined;
+  /** Of the brokers on its last route, also after the route was dropped. */
+  addresses: ReadonlySet<string>;
 }
 
 /** Messages may name topics, so the number of known ones is bounded. */
 const MAX_TOPICS = 1_000;
 /** A refresh that takes longer is given up, and the old route used. */
 const REFRESH_TIMEOUT_MS = 1_000;
+/** For this long after a broker was seen, a missing topic may be one that only this broker holds. */
+const AWAY_MS = 60_000;
 
 export function openRoutes(options: RoutesOptions): Routes {
-  const { nameServers, refreshMs, autoCreateTopics, defaultTopicQueueNums, clock } = options;
+  const { nameServers, refreshMs, autoCreateTopics, defaultTopicQueueNums, clock, onLeft } = options;
   const topics = new Map<string, Known>();
-  const seenBrokers = new Set<string>();
+  const seenAtMs = new Map<string, number>();
 
   function known(topic: string): Known {
     let one = topics.get(topic);
     if (one === undefined) {
-      if (topics.size >= MAX_TOPICS) topics.delete(topics.keys().next().value!);
-      one = { route: undefined, queriedAtMs: Number.NEGATIVE_INFINITY, query: undefined };
+      if (topics.size >= MAX_TOPICS) forget(topics.keys().next().value!);
+      one = { route: undefined, queriedAtMs: Number.NEGATIVE_INFINITY, query: undefined, addresses: new Set() };
       topics.set(topic, one);
     }
     return one;
+  }
+
+  function forget(topic: string): void {
+    const { addresses } = topics.get(topic)!;
+    topics.delete(topic);
+    leave(addresses);
   }
 
   const routeRequest = (topic: string) => ({
@@ -56,7 +68,7 @@ export function openRoutes(options: RoutesOptions): Routes {
   function read({ answer }: AnswerFrom): Route | undefined {
     if (answer.code === resultCodes.topicNotExist) return undefined;
     const route = parseRoute(answer.body.toString('utf8'));
-    for (const { name } of route.brokers) seenBrokers.add(name);
+    for (const { name } of route.brokers) seenAtMs.set(name, clock.monotonicMs());
     return route;
   }
 
@@ -79,7 +91,8 @@ export function openRoutes(options: RoutesOptions): Routes {
     const { answer } = await nameServers.query({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
     const live = parseCluster(answer.body.toString('utf8')).map(({ name }) => name);
     if (live.length === 0) return new RetryLater(`no broker is registered with the name servers: topic ${topic}`);
-    const gone = [...seenBrokers].filter((name) => !live.includes(name));
+    for (const [name, at] of seenAtMs) if (clock.monotonicMs() - at > AWAY_MS) seenAtMs.delete(name);
+    const gone = [...seenAtMs.keys()].filter((name) => !live.includes(name));
     if (wasThere || gone.length > 0)
       return new RetryLater(
         `no live broker holds topic ${topic}${gone.length > 0 ? `; away: ${gone.join(', ')}` : ''}`,
@@ -87,6 +100,10 @@ export function openRoutes(options: RoutesOptions): Routes {
     return new MissingTopicError(
       `topic ${topic} does not exist${autoCreateTopics ? ', and no broker creates topics automatically' : ''}`,
     );
+  }
+
+  function leave(left: Iterable<string>): void {
+    for (const address of left) if (![...topics.values()].some((one) => one.addresses.has(address))) onLeft(address);
   }
 
   return {
@@ -101,6 +118,9 @@ export function openRoutes(options: RoutesOptions): Routes {
       });
       try {
         one.route = await one.query;
+        const before = one.addresses;
+        one.addresses = new Set(one.route.brokers.map(({ address }) => address));
+        leave([...before].filter((address) => !one.addresses.has(address)));
       } catch (error) {
         if (old === undefined) throw error;
       }

@@ -295,6 +295,31 @@ describe('connections', () => {
     expect(broker.received.map(({ connection }) => connection)).toEqual([1, 2]);
   });
 
+  it('to addresses that left the route are closed', async () => {
+    let skippedMs = 0;
+    const clock = { ...hastyClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
+    const sockets: Socket[] = [];
+    const brokers: ScriptedServer[] = [];
+    for (let i = 0; i < 5; i++) {
+      brokers.push(await scriptedServer(() => STORED, { onConnection: (socket) => sockets.push(socket) }));
+      open.push(brokers[i]!);
+    }
+    let at = 0;
+    // Another topic stays on the first broker.
+    const nameServer = await server(({ fields }) =>
+      routeTo({ a: brokers[fields['topic'] === 'Stays' ? 0 : at]!.address }),
+    );
+    const sender = producer({ nameServers: [nameServer.address], clock });
+    await sendWith(sender, 'Stays', [message('a')]);
+    for (; at < brokers.length; at++) {
+      expect(verdicts(await sendWith(sender, 'Moves', [message('a')]))).toEqual(['delivered']);
+      skippedMs += 5_001;
+    }
+    const left = sockets.slice(1, -1);
+    await Promise.all(left.map((socket) => socket.closed || once(socket, 'close')));
+    expect(sockets.map((socket) => socket.destroyed)).toEqual([false, true, true, true, false]);
+  });
+
   it('without an answer are not used again, and their messages may be stored', async () => {
     const { broker, producer } = await one(({ connection }) => (connection === 1 ? 'silence' : STORED), {
       timeoutMs: 200,
@@ -461,6 +486,22 @@ describe('name servers', () => {
       expect(verdicts([outcome!])).toEqual(['retry']);
       expect(reason(outcome!)).toContain('no live broker holds topic');
     }
+  });
+
+  it('that miss a topic long after a broker has gone do not make its messages wait', async () => {
+    let skippedMs = 0;
+    const clock = { ...hastyClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
+    const broker = await server(() => STORED);
+    let route: Reaction = routeTo({ gone: broker.address });
+    const nameServer = await server(({ code }) => (code === CLUSTER ? clusterOf({ b: '127.0.0.1:1' }) : route));
+    const sender = producer({ nameServers: [nameServer.address], timeoutMs: 500, clock });
+    await sendWith(sender, 'T', [message('a')]);
+    route = MISSING;
+    const send = async (topic: string) =>
+      verdicts(await sendWith(sender, topic, [message('a')], { isTopicRendered: true }));
+    expect(await send('Other')).toEqual(['retry']);
+    skippedMs += 61_000;
+    expect(await send('Another')).toEqual(['INVALID_TARGET']);
   });
 
   it('may disagree: it is enough that one knows the topic', async () => {
