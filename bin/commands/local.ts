@@ -2,20 +2,21 @@ import { Command, InvalidArgumentError } from 'commander';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { run } from '../../localstack/one-process/run.ts';
 import { localCloud } from '../cloud/local.ts';
+import { assemblyOptions, type GivenAssemblyOptions, withAssemblyOptions } from './assembly-options.ts';
 import { readLines } from './lines.ts';
 import { printable } from './printable.ts';
 import { untilInterrupted, watchCounters } from './screen.ts';
 import { synthesize } from './synthesize.ts';
 import type { Terminal } from './terminal.ts';
 
-interface LocalOptions {
+interface LocalOptions extends GivenAssemblyOptions {
   readonly port?: number;
   readonly kinesisEndpoint?: string;
 }
 
 /** `outflow local`: runs the tasks of a CDK app in one process, without AWS. */
 export function localCommand(): Command {
-  return new Command('local')
+  return withAssemblyOptions(new Command('local'))
     .description(
       'Run the tasks of a CDK app in this process: an MQTT broker and the rules, queues and workers that would be deployed',
     )
@@ -28,7 +29,7 @@ export function localCommand(): Command {
     .action(async (given: string | undefined, options: LocalOptions) => {
       const print = (line: string) => console.log(line);
       const assembly = given ?? (await synthesizeHere(print));
-      const stacks = readAssembly(assembly);
+      const stacks = readAssembly(assembly, assemblyOptions(options));
       const running = await run(stacks, {
         port: options.port,
         kinesisEndpointUrl: options.kinesisEndpoint,
@@ -43,6 +44,7 @@ export function localCommand(): Command {
       print(`IoT Core   ${running.broker.url}`);
       print(`Kinesis    ${running.kinesis.endpointUrl}  ${running.streams.join(', ')}`);
       for (const { name, filters } of running.tasks) print(`Task       ${name} from ${filters.join(', ')}`);
+      for (const note of new Set(stacks.flatMap(({ notes }) => [...notes]))) print(`Note       ${printable(note)}`);
       const cloud = localCloud(running, stacks, (note) => print(`  ${printable(note)}`));
       const terminal = lineTerminal(print);
       const lines = readLines({ terminal, isInProcess: true, open: async () => cloud }, process.stdin);

@@ -3,10 +3,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { SampleMessage } from '../../lambdas/testing/sample.ts';
 import { type TryResult, tryTask } from '../../lambdas/testing/try-task.ts';
 import { findTask } from '../../localstack/one-process/find-task.ts';
+import { assemblyOptions, type GivenAssemblyOptions, withAssemblyOptions } from './assembly-options.ts';
 import { jsonText, printable } from './printable.ts';
 import { synthesize } from './synthesize.ts';
 
-interface TryCommandOptions {
+interface TryCommandOptions extends GivenAssemblyOptions {
   readonly topic?: string;
   readonly payload?: string;
   readonly payloadFile?: string;
@@ -21,7 +22,7 @@ interface TryCommandOptions {
 
 /** `outflow try`: takes a sample message through every stage of a task, and sends nothing. */
 export function tryCommand(): Command {
-  return new Command('try')
+  return withAssemblyOptions(new Command('try'))
     .description('Take a sample message through every stage of a task, and send nothing')
     .argument('[task]', 'name of the task (default: the only one)')
     .option('-t, --topic <topic>', 'topic of the message')
@@ -57,7 +58,7 @@ async function findSpec(
   options: TryCommandOptions,
 ): Promise<{ spec: unknown; env: Record<string, string> }> {
   if (options.spec !== undefined) return { spec: JSON.parse(readFileSync(options.spec, 'utf8')), env: {} };
-  return findTask(options.assembly ?? (await synthesize(process.cwd())), task);
+  return findTask(options.assembly ?? (await synthesize(process.cwd())), task, assemblyOptions(options));
 }
 
 function readMessage(options: TryCommandOptions): SampleMessage {

@@ -23,7 +23,7 @@ export async function readDeployedStack(client: CloudFormationClient, name: stri
     StackResources.map(({ LogicalResourceId, PhysicalResourceId }) => [LogicalResourceId, PhysicalResourceId]),
   );
   return {
-    stack: { name, template, tasks: metadata?.tasks ?? [], folder: '' },
+    stack: { name, template, tasks: metadata?.tasks ?? [], folder: '', notes: new Set() },
     identify(stack, logicalId, resource) {
       const ref = physicalIds.get(logicalId);
       if (ref === undefined || resource === undefined) throw new Error(`${stack}: ${logicalId} is not deployed`);

@@ -1,4 +1,4 @@
-import { readAssembly, readSpec } from './assembly.ts';
+import { type AssemblyOptions, readAssembly, readSpec } from './assembly.ts';
 import { resolver } from './resolve.ts';
 
 /**
@@ -7,8 +7,12 @@ import { resolver } from './resolve.ts';
  * @param name The task's name or path. @default - the only task
  * @throws when no task matches, or several do
  */
-export function findTask(assembly: string, name: string | undefined): { spec: unknown; env: Record<string, string> } {
-  const stacks = readAssembly(assembly);
+export function findTask(
+  assembly: string,
+  name: string | undefined,
+  options?: AssemblyOptions,
+): { spec: unknown; env: Record<string, string> } {
+  const stacks = readAssembly(assembly, options);
   const all = stacks.flatMap((stack) => stack.tasks.map((metadata) => ({ stack, metadata })));
   const wanted = all.filter(({ metadata }) => name === undefined || metadata.task === name || metadata.path === name);
   const [found] = wanted;

@@ -57,8 +57,6 @@ export function startDeclaredQueueMapping(mapping: DeclaredMapping, queues: Queu
   const { name, resource, resolve, ...fn } = mapping;
   const declared = readProperties(name, resource, resolve, QUEUE_MAPPING);
   const queue = queues.ofArn(declared.EventSourceArn);
-  if (queue === undefined)
-    throw new Error(`${name}: no stack of the assembly declares the queue ${declared.EventSourceArn}`);
   return startMapping({
     ...fn,
     queue,

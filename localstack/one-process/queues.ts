@@ -2,12 +2,12 @@ import * as z from 'zod';
 import type { Stack } from './assembly.ts';
 import { type EmulatedType, readProperties } from './properties.ts';
 import { Queue } from './queue/queue.ts';
-import { identity, resolver } from './resolve.ts';
+import { identity, queueArn, queueUrl, resolver } from './resolve.ts';
 
-/** The standard queues of an assembly. A queue is created when it is first looked up. */
+/** The standard queues of an assembly, and those outside of it that it names. A queue is created when it is first looked up. */
 export interface Queues {
   get(url: string): Queue | undefined;
-  ofArn(arn: string): Queue | undefined;
+  ofArn(arn: string): Queue;
 }
 
 // AWS::SQS::Queue, with the defaults of SQS.
@@ -69,13 +69,19 @@ export function declaredQueues(stacks: readonly Stack[]): Queues {
   });
 
   function get(url: string): Queue | undefined {
-    const queue = created.get(url) ?? declared.find((one) => one.url === url)?.create();
+    const queue = created.get(url) ?? declared.find((one) => one.url === url)?.create() ?? outside(url);
     if (queue !== undefined) created.set(url, queue);
     return queue;
   }
-  function ofArn(arn: string): Queue | undefined {
+  function ofArn(arn: string): Queue {
     const one = declared.find((one) => one.arn === arn);
-    return one && get(one.url);
+    return get(one?.url ?? queueUrl(arn.slice(arn.lastIndexOf(':') + 1)))!;
+  }
+  function outside(url: string): Queue | undefined {
+    const [, name] = /^https:\/\/sqs\.[^/]+\/\d+\/([^/]+)$/.exec(url) ?? [];
+    if (name === undefined) return undefined;
+    stacks[0]?.notes.add(`queue ${name} is not in this app: an empty one with the defaults of SQS takes its place`);
+    return created.get(queueUrl(name)) ?? new Queue({ name, arn: queueArn(name), url: queueUrl(name) });
   }
   return { get, ofArn };
 }

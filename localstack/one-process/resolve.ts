@@ -31,17 +31,37 @@ export function resolver(stack: Stack, all: readonly Stack[], identify: Identify
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, resolve(inner)]));
   }
 
+  function parameter(name: string): unknown {
+    const given = stack.parent && passed(stack.parent)[name];
+    if (stack.parent !== undefined && given !== undefined) return resolver(stack.parent.stack, all, identify)(given);
+    const { Default: value } = stack.template.Parameters![name]!;
+    if (value === undefined)
+      throw new Error(
+        `${stack.name}: the parameter ${name} has no default. Give it a value: --parameters ${name}=<value>`,
+      );
+    return value;
+  }
+
+  /** The output of a nested stack. */
+  function output(logicalId: string, name: string): unknown {
+    const nested = all.find(({ parent }) => parent?.stack.name === stack.name && parent.logicalId === logicalId);
+    const found = nested?.template.Outputs?.[name];
+    if (found === undefined) throw new Error(`${stack.name}: ${logicalId} has no output ${name} in this assembly`);
+    return resolver(nested!, all, identify)(found.Value);
+  }
+
   const INTRINSICS: Readonly<Record<string, (argument: unknown) => unknown>> = {
     Ref: (name) => {
       const pseudo = PSEUDO[name as string];
       if (pseudo !== undefined) return pseudo;
       if (name === 'AWS::StackName') return stack.name;
-      const parameter = stack.template.Parameters?.[name as string];
-      if (parameter !== undefined) return parameter.Default;
+      if (Object.hasOwn(stack.template.Parameters ?? {}, name as string)) return parameter(name as string);
       return identify(stack.name, name as string, resources[name as string]).ref;
     },
     'Fn::GetAtt': (argument) => {
-      const [name, attribute] = typeof argument === 'string' ? argument.split('.') : (argument as string[]);
+      const [name, ...rest] = typeof argument === 'string' ? argument.split('.') : (argument as string[]);
+      const attribute = rest.join('.');
+      if (attribute.startsWith('Outputs.')) return output(name!, attribute.slice('Outputs.'.length));
       const { arn } = identify(stack.name, name!, resources[name!]);
       if (attribute === 'Arn') return arn;
       if (attribute === 'QueueName') return arn.split(':').at(-1);
@@ -74,10 +94,16 @@ export function resolver(stack: Stack, all: readonly Stack[], identify: Identify
           }
         }
       }
-      throw new Error(`${stack.name}: no stack of the assembly exports ${String(wanted)}`);
+      stack.notes.add(`no stack of this app exports ${String(wanted)}: that name takes the place of its value`);
+      return wanted;
     },
   };
   return resolve;
+}
+
+/** The parameters that a stack passes to a nested stack. */
+function passed({ stack, logicalId }: NonNullable<Stack['parent']>): Readonly<Record<string, unknown>> {
+  return (stack.template.Resources![logicalId]!.Properties?.['Parameters'] ?? {}) as Record<string, unknown>;
 }
 
 const PSEUDO: Readonly<Record<string, string>> = {
@@ -92,8 +118,8 @@ const NAMES: Readonly<
 > = {
   'AWS::SQS::Queue': {
     property: 'QueueName',
-    arn: (name) => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`,
-    ref: (name) => `https://sqs.${REGION}.amazonaws.com/${ACCOUNT}/${name}`,
+    arn: queueArn,
+    ref: queueUrl,
   },
   'AWS::SSM::Parameter': { property: 'Name', arn: (name) => `arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/${name}` },
   'AWS::Kinesis::Stream': { property: 'Name', arn: (name) => `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${name}` },
@@ -109,6 +135,14 @@ const NAMES: Readonly<
     arn: (name) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`,
   },
 };
+
+export function queueArn(name: string): string {
+  return `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`;
+}
+
+export function queueUrl(name: string): string {
+  return `https://sqs.${REGION}.amazonaws.com/${ACCOUNT}/${name}`;
+}
 
 function secretArn(name: string): string {
   return `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${name}`;

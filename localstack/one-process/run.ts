@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import { controlMessage } from '../../lambdas/core/control-message.ts';
+import type { TaskSpec } from '../../lambdas/core/spec.ts';
 import type { Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
-import type { Stack } from './assembly.ts';
+import { readSpec, type Stack } from './assembly.ts';
 import { connectKinesis, type LocalKinesis, putInOrder, startKinesis } from './kinesis.ts';
 import { queueApi } from './queue/api.ts';
 import { declaredQueues, type Queues } from './queues.ts';
-import { ACCOUNT, identity } from './resolve.ts';
+import { ACCOUNT, identity, resolver } from './resolve.ts';
 import { declaredRules } from './rules.ts';
 import { type RunningTask, startTask } from './task.ts';
 
@@ -69,6 +70,12 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
   const rules = declaredRules(stacks);
   const streams = declaredStreams(stacks);
   for (const stream of streams) await kinesis.createStream(stream);
+  if (options.kinesisEndpointUrl === undefined) {
+    for (const { stream, stack } of outsideStreams(stacks, streams)) {
+      stack.notes.add(`stream ${stream} is not in this app: an empty one takes its place`);
+      await kinesis.createStream(stream);
+    }
+  }
 
   const disabledRules = new Set<string>();
   const api = queueApi(queues, async (_, body) => {
@@ -154,4 +161,27 @@ function declaredStreams(stacks: readonly Stack[]): string[] {
       .filter(([, { Type }]) => Type === 'AWS::Kinesis::Stream')
       .map(([logicalId, resource]) => identity(name, logicalId, resource).name),
   );
+}
+
+/** Streams that sinks name and the assembly does not declare; names that messages render are left out. */
+function outsideStreams(stacks: readonly Stack[], declared: readonly string[]) {
+  const found = new Map<string, Stack>();
+  for (const stack of stacks) {
+    const resolve = resolver(stack, stacks);
+    for (const { worker, sink } of stack.tasks) {
+      if (worker === undefined || sink !== 'kinesis') continue;
+      const fn = stack.template.Resources![worker]!;
+      const { Variables } = resolve(fn.Properties!['Environment']) as { Variables: Record<string, string> };
+      const { sink: own, route } = readSpec(stack, fn) as Pick<TaskSpec<SinkTarget>, 'sink' | 'route'>;
+      for (const { stream } of [own, ...(route?.routes ?? []).map(({ sink }) => sink as SinkTarget)]) {
+        const name = typeof stream === 'object' ? Variables[stream.$env] : stream;
+        if (name !== undefined && !name.includes('${') && !declared.includes(name)) found.set(name, stack);
+      }
+    }
+  }
+  return Array.from(found, ([stream, stack]) => ({ stream, stack }));
+}
+
+interface SinkTarget {
+  readonly stream?: string | { readonly $env: string };
 }

@@ -82,7 +82,9 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
   const env: Record<string, string> = { ...properties.Environment.Variables, AWS_REGION: REGION };
   const deadLetterQueue = queues.get(env['DEAD_LETTER_QUEUE_URL']!);
   if (deadLetterQueue === undefined)
-    throw new Error(`${metadata.task}: no stack of the assembly declares its dead-letter queue`);
+    throw new Error(
+      `${metadata.task}: DEAD_LETTER_QUEUE_URL: got ${env['DEAD_LETTER_QUEUE_URL']}; expected the URL of a queue`,
+    );
   const log = (entry: object) => setup.onError(new Error(`${metadata.task}: ${JSON.stringify(entry)}`));
   const control = localControl({
     mappings: () => task.mappings,
