@@ -97,6 +97,8 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
     } else {
       const control = Control.of(this);
       const state = addStateParameter(this);
+      // For the time during which the task did not run, and for the messages that an operator skipped.
+      const readsState = requestTtl !== undefined || props.faultTolerance === 'prohibited';
       const { worker, live } = addWorker(this, {
         option: id,
         code: workerCode(props.sink.type, spec),
@@ -109,7 +111,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
           [STACK_NAME]: Stack.of(this).stackName,
           [RULE_ARNS]: ruleArns(`${id}.source`, origins),
           [TARGET_ARN]: sink.targetArn,
-          ...(requestTtl !== undefined && { [STATE_PARAMETER]: state.parameterName }),
+          ...(readsState && { [STATE_PARAMETER]: state.parameterName }),
         },
         parts: [this, control],
         description,
@@ -119,7 +121,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
         sink,
         deadLetterQueue,
         controlQueue: control.queue,
-        readsState: requestTtl === undefined ? undefined : state,
+        readsState: readsState ? state : undefined,
       });
       const mappings = buffer.feed(live);
       const controlled = { mappings, live, state, enabled };

@@ -10,7 +10,11 @@ export interface Cloud {
 }
 
 /** An operator's request to a task. */
-export type OperatorRequest = { readonly kind: 'enable' } | { readonly kind: 'pause'; readonly stopIntake: boolean };
+export type OperatorRequest =
+  | { readonly kind: 'enable' }
+  | { readonly kind: 'pause'; readonly stopIntake: boolean }
+  /** `message` is the {@link TaskReport.blocker}. */
+  | { readonly kind: 'skip'; readonly message: string };
 
 /** A task that is deployed, or that runs in this process. */
 export interface CloudTask {
@@ -52,6 +56,8 @@ export interface TaskReport {
   readonly status: TaskStatus | undefined;
   /** Why the task is Ready or Start Failed. */
   readonly cause: string | undefined;
+  /** The message that blocks the task, when it is Ready: its id, or the hash of its body if it has none. */
+  readonly blocker: string | undefined;
   readonly since: number | undefined;
   /** Since when the task does not run, because of its operator or its sink; undefined also if it never ran. */
   readonly stoppedAt: number | undefined;
@@ -104,6 +110,7 @@ export function reportOf(readings: TaskReadings, now: number): TaskReport {
     stack,
     status: state?.status,
     cause: state?.cause,
+    blocker: state?.status === 'Ready' ? state.halt?.message : undefined,
     since: state?.since || undefined,
     stoppedAt: to === null ? from || undefined : undefined,
     intakeStopped: state?.intakeStopped ?? false,

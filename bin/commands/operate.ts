@@ -5,6 +5,7 @@ import { listCommand } from './list.ts';
 import type { Operator } from './operator.ts';
 import { pauseCommand } from './pause.ts';
 import { redriveCommand } from './redrive.ts';
+import { skipCommand } from './skip.ts';
 import { statusCommand } from './status.ts';
 import { testConnectivityCommand } from './test-connectivity.ts';
 
@@ -15,6 +16,7 @@ export function operateCommands(operator: Operator): Command[] {
     statusCommand,
     enableCommand,
     pauseCommand,
+    skipCommand,
     testConnectivityCommand,
     dlqCommand,
     redriveCommand,

@@ -15,8 +15,12 @@ export const controlMessage = z.discriminatedUnion('kind', [
     at: z.number(),
     /** All messages behind an open circuit come from one device, so the fault may be that device's. */
     isOneDevice: z.boolean().optional(),
+    /** The message that blocks the task. */
+    message: z.string().optional(),
   }),
   z.object({ kind: z.literal('enable'), task: z.string() }),
+  /** Dead-letters the message that blocks the task, and enables the task. Another message than the one that blocks it changes nothing. */
+  z.object({ kind: z.literal('skip'), task: z.string(), message: z.string() }),
   /** `stopIntake` disables the task's rules too; without it the buffer continues to fill. */
   z.object({ kind: z.literal('pause'), task: z.string(), stopIntake: z.boolean().default(false) }),
   /** Brings the event source mappings and rules of a task into line with its state; of every task when `task` is absent. */

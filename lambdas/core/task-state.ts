@@ -14,7 +14,16 @@ export const taskState = z.object({
   /** Whether the task's rules are disabled too. */
   intakeStopped: z.boolean().default(false),
   /** Why the task does not run although it should: its circuit is open (`stopped`), or a failed message blocks it (`blocked`). */
-  halt: z.object({ why: z.enum(['stopped', 'blocked']), cause: z.string() }).optional(),
+  halt: z
+    .object({
+      why: z.enum(['stopped', 'blocked']),
+      cause: z.string(),
+      /** The message that blocks the task. */
+      message: z.string().optional(),
+    })
+    .optional(),
+  /** Messages that the operator has skipped, the last one last: a worker dead-letters them where they would block the task. */
+  skipped: z.array(z.string()).default([]),
   status: z.enum(['Starting', 'Running', 'Paused', 'Ready', 'Start Failed', 'Deleting']).default('Starting'),
   cause: z.string().optional(),
   /** When the task took this status: milliseconds since 1970. */
@@ -51,7 +60,9 @@ export const INITIAL_STATE: TaskState = taskState.parse({ v: 1 });
 const INITIAL_PAUSE: TaskState = { ...INITIAL_STATE, desired: 'Paused', stops: [[0, null]] };
 
 /** A parameter holds 4 KB; this many spans leave room for the other fields. */
-const MAX_SPANS = 60;
+const MAX_SPANS = 45;
+/** Earlier ones are dead-lettered by now: a blocked task meets one message at a time. */
+const MAX_SKIPPED = 4;
 /** Causes quote answers of servers, which can be long. The state holds each cause twice. */
 const MAX_CAUSE_BYTES = 800;
 
@@ -78,11 +89,17 @@ export function shouldRun({ desired, halt }: TaskState): boolean {
 export function afterMessage(state: TaskState, message: ControlMessage, now: number): TaskState {
   if (message.kind === 'enable')
     return withSpan({ ...state, desired: 'Running', intakeStopped: false, halt: undefined }, now);
+  if (message.kind === 'skip') {
+    // The task may be blocked by another message by now, or not at all.
+    if (state.halt?.why !== 'blocked' || state.halt.message !== message.message) return state;
+    const skipped = [...state.skipped, message.message].slice(-MAX_SKIPPED);
+    return withSpan({ ...state, desired: 'Running', intakeStopped: false, halt: undefined, skipped }, now);
+  }
   if (message.kind === 'pause')
     return withSpan({ ...state, desired: 'Paused', intakeStopped: message.stopIntake }, now);
   // The operator enabled the task after an older report, so the report is out of date.
   if (message.kind === 'halt' && message.at >= enabledAt(state)) {
-    const halt = { why: message.why, cause: truncated(message.cause) };
+    const halt = { why: message.why, cause: truncated(message.cause), message: message.message };
     return withSpan({ ...state, halt: state.halt?.why === 'blocked' ? state.halt : halt }, now);
   }
   return state;

@@ -35,6 +35,7 @@ export function circuit({ api, queueUrl, task, log, now }: CircuitOptions): (rep
       cause: stop.cause,
       at,
       ...(stop.isOneDevice && { isOneDevice: true }),
+      ...(stop.message !== undefined && { message: stop.message }),
     };
     try {
       await api.send({

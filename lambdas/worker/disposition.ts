@@ -44,8 +44,7 @@ export function compileDisposition(spec: Pick<TaskSpec, DecisiveOptions>, random
   function dead(error: NeverRetry, exhausted: ExhaustedRetryCondition = 'None'): Disposition {
     const isExhausted = error.code === 'RETRIES_EXHAUSTED';
     if (spec.faultTolerance === 'prohibited' && (isExhausted || spec.poison === 'block')) {
-      const cause = `${error.code}: ${error.message}`;
-      return { ...defer(STOPPED_WAIT, cause, random), blocks: cause };
+      return { ...defer(STOPPED_WAIT, `${error.code}: ${error.message}`, random), blocks: { error, exhausted } };
     }
     if (isExhausted && spec.onExhausted === 'drop') return { to: 'dropped' };
     return { to: 'deadLetter', error, exhausted };

@@ -12,6 +12,7 @@ import type { SinkDefinition } from '../deliver/sink.ts';
 import type { BatchReport } from './message.ts';
 import { batchEntry } from './metrics.ts';
 import { type WorkerQueues, workerQueues } from './queues.ts';
+import { skippedMessages } from './skipped-messages.ts';
 import { stateText, stoppedTime } from './stopped-time.ts';
 import { createWorker, type Worker, type WorkerSetup } from './worker.ts';
 
@@ -87,12 +88,15 @@ export function fromEnv(here: string): HandlerSetup {
   // Not by console, which AWS Lambda puts a prefix in front of, or an object around.
   const log = (entry: object) => void process.stdout.write(`${JSON.stringify({ task: spec.task, ...entry })}\n`);
   const dimensions = { Stack: readVariable(env, STACK_NAME), Task: spec.task };
-  // Set only for a task with a request TTL: no other task reads its state.
+  // Set only for a task with a request TTL or a blocking message: no other task reads its state.
   const state = env[STATE_PARAMETER];
   return {
     spec,
     env,
-    ...(state !== undefined && { stopped: stoppedTime(stateText(state), { now: Date.now, log }) }),
+    ...(state !== undefined && {
+      stopped: stoppedTime(stateText(state), { now: Date.now, log }),
+      skipped: skippedMessages(stateText(state), { now: Date.now, log }),
+    }),
     queues: workerQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
     report: (report) => {
       const entry = batchEntry(spec.logLevel, dimensions, report, Date.now());

@@ -86,8 +86,8 @@ export type Disposition =
       readonly to: 'defer';
       readonly delaySeconds: number;
       readonly reason: string;
-      /** Why the task cannot go on past it. */
-      readonly blocks?: string;
+      /** Why the task cannot go on past it: the error of the dead letter that it becomes when an operator skips it. */
+      readonly blocks?: Blocker;
       /** A stop error deferred it. */
       readonly isStop?: boolean;
     }
@@ -96,6 +96,12 @@ export type Disposition =
   | { readonly to: 'expired' }
   /** Out of retries, and dropped. */
   | { readonly to: 'dropped' };
+
+/** Why a message may not leave its task. */
+export interface Blocker {
+  readonly error: NeverRetry;
+  readonly exhausted: ExhaustedRetryCondition;
+}
 
 /** The result of a batch. `received`, `filtered` and `failed` count messages; the other counts are of their children. */
 export interface BatchReport {
@@ -126,6 +132,8 @@ export interface TaskStop {
   readonly cause: string;
   /** All stop errors since the last delivery are of one device's messages, so the fault may be that device's. */
   readonly isOneDevice?: boolean;
+  /** The message that blocks the task: its id, or the hash of its body. */
+  readonly message?: string;
 }
 
 /** Order that a buffer keeps: `relaxed` from batch to batch, `strict` from record to record of a key. */

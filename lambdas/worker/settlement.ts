@@ -15,6 +15,7 @@ import {
   type Requeued,
   type TaskStop,
 } from './message.ts';
+import { blockerId } from './skipped-messages.ts';
 
 /** Executes dispositions: writes dead letters, requeues what is to be tried again, and reports the batch. */
 export type Settle<Request> = (
@@ -131,14 +132,14 @@ export function settlement<Request>(parts: SettlementParts<Request>): Settle<Req
 
     const reasons = new Set(again.map(([, { reason }]) => reason));
     const blocker = again.find(([, disposition]) => disposition.to === 'defer' && disposition.blocks !== undefined);
-    const blocks = blocker && (blocker[1] as Extract<Disposition, { to: 'defer' }>).blocks;
     return {
       received,
       filtered,
       ...counts,
       failed: [...failed],
       reasons: [...reasons].slice(0, MAX_REASONS),
-      stop: blocks === undefined ? stop : { kind: 'blocked', cause: blocks },
+      stop:
+        blocker === undefined ? stop : { kind: 'blocked', cause: blocker[1].reason, message: blockerId(blocker[0]) },
     };
   };
 }

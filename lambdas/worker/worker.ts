@@ -11,6 +11,7 @@ import { fingerprintOf, stillOwed } from './children.ts';
 import { type BatchFacts, compileDisposition, stopOf } from './disposition.ts';
 import {
   type BatchReport,
+  type Blocker,
   type BufferMessage,
   type DeadLetters,
   type Delivery,
@@ -23,6 +24,7 @@ import { rateLimited } from './rate-limit.ts';
 import { mergeReports } from './report.ts';
 import { send } from './send.ts';
 import { settlement } from './settlement.ts';
+import { blockerId, type SkippedMessages } from './skipped-messages.ts';
 import type { StoppedTime } from './stopped-time.ts';
 
 export interface Worker {
@@ -47,6 +49,8 @@ export interface WorkerSetup extends SinkEnvironment {
   readonly deadLetters: DeadLetters;
   /** @default - the task was never paused or stopped */
   readonly stopped?: StoppedTime;
+  /** @default - no message was skipped */
+  readonly skipped?: SkippedMessages;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
   /** 0 to 1, 1 excluded. @default Math.random */
@@ -62,7 +66,14 @@ export function createWorker<Schema extends z.ZodType, Request>(
   definition: SinkDefinition<Schema, Request>,
   setup: WorkerSetup,
 ): Worker {
-  const { env, deadLetters, stopped = NEVER_STOPPED, now = Date.now, random = Math.random } = setup;
+  const {
+    env,
+    deadLetters,
+    stopped = NEVER_STOPPED,
+    skipped = NONE_SKIPPED,
+    now = Date.now,
+    random = Math.random,
+  } = setup;
   const { renders, targets } = compileTargets(spec, definition, setup);
   const opened = definition.open(resolveDeployTime(spec.sink, env), setup);
   const sink = spec.recordsPerSecond === undefined ? opened : rateLimited(opened, spec.recordsPerSecond);
@@ -100,6 +111,15 @@ export function createWorker<Schema extends z.ZodType, Request>(
     return at - since <= ttl * 1000 ? 0 : stopped.within(since, at);
   }
 
+  /** Whether a delivery blocks the task. One that the operator skipped is dead-lettered instead. */
+  async function isBlocking(delivery: Delivery<Request>): Promise<boolean> {
+    const blocks = blocksOf(delivery);
+    if (blocks === undefined) return false;
+    if (!(await skipped.has(blockerId(delivery)))) return true;
+    delivery.disposition = { to: 'deadLetter', ...blocks };
+    return false;
+  }
+
   async function deliver(messages: readonly BufferMessage[], { remainingMs, buffer }: WorkerContext, isProbe: boolean) {
     const progresses = await prepare(messages, pipeline);
     const deliveries = messages.flatMap((message, i) => deliveriesOf(message, progresses[i]!));
@@ -110,7 +130,7 @@ export function createWorker<Schema extends z.ZodType, Request>(
       const pending = stoppedMs(delivery, facts.now);
       const own = pending === 0 ? facts : { ...facts, stoppedMs: await pending };
       delivery.disposition = dispositionOf(delivery, own);
-      const blocks = delivery.disposition?.to === 'defer' && delivery.disposition.blocks !== undefined;
+      const blocks = blocksOf(delivery) !== undefined && (await isBlocking(delivery));
       if (blocks && buffer.order !== undefined) facts = { ...facts, isBehindBlocker: true };
     }
 
@@ -129,9 +149,10 @@ export function createWorker<Schema extends z.ZodType, Request>(
       isOneDevice: stop?.isOneDevice === true,
       isProbe,
     };
-    sent.forEach((delivery, i) => {
+    for (const [i, delivery] of sent.entries()) {
       delivery.disposition = dispositionOf(delivery, after, outcomes[i]!);
-    });
+      if (blocksOf(delivery) !== undefined) await isBlocking(delivery);
+    }
     return settle(deliveries, buffer.requeue, { received: messages.length, filtered, stop });
   }
 
@@ -153,13 +174,16 @@ export function createWorker<Schema extends z.ZodType, Request>(
     return report;
   }
 
-  function giveUp(messages: readonly BufferMessage[], { buffer }: WorkerContext): Promise<BatchReport> {
+  async function giveUp(messages: readonly BufferMessage[], { buffer }: WorkerContext): Promise<BatchReport> {
     const deliveries = messages.map((message): Delivery<Request> => {
       const error = new NeverRetry('CRASHED', 'the function stopped each time it processed this message alone');
       return { message, progress: { ...newProgress(), error }, isSuspect: true };
     });
     const facts = { ...NOTHING_HAPPENED, now: now(), retryMode: buffer.retryMode };
-    for (const delivery of deliveries) delivery.disposition = dispositionOf(delivery, facts)!;
+    for (const delivery of deliveries) {
+      delivery.disposition = dispositionOf(delivery, facts)!;
+      await isBlocking(delivery);
+    }
     return settle(deliveries, buffer.requeue, { received: messages.length, filtered: 0 });
   }
 
@@ -203,3 +227,8 @@ const NOTHING_HAPPENED = {
   isProbe: false,
 };
 const NEVER_STOPPED: StoppedTime = { within: async () => 0 };
+const NONE_SKIPPED: SkippedMessages = { has: async () => false };
+
+function blocksOf({ disposition }: Delivery<unknown>): Blocker | undefined {
+  return disposition?.to === 'defer' ? disposition.blocks : undefined;
+}

@@ -3,6 +3,7 @@ import { reconcile, type TaskPorts } from '../../lambdas/control/reconcile.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity, ConnectivityRequest, ProbeResponse } from '../../lambdas/core/control-requests.ts';
 import { readState, stoppedMsWithin, type TaskState, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
+import type { SkippedMessages } from '../../lambdas/worker/skipped-messages.ts';
 import type { StoppedTime } from '../../lambdas/worker/stopped-time.ts';
 import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
@@ -15,6 +16,7 @@ export interface LocalControl {
   send(message: ControlMessage): Promise<TaskState>;
   readonly state: TaskState;
   readonly stopped: StoppedTime;
+  readonly skipped: SkippedMessages;
   testConnectivity(): Promise<Connectivity>;
   /** Resolves when all messages are carried out. */
   idle(): Promise<void>;
@@ -80,6 +82,7 @@ export function localControl(options: LocalControlOptions): LocalControl {
       return state;
     },
     stopped: { within: async (from, to) => stoppedMsWithin(state, from, to) },
+    skipped: { has: async (id) => state.skipped.includes(id) },
     testConnectivity: () => ports.testConnectivity(),
     async idle() {
       await last;

@@ -102,6 +102,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     ...(setup.secret && { secret: setup.secret }),
     queues: workerQueues({ api, env, task: metadata.task, log, now: Date.now }),
     stopped: control.stopped,
+    skipped: control.skipped,
     report(report) {
       count(base.counters, report);
       setup.onBatch(task, report);

@@ -143,6 +143,26 @@ describe('the commands', () => {
     expect((await command(cloud, ['status', 'Plant/Warm'])).failed).toBe(true);
   });
 
+  it('skip the message that blocks a task, and no other', async () => {
+    await expect(command(cloud, ['skip', 'Plant/Warm'])).rejects.toThrow('Warm is Start Failed; expected Ready');
+    let blocked: TaskState = { ...INITIAL_STATE, halt: { why: 'blocked', cause: 'REJECTED: no', message: 'm1' } };
+    const sent: object[] = [];
+    const task = {
+      ...warm,
+      status: async () => reportOf({ ...READINGS, state: blocked }, Date.now()),
+      async request(request: object) {
+        sent.push(request);
+        blocked = INITIAL_STATE;
+      },
+    } as unknown as CloudTask;
+    const { answer, failed } = await command({ tasks: async () => [task], close() {} }, ['skip', 'Warm']);
+    expect({ answer, failed, sent }).toEqual({
+      failed: false,
+      answer: expect.stringMatching(/Warm is Running. Message m1 goes to the dead-letter queue/),
+      sent: [{ kind: 'skip', message: 'm1' }],
+    });
+  });
+
   it('test the connectivity of tasks that have a worker, unless a task is named', async () => {
     const ok = { ...warm, testConnectivity: async () => ({ ok: true, detail: 'fine' }) };
     const native = { ...warm, name: 'Native', path: 'Plant/Native', hasWorker: false };

@@ -43,6 +43,16 @@ describe('the tasks of this process', () => {
         payload: '${payload}',
       }),
     });
+    new OutflowTask(stack, 'Careful', {
+      source: new IotTopicSource('careful'),
+      buffer: new StreamBuffer(),
+      faultTolerance: 'prohibited',
+      poison: 'block',
+      sink: new KinesisSink(new Stream(stack, 'Third', { streamName: 'Third' }), {
+        partitionKey: '${clientid}',
+        payload: '${payload.n}',
+      }),
+    });
     const stacks = readAssembly(app.synth().directory);
     running = await run(stacks, { reconcileEveryMs: 200, onError() {} });
     device = await mqtt.connectAsync(running.broker.url, { clientId: 'd1' });
@@ -83,6 +93,16 @@ describe('the tasks of this process', () => {
   });
 
   cloudContract(() => under, { patience: PATIENCE, isPatient: false });
+
+  it('skips the message that blocks a task, and delivers the one behind it', async () => {
+    for (const payload of ['{', '{"n":7}']) await device.publishAsync('careful', payload, { qos: 1 });
+    const { control, deadLetterQueue } = running.tasks.find(({ name }) => name === 'Careful')!;
+    await vi.waitUntil(() => control!.state.status === 'Ready', PATIENCE);
+    const { answer, failed } = await command(under.cloud, ['skip', 'Careful', '--yes']);
+    expect({ answer, failed }).toEqual({ failed: false, answer: expect.stringMatching(/^Careful is Running/) });
+    await vi.waitUntil(async () => (await readRecords(running.kinesis, 'Third')).length > 0, PATIENCE);
+    expect(deadLetterQueue!.counts.visible).toBe(1);
+  });
 
   it('redrives to the stream of a task with a stream buffer, with age zero (F29)', async () => {
     const { deadLetterQueue } = running.tasks.find(({ name }) => name === 'Ordered')!;

@@ -55,6 +55,14 @@ describe('OutflowTask', () => {
     Annotations.fromStack(stack).hasInfo('/Test/Telemetry', Match.stringLikeRegexp('wait up to 1 second'));
   });
 
+  it('lets the worker read which messages are skipped where a message can block the task', () => {
+    const state = Match.objectLike({ Variables: Match.objectLike({ STATE_PARAMETER: Match.anyValue() }) });
+    const { template } = synth({ faultTolerance: 'prohibited' });
+    template().hasResourceProperties('AWS::Lambda::Function', { Environment: state });
+    const tolerant = synth().template().findResources('AWS::Lambda::Function', { Properties: { Environment: state } });
+    expect(Object.keys(tolerant)).toEqual([]);
+  });
+
   it('names the SQL version, sends the whole message, and sends errors to the dead-letter queue', () => {
     const { template } = synth();
     template().hasResourceProperties('AWS::IoT::TopicRule', {

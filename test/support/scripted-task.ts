@@ -4,6 +4,7 @@ import { compileTemplate } from '../../lambdas/core/template/template.ts';
 import type { Outcome, SinkDefinition } from '../../lambdas/deliver/sink.ts';
 import { createHandler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
+import type { SkippedMessages } from '../../lambdas/worker/skipped-messages.ts';
 import { context } from './messages.ts';
 import { type QueueScript, scriptedQueues } from './task-queues.ts';
 
@@ -17,6 +18,7 @@ export function taskWith({
   keeps,
   now = () => 1_795_251_601_000,
   random,
+  skipped,
   env = { RULE_ARNS: 'arn:rule/1,2', TARGET_ARN: 'arn:aws:script:::*' },
   ...spec
 }: {
@@ -27,6 +29,7 @@ export function taskWith({
   filter?: object;
   env?: Record<string, string>;
   random?: () => number;
+  skipped?: SkippedMessages;
   [option: string]: unknown;
 } & QueueScript) {
   const { payload = '${payload}', ...rest } = spec;
@@ -68,6 +71,7 @@ export function taskWith({
     },
     env,
     ...(random && { random }),
+    ...(skipped && { skipped }),
     queues,
     now,
     report: (report) => reports.push(report),
