@@ -135,8 +135,11 @@ export class Control extends Construct {
         `at most ${count - 1} tasks with names of this length: they have to fit in the 4 KB of a function's environment`,
       );
     }
-    this.#allow(['ssm:GetParameter'], [configuration.parameterArn, state.parameterArn]);
-    this.#allow(['ssm:PutParameter', 'ssm:LabelParameterVersion'], [state.parameterArn]);
+    this.#allow(['ssm:GetParameters'], [configuration.parameterArn]);
+    this.#allow(
+      ['ssm:GetParameter', 'ssm:GetParameters', 'ssm:PutParameter', 'ssm:LabelParameterVersion'],
+      [state.parameterArn],
+    );
     this.#allow(
       ['lambda:GetEventSourceMapping', 'lambda:UpdateEventSourceMapping'],
       mappings.map(({ eventSourceMappingId }) =>

@@ -35,6 +35,8 @@ export async function reconcile(message: ControlMessage, task: TaskPorts, now: (
   const known = await task.readState();
   if (known.halt === undefined && (await isOneDevicesFault(message, task))) return known;
   let state = afterMessage(known, message, now());
+  // A thousand workers report the same.
+  if (message.kind === 'halt' && state === known) return known;
   if (message.kind === 'reconcile') state = await probed(state, task, now);
   // The rules are enabled before the state is written: only a state with `intakeStopped` gets them enabled on a later run.
   if (known.intakeStopped && !state.intakeStopped) await task.setRules(true);
@@ -43,10 +45,14 @@ export async function reconcile(message: ControlMessage, task: TaskPorts, now: (
 
   const isOn = shouldRun(state);
   const differs = (mapping: string) => (isOn ? OFF : ON).has(mapping);
-  if ((await task.mappingStates()).some(differs)) await task.setMappings(isOn);
+  let mappings = await task.mappingStates();
+  if (mappings.some(differs)) {
+    await task.setMappings(isOn);
+    mappings = await task.mappingStates();
+  }
   if (state.intakeStopped) await task.setRules(false);
 
-  const seen = withStatus(state, await task.mappingStates(), now());
+  const seen = withStatus(state, mappings, now());
   if (seen !== state) await task.writeState(seen);
   return seen;
 }

@@ -99,8 +99,10 @@ export function afterMessage(state: TaskState, message: ControlMessage, now: num
     return withSpan({ ...state, desired: 'Paused', intakeStopped: message.stopIntake }, now);
   // The operator enabled the task after an older report, so the report is out of date.
   if (message.kind === 'halt' && message.at >= enabledAt(state)) {
+    // Further reports change nothing: the first cause stays until a probe finds another.
+    if (state.halt?.why === 'blocked' || state.halt?.why === message.why) return state;
     const halt = { why: message.why, cause: truncated(message.cause), message: message.message };
-    return withSpan({ ...state, halt: state.halt?.why === 'blocked' ? state.halt : halt }, now);
+    return withSpan({ ...state, halt }, now);
   }
   return state;
 }
@@ -162,4 +164,20 @@ export function stoppedMsWithin({ stops }: TaskState, from: number, to: number):
   return stops.reduce((sum, [start, end]) => {
     return sum + Math.max(0, Math.min(end ?? to, to) - Math.max(start, from));
   }, 0);
+}
+
+/** Minutes between two looks at a task that is settled. */
+const SETTLED_LOOK_MINUTES = 5;
+/** A change of a mapping that AWS Lambda refuses is repeated for this long, and a status settles. */
+const UNSETTLED_MS = 10 * 60_000;
+
+/**
+ * Whether the control function looks at a task in this minute: each minute while the task changes or cannot continue, else every
+ * five minutes.
+ *
+ * @param slot Spreads the looks of the tasks of a stack over these five minutes: a whole number of at least 0.
+ */
+export function isDue({ status, since }: TaskState, slot: number, now: number): boolean {
+  const isSettled = (status === 'Running' || status === 'Paused') && now - since > UNSETTLED_MS;
+  return !isSettled || (Math.floor(now / 60_000) + slot) % SETTLED_LOOK_MINUTES === 0;
 }

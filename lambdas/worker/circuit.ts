@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { SqsApi } from '../buffer/sqs/api.ts';
 import type { ControlMessage } from '../core/control-message.ts';
 import type { BatchReport } from './message.ts';
@@ -28,7 +28,7 @@ export function circuit({ api, queueUrl, task, log, now }: CircuitOptions): (rep
     const at = now();
     if (at < quietUntil) return;
     const why = stop.kind === 'circuitOpen' ? 'stopped' : 'blocked';
-    const message: ControlMessage = {
+    const message: Extract<ControlMessage, { kind: 'halt' }> = {
       kind: 'halt',
       task,
       why,
@@ -42,7 +42,7 @@ export function circuit({ api, queueUrl, task, log, now }: CircuitOptions): (rep
         QueueUrl: queueUrl,
         MessageBody: JSON.stringify(message),
         MessageGroupId: task,
-        MessageDeduplicationId: randomUUID(),
+        MessageDeduplicationId: deduplicationId(message),
       });
       quietUntil = at + QUIET_MS;
     } catch (error) {
@@ -50,4 +50,13 @@ export function circuit({ api, queueUrl, task, log, now }: CircuitOptions): (rep
       log({ event: 'control function not notified', reason: String(error) });
     }
   };
+}
+
+/** Time for which the reports of all running workers of a task count as one. */
+const ONE_REPORT_MS = 15_000;
+
+// SQS drops a message whose deduplication id it has seen within five minutes (Amazon SQS, "Exactly-once processing").
+function deduplicationId({ task, why, isOneDevice = false, at }: Extract<ControlMessage, { kind: 'halt' }>): string {
+  const report = JSON.stringify([task, why, isOneDevice, Math.floor(at / ONE_REPORT_MS)]);
+  return createHash('sha256').update(report).digest('hex');
 }

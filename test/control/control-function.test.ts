@@ -15,7 +15,9 @@ function clientsThat(answer: (call: string, input: Record<string, unknown>) => o
     async send(command: { input: Record<string, unknown> }) {
       const { input } = command;
       const call = command.constructor.name.replace('Command', '');
-      calls.push(`${call} ${input['Name'] ?? input['ReceiptHandle'] ?? input['UUID']}`);
+      calls.push(
+        `${call} ${input['Name'] ?? input['Names'] ?? input['ReceiptHandle'] ?? input['UUID'] ?? input['MessageGroupId']}`,
+      );
       return answer(call, input);
     },
   };
@@ -31,12 +33,14 @@ function record(messageId: string, message: object | string, sentAt = NOW): SQSR
   return { messageId, receiptHandle: messageId, body, attributes: { SentTimestamp: String(sentAt) } } as SQSRecord;
 }
 
+const PARTS = JSON.stringify({ mappings: [], state: 'SB', rules: [] });
+
 /** Passes records to the control function of a stack with two tasks. The configuration of task A cannot be read. */
 async function carriedOut(...Records: SQSRecord[]) {
-  const { calls, clients } = clientsThat((call, { Name }) => {
-    if (Name === 'PA') refused('ParameterNotFound');
-    if (call !== 'GetParameter') return {};
-    return { Parameter: { Value: Name === 'PB' ? JSON.stringify({ mappings: [], state: 'SB', rules: [] }) : STATE } };
+  const { calls, clients } = clientsThat((call, { Names }) => {
+    if (call === 'GetParameters' && String(Names) === 'PA') refused('ThrottlingException');
+    if (call === 'GetParameters') return { Parameters: [{ Name: 'PB', Value: PARTS }] };
+    return call === 'GetParameter' ? { Parameter: { Value: STATE } } : {};
   });
   const options = { tasks: { A: 'PA', B: 'PB' }, stack: 'S', queueUrl: 'q', clients, log: () => {}, now: () => NOW };
   const { batchItemFailures } = await controlFunction(options)({ Records });
@@ -62,6 +66,85 @@ describe('the control function', () => {
     expect(await carriedOut(record('1', reconciliation, NOW - 60_001))).toEqual({ failed: [], calls: [] });
     expect((await carriedOut(record('1', reconciliation, NOW - 60_000))).calls).toContain('GetParameter SB:written');
     expect((await carriedOut(record('1', '{'), record('2', reconciliation))).failed).toEqual([]);
+  });
+
+  it('drops reports that have waited a minute, so that an operator does not wait behind them', async () => {
+    const halt = { kind: 'halt', task: 'B', why: 'stopped', cause: 'gone', at: NOW - 61_000 };
+    expect(await carriedOut(record('1', halt, NOW - 60_001))).toEqual({ failed: [], calls: [] });
+  });
+});
+
+describe('the cost of control', () => {
+  const SETTLED = { v: 1, status: 'Running', since: NOW - 3_600_000 };
+
+  /** A stack of tasks with two mappings each, by the JSON of their states. Counts calls by name. */
+  function stackOf(states: readonly object[], mappingState = 'Enabled') {
+    const tasks = Object.fromEntries(states.map((_, n) => [`T${n}`, `P${n}`]));
+    const texts = new Map(
+      states.flatMap((state, n) => [
+        [`P${n}`, JSON.stringify({ mappings: [`M${n}`, `R${n}`], state: `S${n}`, rules: [], worker: 'w' })],
+        [`S${n}`, JSON.stringify(state)],
+      ]),
+    );
+    const bodies: string[] = [];
+    const nameOf = (name: string) => name.replace(/:written$/, '');
+    const { calls, clients } = clientsThat((call, { Name, Names, Value, MessageBody }) => {
+      if (call === 'SendMessage') bodies.push(MessageBody as string);
+      if (call === 'PutParameter') texts.set(Name as string, Value as string);
+      if (call === 'GetParameter') return { Parameter: { Value: texts.get(nameOf(Name as string)) } };
+      if (call === 'GetParameters')
+        return { Parameters: (Names as string[]).map(nameOf).map((name) => ({ Name: name, Value: texts.get(name) })) };
+      return call === 'GetEventSourceMapping' ? { State: mappingState } : {};
+    });
+    let now = NOW;
+    const waits: number[] = [];
+    const wait = async (ms: number) => waits.push(ms);
+    const handler = controlFunction({ tasks, stack: 'S', queueUrl: 'q', clients, log() {}, now: () => now, wait });
+    const counted = () => {
+      const counts: Record<string, number> = {};
+      for (const call of calls.splice(0)) counts[call.split(' ')[0]!] = (counts[call.split(' ')[0]!] ?? 0) + 1;
+      return counts;
+    };
+    return {
+      waits,
+      /** A minute: the schedule, then the messages that it has queued. @returns the calls of both. */
+      async minute() {
+        await handler({});
+        const tick = counted();
+        for (const [n, body] of bodies.splice(0).entries()) await handler({ Records: [record(String(n), body, now)] });
+        now += 60_000;
+        return { tick, looks: counted() };
+      },
+      async send(message: object) {
+        await handler({ Records: [record('1', message, now)] });
+        return counted();
+      },
+    };
+  }
+
+  it('looks at twenty settled tasks in turn, every five minutes, and changes nothing', async () => {
+    const stack = stackOf(Array(20).fill(SETTLED));
+    const minutes = [];
+    for (let n = 0; n < 5; n++) minutes.push(await stack.minute());
+    expect(minutes[0]!.tick).toEqual({ GetParameters: 4, SendMessage: 4 });
+    expect(minutes[1]!.tick).toEqual({ GetParameters: 2, SendMessage: 4 });
+    for (const { looks } of minutes) expect(looks).toEqual({ GetParameter: 4, GetEventSourceMapping: 8 });
+  });
+
+  it('looks each minute at a task that changes or cannot continue, one after the other', async () => {
+    const halt = { why: 'blocked', cause: 'REJECTED' };
+    const unsettled = [{ ...SETTLED, status: 'Ready', halt }, { ...SETTLED, since: NOW }, { v: 1 }];
+    const stack = stackOf(unsettled, 'Enabling');
+    for (let n = 0; n < 2; n++) expect((await stack.minute()).tick['SendMessage']).toBe(3);
+    expect(stack.waits).toHaveLength(4);
+    expect(Math.min(...stack.waits)).toBeGreaterThanOrEqual(200);
+  });
+
+  it('reads the state once for a repeated report, and writes nothing', async () => {
+    const stack = stackOf([SETTLED]);
+    const halt = { kind: 'halt', task: 'T0', why: 'stopped', cause: 'gone', at: NOW };
+    expect(await stack.send(halt)).toMatchObject({ PutParameter: 2, UpdateEventSourceMapping: 2 });
+    expect(await stack.send({ ...halt, cause: 'gone again', at: NOW + 1 })).toEqual({ GetParameter: 1 });
   });
 });
 

@@ -59,7 +59,9 @@ describe('OutflowTask', () => {
     const state = Match.objectLike({ Variables: Match.objectLike({ STATE_PARAMETER: Match.anyValue() }) });
     const { template } = synth({ faultTolerance: 'prohibited' });
     template().hasResourceProperties('AWS::Lambda::Function', { Environment: state });
-    const tolerant = synth().template().findResources('AWS::Lambda::Function', { Properties: { Environment: state } });
+    const tolerant = synth()
+      .template()
+      .findResources('AWS::Lambda::Function', { Properties: { Environment: state } });
     expect(Object.keys(tolerant)).toEqual([]);
   });
 
@@ -121,6 +123,7 @@ describe('OutflowTask', () => {
         'sqs:ReceiveMessage',
         'sqs:SendMessage',
         'ssm:GetParameter',
+        'ssm:GetParameters',
         'ssm:LabelParameterVersion',
         'ssm:PutParameter',
       ],

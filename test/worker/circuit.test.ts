@@ -33,6 +33,22 @@ describe('the circuit', () => {
     expect(await notified(...Array.from({ length: 12 }, () => open))).toMatchObject([{ at: 1_000 }, { at: 11_000 }]);
   });
 
+  it('reports once in fifteen seconds, however many workers run, and each reason by itself', async () => {
+    const ids = new Set<string>();
+    const report = async (at: number, stop: TaskStop) => {
+      const api = { send: async ({ MessageDeduplicationId: id }: { MessageDeduplicationId: string }) => ids.add(id) };
+      const notify = circuit({ api: api as never, queueUrl: 'q', task: 'T', log: () => {}, now: () => at });
+      for (let n = 0; n < 2; n++) await notify({ delivered: 0, stop } as BatchReport);
+    };
+    for (let worker = 0; worker < 50; worker++)
+      await report(worker * 200, { ...open, cause: `request ${worker} refused` });
+    expect(ids.size).toBe(1);
+    await report(9_000, blocked);
+    expect(ids.size).toBe(2);
+    await report(15_000, open);
+    expect(ids.size).toBe(3);
+  });
+
   it('reports a message that blocks the task at once', async () => {
     expect(await notified(blocked)).toMatchObject([{ kind: 'halt', why: 'blocked', cause: 'REJECTED: no' }]);
   });

@@ -41,8 +41,8 @@ function blockableTask(outcome: Outcome, options: object = {}) {
     /** Reports the blocking message as the worker did, and has the operator skip it. */
     async skip() {
       const { cause, message } = task.stops.at(-1)!;
-      const halted = await send({ kind: 'halt', task: 't', why: 'blocked', cause, message, at: world.now });
-      expect(halted).toMatchObject({ status: 'Ready', halt: { message } });
+      const reported = await send({ kind: 'halt', task: 't', why: 'blocked', cause, message, at: world.now });
+      expect(reported).toMatchObject({ status: 'Ready', halt: { message } });
       world.now += 60_000;
       return send({ kind: 'skip', task: 't', message: message! });
     },
