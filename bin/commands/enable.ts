@@ -6,13 +6,16 @@ import { printable } from './printable.ts';
 
 interface EnableOptions extends Scope {
   readonly timeout: number;
+  readonly test: boolean;
   readonly yes?: boolean;
 }
 
 /** `outflow enable`: starts a task and waits until it runs. */
 export function enableCommand(operator: Operator): Command {
   return operatorCommand('enable', operator)
-    .description('Start a task and wait until it is Running; exits with 1 and the cause if it cannot start')
+    .description(
+      'Test the sink, start a task and wait until it is Running; exits with 1 and the cause if one of them fails',
+    )
     .argument('<task>', 'name of the task, or path of its construct')
     .option(
       '--timeout <seconds>',
@@ -20,6 +23,7 @@ export function enableCommand(operator: Operator): Command {
       wholeNumber(1, 3_600),
       180,
     )
+    .option('--no-test', 'start the task without a connectivity test of its sink')
     .option('-y, --yes', 'skip the confirmation')
     .action((name: string, options: EnableOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {
@@ -28,6 +32,17 @@ export function enableCommand(operator: Operator): Command {
         const waiting = (before.waiting ?? 0) + before.retrying;
         const note = `Note: ${task.name} is ${before.status}. It will deliver new messages and the ${waiting} that wait. Enable it?`;
         if (terminal.isInteractive && !options.yes && !(await terminal.confirm(note))) return terminal.fail();
+        if (options.test) {
+          const testing = task.testConnectivity();
+          const { ok, detail } = await terminal.during(() => `Testing the connection of ${task.name} …`, testing);
+          if (!ok) {
+            terminal.fail();
+            const result = { ...before, cause: detail };
+            return printResult(terminal, options, result, () => {
+              return `${task.name} stays ${before.status}: ${printable(detail)}. Mend the sink, or start the task with --no-test.`;
+            });
+          }
+        }
         const { progress, report, elapsedMs } = await changeState(
           task,
           { kind: 'enable' },

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
-import { run } from '../../localstack/one-process/run.ts';
+import { type Run, run } from '../../localstack/one-process/run.ts';
 import { localCloud } from '../cloud/local.ts';
 import { assemblyOptions, type GivenAssemblyOptions, withAssemblyOptions } from './assembly-options.ts';
 import { readLines } from './lines.ts';
 import { printable } from './printable.ts';
-import { untilInterrupted, watchCounters } from './screen.ts';
+import { pendingText, untilInterrupted, watchCounters } from './screen.ts';
 import { synthesize } from './synthesize.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -53,22 +53,36 @@ export function localCommand(): Command {
       print('Ctrl-C finishes the running batches and stops.');
       await interrupted;
       lines.close();
-      print('Finishing the running batches …');
-      await running.settle();
+      print('Finishing the running batches, for 60 seconds at most. Ctrl-C again ends the process at once.');
+      const isSettled = await waiting(running, print);
       counters.stop();
       const undelivered = running.tasks.reduce(
         (sum, { queue }) => sum + (queue === undefined ? 0 : queue.counts.inFlight + queue.counts.delayed),
         0,
       );
       await running.close();
+      if (!isSettled) print(`Not finished: ${pendingText(running.tasks)}.`);
       if (undelivered > 0) {
         print(`${undelivered} messages were not delivered and are lost with this process.`);
         process.exitCode = 1;
       }
+      // A connection that hangs would keep the process.
+      if (!isSettled) process.exit(1);
     });
 }
 
+/** Settles a run, and prints what it waits for. */
+async function waiting(running: Run, print: (line: string) => void): Promise<boolean> {
+  const timer = setInterval(() => print(`  waits for ${pendingText(running.tasks)}`), SETTLE_REPORT_MS);
+  try {
+    return await running.settle();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 const PROGRESS_MS = 2_000;
+const SETTLE_REPORT_MS = 3_000;
 
 /** The terminal for typed lines. A failed command does not set the exit code, and commands need no confirmation. */
 function lineTerminal(print: (text: string) => void): Terminal {

@@ -18,6 +18,19 @@ export function countersText({ name, counters, queue, deadLetterQueue }: Running
   return `${name}: ${parts.join(', ')}`;
 }
 
+/** What tasks have not finished: their messages in flight, delayed and waiting, by task. */
+export function pendingText(tasks: readonly RunningTask[]): string {
+  const pending = tasks.flatMap(({ name, queue, retryQueue, stream }) => {
+    const counts = [queue, retryQueue].flatMap((one) => (one === undefined ? [] : [one.counts]));
+    const sum = (of: 'inFlight' | 'delayed' | 'visible') => counts.reduce((total, one) => total + one[of], 0);
+    const parts = [`${sum('inFlight')} in flight`, `${sum('delayed')} delayed`, `${sum('visible')} waiting`];
+    const texts = parts.filter((part) => !part.startsWith('0 '));
+    if (stream !== undefined) texts.push(`records of its stream ${stream}`);
+    return texts.length === 0 ? [] : [`${name}: ${texts.join(', ')}`];
+  });
+  return pending.join('; ') || 'running batches';
+}
+
 /** Prints each change of the counters, at most a few times a second. */
 export function watchCounters(
   tasks: readonly RunningTask[],

@@ -27,12 +27,16 @@ export interface RunOptions {
   readonly wrapSqsApi?: (api: SqsApi) => SqsApi;
   /** Wraps a worker's handler, for tests in which it crashes. */
   readonly wrapHandler?: (task: string, handler: Handler) => Handler;
+  /** Longest wait for accepted messages when the run ends. @default 60,000 */
+  readonly settleAtMostMs?: number;
   readonly onBatch?: (task: RunningTask, report: BatchReport) => void;
   readonly onError?: (error: Error) => void;
 }
 
 const RECONCILE_EVERY_MS = 5_000;
 const SETTLE_AT_MOST_MS = 60_000;
+/** A running invocation ends within its function's timeout on AWS; here a connection that hangs would hold the process. */
+const STOP_AT_MOST_MS = 5_000;
 
 /** The running tasks of an assembly. */
 export interface Run {
@@ -40,9 +44,13 @@ export interface Run {
   readonly kinesis: LocalKinesis;
   readonly streams: readonly string[];
   readonly tasks: readonly RunningTask[];
-  /** Closes the broker, and resolves when each accepted message was processed once. */
-  settle(): Promise<void>;
-  /** Settles, then stops all tasks. */
+  /**
+   * Closes the broker and waits until each accepted message was processed once, or for `settleAtMostMs`.
+   *
+   * @returns false if messages were still being processed.
+   */
+  settle(): Promise<boolean>;
+  /** Settles, then stops all tasks. An invocation that hangs is left after {@link STOP_AT_MOST_MS}. */
   close(): Promise<void>;
 }
 
@@ -120,16 +128,17 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     for (const { name: task, control } of tasks) control?.send({ kind: 'reconcile', task }).catch(onError);
   }, options.reconcileEveryMs ?? RECONCILE_EVERY_MS);
 
-  let settled: Promise<void> | undefined;
+  const { settleAtMostMs = SETTLE_AT_MOST_MS } = options;
+  async function settleAll(): Promise<void> {
+    await broker.close();
+    // The messages of a disabled mapping stay in its queue or stream. A stream mapping retries a failing record without limit.
+    const enabled = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
+    await Promise.all(enabled.map((mapping) => mapping.settle()));
+  }
+
+  let settled: Promise<boolean> | undefined;
   const settle = () => {
-    settled ??= broker.close().then(async () => {
-      // The messages of a disabled mapping stay in its queue or stream.
-      const enabled = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
-      // A stream mapping retries a failing record without limit, so the wait has one.
-      await Promise.all(
-        enabled.map((mapping) => Promise.race([mapping.settle(), sleep(SETTLE_AT_MOST_MS, undefined, { ref: false })])),
-      );
-    });
+    settled ??= within(settleAtMostMs, settleAll());
     return settled;
   };
   return {
@@ -141,11 +150,26 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     async close() {
       await settle();
       clearInterval(reconcile);
-      await Promise.all(tasks.map(({ control }) => control?.idle()));
-      await Promise.all(tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.stop())));
+      const stopping = async () => {
+        await Promise.all(tasks.map(({ control }) => control?.idle()));
+        await Promise.all(tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.stop())));
+      };
+      await within(Math.min(STOP_AT_MOST_MS, settleAtMostMs), stopping());
       await kinesis.close();
     },
   };
+}
+
+/** Waits for work, `ms` milliseconds at most. @returns whether it has ended. @throws its error, unless that comes later. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    timer.abort();
+    work.catch(() => {});
+  }
 }
 
 function sendToQueue(queues: Queues, tasks: readonly RunningTask[], url: string, body: string): void {

@@ -133,8 +133,16 @@ describe('the commands', () => {
   } as unknown as CloudTask;
   const cloud = { tasks: async () => [warm, { ...warm, path: 'Other/Warm' }], close() {} };
 
+  it('start a task only when its sink answers', async () => {
+    expect(await command(cloud, ['enable', 'Plant/Warm'])).toEqual({
+      failed: true,
+      answer: expect.stringMatching(/^Warm stays Start Failed: stream gone\./),
+    });
+    expect(requests).toEqual([]);
+  });
+
   it('exit with 1 and the cause when a task cannot start', async () => {
-    const { answer, failed } = await command(cloud, ['enable', 'Plant/Warm']);
+    const { answer, failed } = await command(cloud, ['enable', 'Plant/Warm', '--no-test']);
     expect({ answer, failed }).toEqual({
       failed: true,
       answer: expect.stringMatching(/Start Failed .*: stream still gone/),

@@ -93,6 +93,10 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
   it('reports why a task stopped that cannot reach its sink; it keeps its backlog, and resumes by itself', async () => {
     await under.deleteStream();
     expect((await outflow('test-connectivity', 'Warm')).failed).toBe(true);
+    expect(await outflow('enable', 'Warm', '--yes')).toMatchObject({
+      failed: true,
+      answer: { cause: expect.stringMatching(/ResourceNotFound/) },
+    });
     const tried: number[] = [];
     const stopped = await vi.waitUntil(async () => {
       tried.push(...(await publishNumbers(1)));

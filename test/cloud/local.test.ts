@@ -7,6 +7,7 @@ import { Stream } from 'aws-cdk-lib/aws-kinesis';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { localCloud } from '../../bin/cloud/local.ts';
+import { pendingText } from '../../bin/commands/screen.ts';
 import { IotTopicSource, KinesisSink, OutflowTask, StreamBuffer } from '../../lib/index.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
@@ -20,6 +21,7 @@ const PATIENCE = { timeout: 20_000, interval: 50 };
 describe('the tasks of this process', () => {
   const outdir = mkdtempSync(join(tmpdir(), 'outflow-cloud-'));
   let running: Run;
+  let stacks: ReturnType<typeof readAssembly>;
   let device: mqtt.MqttClient;
   let under: CloudUnderTest;
 
@@ -53,7 +55,7 @@ describe('the tasks of this process', () => {
         payload: '${payload.n}',
       }),
     });
-    const stacks = readAssembly(app.synth().directory);
+    stacks = readAssembly(app.synth().directory);
     running = await run(stacks, { reconcileEveryMs: 200, onError() {} });
     device = await mqtt.connectAsync(running.broker.url, { clientId: 'd1' });
     const { kinesis, tasks } = running;
@@ -102,6 +104,21 @@ describe('the tasks of this process', () => {
     expect({ answer, failed }).toEqual({ failed: false, answer: expect.stringMatching(/^Careful is Running/) });
     await vi.waitUntil(async () => (await readRecords(running.kinesis, 'Third')).length > 0, PATIENCE);
     expect(deadLetterQueue!.counts.visible).toBe(1);
+  });
+
+  it('ends although an invocation hangs, and names what it waits for', async () => {
+    const hung = await run(stacks, {
+      settleAtMostMs: 100,
+      wrapHandler: () => () => new Promise<never>(() => {}),
+      onError() {},
+    });
+    const client = await mqtt.connectAsync(hung.broker.url);
+    await client.publishAsync('devices/d1/telemetry', '{"n":1,"temp":30}', { qos: 1 });
+    await vi.waitUntil(() => hung.tasks[0]!.queue!.counts.inFlight === 1, PATIENCE);
+    client.end(true);
+    expect(await hung.settle()).toBe(false);
+    expect(pendingText(hung.tasks)).toMatch(/^Warm: 1 in flight; /);
+    await hung.close();
   });
 
   it('redrives to the stream of a task with a stream buffer, with age zero (F29)', async () => {
