@@ -1,4 +1,5 @@
-import { decodeEnvelope, type Envelope, type RuleErrorMessage } from '../../lambdas/core/envelope.ts';
+import * as z from 'zod';
+import { decodeEnvelope, type Envelope } from '../../lambdas/core/envelope.ts';
 import { NeverRetry } from '../../lambdas/core/errors.ts';
 
 /** A message as a dead-letter queue holds it. */
@@ -17,8 +18,10 @@ export interface StoredAttribute {
   readonly BinaryValue?: Uint8Array | undefined;
 }
 
-/** The code of a dead letter without one: SQS moved it after too many receives, or an unknown sender sent it. */
+/** The code of a dead letter without one: SQS moved it after too many receives. */
 export const NO_CODE = 'NONE';
+/** The code of a message that is no dead letter: an unknown sender sent it. It is shown, and never redriven. */
+export const UNKNOWN_CODE = 'UNKNOWN';
 
 /** A dead letter, decoded. All texts come from devices, sinks or unknown senders: escape them before printing. */
 export interface DeadLetter {
@@ -51,16 +54,18 @@ export function readDeadLetter({ messageId, body, attributes, sentAt }: StoredMe
   const failures = ruleError?.failures.map(({ failedAction, failedResource, errorMessage }) => {
     return `${failedAction} ${failedResource}: ${errorMessage}`;
   });
+  const isUnknown = envelope === undefined && ruleError === undefined;
   return {
     messageId,
     id: text('MESSAGE_ID') ?? envelope?.id ?? messageId,
-    code: text('ERROR_CODE') ?? (ruleError === undefined ? NO_CODE : 'RULE_ACTION_FAILED'),
-    error: text('ERROR_MESSAGE') ?? failures?.join('; ') ?? 'no reason given',
+    code: text('ERROR_CODE') ?? (isUnknown ? UNKNOWN_CODE : ruleError === undefined ? NO_CODE : 'RULE_ACTION_FAILED'),
+    error:
+      text('ERROR_MESSAGE') ?? failures?.join('; ') ?? (isUnknown ? 'not a message of Outflow' : 'no reason given'),
     stage: text('STAGE'),
     task: text('TASK'),
     rule: ruleError?.ruleName ?? RULE_ARN.exec(text('RULE_ARN') ?? '')?.[1],
-    attempts: Number(text('RETRY_ATTEMPTS') ?? 0),
-    firstSeen: Number(text('FIRST_SEEN') ?? sentAt),
+    attempts: numberOr(0, text('RETRY_ATTEMPTS')),
+    firstSeen: numberOr(sentAt, text('FIRST_SEEN')),
     envelope,
     attributes: Object.fromEntries(
       Object.entries(attributes).map(([name, { StringValue, BinaryValue }]) => [
@@ -119,6 +124,11 @@ export function showPayload(payload: string): { json: unknown } | { text: string
   }
 }
 
+function numberOr(otherwise: number, text: string | undefined): number {
+  const value = Number(text ?? Number.NaN);
+  return Number.isFinite(value) ? value : otherwise;
+}
+
 function tryDecode(body: string, received: { messageId: string; sentAt: number }): Envelope | undefined {
   try {
     return decodeEnvelope(body, received);
@@ -128,11 +138,16 @@ function tryDecode(body: string, received: { messageId: string; sentAt: number }
   }
 }
 
-function readRuleError(body: string): RuleErrorMessage | undefined {
+/** The message of a rule's error action (AWS IoT Core, "Error handling (error action)"). Only the fields that are shown. */
+const ruleErrorMessage = z.object({
+  ruleName: z.string().optional(),
+  base64OriginalPayload: z.string(),
+  failures: z.array(z.object({ failedAction: z.string(), failedResource: z.string(), errorMessage: z.string() })),
+});
+
+function readRuleError(body: string): z.output<typeof ruleErrorMessage> | undefined {
   try {
-    const value = JSON.parse(body) as Partial<RuleErrorMessage> | null;
-    const isRuleError = typeof value?.base64OriginalPayload === 'string' && Array.isArray(value.failures);
-    return isRuleError ? (value as RuleErrorMessage) : undefined;
+    return ruleErrorMessage.safeParse(JSON.parse(body)).data;
   } catch {
     return undefined;
   }

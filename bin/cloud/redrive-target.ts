@@ -28,19 +28,30 @@ export function streamTarget(
   onNote: (note: string) => void,
 ): RedriveTarget {
   return async (deadLetters) => {
-    const { Records = [] } = await client.send(
-      new PutRecordsCommand({
-        StreamName: streamName,
-        Records: deadLetters.map((deadLetter) => ({
-          Data: Buffer.from(markRedriven(deadLetter, Date.now())),
-          PartitionKey: readDeadLetter(deadLetter).envelope?.clientid ?? randomUUID(),
-        })),
-      }),
-    );
-    for (const { ErrorCode, ErrorMessage } of Records)
-      if (ErrorCode !== undefined) onNote(`dead letter not stored: ${ErrorCode}: ${ErrorMessage}`);
-    return deadLetters.map((_, i) => Records[i]?.SequenceNumber !== undefined);
+    try {
+      const { Records = [] } = await client.send(
+        new PutRecordsCommand({
+          StreamName: streamName,
+          Records: deadLetters.map((deadLetter) => ({
+            Data: Buffer.from(markRedriven(deadLetter, Date.now())),
+            PartitionKey: partitionKeyOf(deadLetter),
+          })),
+        }),
+      );
+      for (const { ErrorCode, ErrorMessage } of Records)
+        if (ErrorCode !== undefined) onNote(`dead letter not stored: ${ErrorCode}: ${ErrorMessage}`);
+      return deadLetters.map((_, i) => Records[i]?.SequenceNumber !== undefined);
+    } catch (error) {
+      onNote(`${deadLetters.length} dead letters not stored: ${String(error)}`);
+      return deadLetters.map(() => false);
+    }
   };
+}
+
+/** The client id, as in the rules; a fresh key where it cannot be one (PutRecords: 1 to 256 characters). */
+function partitionKeyOf(deadLetter: StoredMessage): string {
+  const clientId = readDeadLetter(deadLetter).envelope?.clientid ?? '';
+  return clientId.length >= 1 && clientId.length <= 256 ? clientId : randomUUID();
 }
 
 // A stream keeps no attributes, so the envelope carries the time of the redrive. A body that is not an envelope stays unchanged.

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudTask } from './cloud.ts';
-import { belongsTo, type DeadLetter, readDeadLetter } from './dead-letter.ts';
+import { belongsTo, type DeadLetter, readDeadLetter, UNKNOWN_CODE } from './dead-letter.ts';
 import { type DeadLetterQueue, type ReceivedDeadLetter, scan } from './dead-letter-queue.ts';
 
 export interface RedriveOptions {
@@ -20,7 +20,7 @@ export interface RedriveOptions {
 /** Results of a redrive, each counted by code. */
 export interface RedriveCounts {
   readonly redriven: Readonly<Record<string, number>>;
-  /** Of another code, or of another task. */
+  /** Of another code, of another task, or of an unknown sender. */
   readonly skipped: Readonly<Record<string, number>>;
   /** Dead-lettered during this redrive. They are left, because redriving them too might never end. */
   readonly returned: Readonly<Record<string, number>>;
@@ -54,7 +54,8 @@ export async function redrive(
   };
 
   function planFor({ sentAt }: ReceivedDeadLetter, deadLetter: DeadLetter): 'skipped' | 'returned' | 'redriven' {
-    if (!belongsTo(task, deadLetter) || (codes.length > 0 && !codes.includes(deadLetter.code))) return 'skipped';
+    if (deadLetter.code === UNKNOWN_CODE || !belongsTo(task, deadLetter)) return 'skipped';
+    if (codes.length > 0 && !codes.includes(deadLetter.code)) return 'skipped';
     const isRecent = sentAt > startedAt - CLOCKS_DIFFER_MS;
     return sentAt > startedAt || (isRecent && done.has(deadLetter.id)) ? 'returned' : 'redriven';
   }

@@ -138,6 +138,8 @@ function isRuleError(value: object): value is RuleErrorMessage {
 
 // The message of an error action has neither a timestamp nor MQTT 5 properties.
 function fromRuleError(error: RuleErrorMessage, received: Received): Envelope {
+  // Anyone who may send to the queue can send anything.
+  check('topic', error.topic, 'string', true);
   return {
     v: ENVELOPE_VERSION,
     kind: eventTypeOfTopic(error.topic),

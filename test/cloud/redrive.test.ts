@@ -8,6 +8,10 @@ import {
   VISIBILITY_SECONDS,
 } from '../../bin/cloud/dead-letter-queue.ts';
 import { redrive, total } from '../../bin/cloud/redrive.ts';
+import { streamTarget } from '../../bin/cloud/redrive-target.ts';
+import { deadLetterText } from '../../bin/commands/dlq.ts';
+import { envelope } from '../support/messages.ts';
+import { runs } from '../support/property-runs.ts';
 
 const TASK = { name: 'Warm', rules: ['warm_rule'] };
 const NOW = 1_795_251_600_000;
@@ -107,8 +111,11 @@ describe('redrive', () => {
 
   it('leaves the dead letters of a task of the same name in another stack', async () => {
     const of = (n: number, ruleArn: string) => {
-      const [TASK, RULE_ARN] = ['Telemetry', ruleArn].map((StringValue) => ({ DataType: 'String', StringValue }));
-      return deadLetter(n, 'REJECTED', { attributes: { TASK: TASK!, RULE_ARN: RULE_ARN! } });
+      const texts = { ERROR_CODE: 'REJECTED', TASK: 'Telemetry', RULE_ARN: ruleArn };
+      const attributes = Object.entries(texts).map(([name, StringValue]) => {
+        return [name, { DataType: 'String', StringValue }] as const;
+      });
+      return deadLetter(n, undefined, { attributes: Object.fromEntries(attributes) });
     };
     const arn = (rule: string) => `arn:aws:iot:us-east-1:111111111111:rule/${rule}`;
     const { queue, stored } = queueOf([
@@ -206,17 +213,80 @@ describe('a dead letter', () => {
     });
   });
 
-  it('is read whatever the queue holds', () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json()), fc.dictionary(fc.string(), fc.string()), (body, texts) => {
+  const anything = fc.jsonValue();
+  /** JSON that resembles an envelope or the message of an error action, with anything in its fields. */
+  const lookalike = fc.record(
+    {
+      v: fc.constantFrom(1, 2, '1'),
+      kind: anything,
+      id: anything,
+      topic: anything,
+      clientid: anything,
+      clientId: anything,
+      timestamp: anything,
+      payload: anything,
+      userProperties: anything,
+      ruleName: anything,
+      cloudwatchTraceId: anything,
+      base64OriginalPayload: fc.oneof(anything, fc.constant('e30=')),
+      failures: fc.oneof(anything, fc.array(fc.oneof(anything, fc.constant(null)))),
+    },
+    { requiredKeys: [] },
+  );
+  const bodies = fc.oneof(
+    fc.string(),
+    fc.json(),
+    lookalike.map((value) => JSON.stringify(value)),
+  );
+  const names = fc.constantFrom('ERROR_CODE', 'TASK', 'RULE_ARN', 'FIRST_SEEN', 'RETRY_ATTEMPTS', 'MESSAGE_ID', 'x');
+
+  it('is read, shown and redriven or left, whatever the queue holds', async () => {
+    await fc.assert(
+      fc.asyncProperty(bodies, fc.dictionary(names, fc.string()), async (body, texts) => {
         const attributes = Object.fromEntries(
           Object.entries(texts).map(([name, StringValue]) => [name, { DataType: 'String', StringValue }]),
         );
-        expect(readDeadLetter({ messageId: 'm', body, attributes, sentAt: NOW })).toMatchObject({
-          messageId: 'm',
-          body,
-        });
+        const received = deadLetter(0, undefined, { body, attributes });
+        const read = readDeadLetter(received);
+        expect(read).toMatchObject({ messageId: 'm0', body });
+        expect(deadLetterText(read)).toContain('m0');
+        expect(() => JSON.stringify(read)).not.toThrow();
+        const { queue, stored, held } = queueOf([received]);
+        await redrive(TASK, queue, { codes: [], isDry: false, now: () => NOW });
+        expect([...stored, ...held]).toEqual([received]);
       }),
+      { numRuns: runs(300) },
     );
+  });
+
+  it('that an unknown sender made is shown as unknown, and left in the queue', async () => {
+    const malformed = { ruleName: 7, base64OriginalPayload: 'e30=', failures: [null] };
+    const unknown = [JSON.stringify(malformed), '"x"', 'null', '{}', '<xml/>'].map((body, n) =>
+      deadLetter(n, undefined, { body }),
+    );
+    for (const one of unknown)
+      expect(readDeadLetter(one)).toMatchObject({ code: 'UNKNOWN', error: 'not a message of Outflow' });
+    const { queue, held } = queueOf([...unknown]);
+    const counts = await redrive(TASK, queue, { codes: [], isDry: false, now: () => NOW });
+    expect(counts).toMatchObject({ redriven: {}, skipped: { UNKNOWN: unknown.length } });
+    expect(held).toEqual(unknown);
+  });
+});
+
+describe('a redrive to a stream', () => {
+  it('has a partition key that the stream takes, and fails a batch that is refused', async () => {
+    const keys: string[] = [];
+    const notes: string[] = [];
+    const send = async ({ input }: { input: { Records: { PartitionKey: string }[] } }) => {
+      keys.push(...input.Records.map(({ PartitionKey }) => PartitionKey));
+      throw new Error('not now');
+    };
+    const target = streamTarget({ send } as never, 's', (note) => notes.push(note));
+    const dead = ['', 'd1', 'x'.repeat(257)].map((clientid, n) =>
+      deadLetter(n, 'REJECTED', { body: JSON.stringify(envelope('x', { clientid })) }),
+    );
+    expect(await target(dead)).toEqual([false, false, false]);
+    expect(keys.map((key) => (key === 'd1' ? key : key.length))).toEqual([36, 'd1', 36]);
+    expect(notes).toEqual([expect.stringContaining('3 dead letters not stored: Error: not now')]);
   });
 });
