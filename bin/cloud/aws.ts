@@ -24,9 +24,15 @@ import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { isUnwritten, labelledState, readState } from '../../lambdas/core/task-state.ts';
 import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf } from './cloud.ts';
-import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
-import { type DeployedTask, readDeployedTasks } from './deployed.ts';
+import {
+  type DeadLetterQueue,
+  openDeadLetterQueue,
+  type ReceivedDeadLetter,
+  VISIBILITY_SECONDS,
+} from './dead-letter-queue.ts';
+import { type DeployedStack, type DeployedTask, readDeployedStack } from './deployed.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
+import { queueName, retainedQueuesOf } from './retained-queues.ts';
 
 export interface AwsCloudOptions {
   readonly stackNames: readonly string[];
@@ -46,18 +52,28 @@ const STREAM_ARN = /^arn:[^:]*:kinesis:[^:]*:[^:]*:stream\/(.+)$/;
  * to LocalStack.
  */
 export function awsCloud({ stackNames, onNote }: AwsCloudOptions, clients: Clients = connect()): Cloud {
+  async function readStacks(): Promise<readonly DeployedStack[]> {
+    const stacks = await Promise.all(
+      stackNames.map(async (name) => {
+        const stack = await readDeployedStack(clients.cloudFormation, name);
+        if (stack === undefined) onNote(`stack ${name} is not deployed in this account and region`);
+        return stack ?? [];
+      }),
+    );
+    return stacks.flat();
+  }
+
   return {
     async tasks() {
-      const stacks = await Promise.all(
-        stackNames.map(async (name) => {
-          const tasks = await readDeployedTasks(clients.cloudFormation, name);
-          if (tasks === undefined) onNote(`stack ${name} is not deployed in this account and region`);
-          return tasks ?? [];
-        }),
-      );
-      const tasks = stacks.flat().map((deployed) => awsTask(deployed, clients, onNote));
+      const stacks = await readStacks();
+      const used = new Set(stacks.flatMap(({ physicalIds }) => [...physicalIds].map(queueName)));
+      const tasks = stacks.flatMap((stack) => stack.tasks.map((task) => awsTask(task, used, clients, onNote)));
       if (tasks.length === 0) throw new Error(`no task is deployed in ${stackNames.join(', ') || 'no stack'}`);
       return tasks;
+    },
+    async retainedQueues() {
+      const stacks = await readStacks();
+      return (await Promise.all(stacks.map((stack) => retainedQueuesOf(stack, clients.sqs)))).flat();
     },
     close() {
       for (const client of Object.values(clients)) client.destroy();
@@ -86,6 +102,7 @@ function connect(): Clients {
 
 function awsTask(
   { stack, metadata, idOf }: DeployedTask,
+  used: ReadonlySet<string>,
   { lambda, sqs, kinesis, ssm }: Clients,
   onNote: (note: string) => void,
 ): CloudTask {
@@ -180,6 +197,16 @@ function awsTask(
     return Attributes!.QueueArn!;
   }
 
+  async function open(from: string): Promise<DeadLetterQueue> {
+    const api = sqsApi();
+    const queueUrl = id(metadata.queue);
+    const streamName = id(metadata.stream) ?? (await streamOfMapping());
+    let target = noTarget;
+    if (queueUrl !== undefined) target = queueTarget(api, queueUrl, onNote);
+    else if (streamName !== undefined) target = streamTarget(kinesis, streamName, onNote);
+    return openDeadLetterQueue({ api, receive: () => receive(from), deadLetterQueueUrl: from, target, onNote });
+  }
+
   return {
     name: task,
     stack,
@@ -231,19 +258,12 @@ function awsTask(
       const deadLetterQueueUrl = await deadLetterQueue();
       if (deadLetterQueueUrl === undefined)
         throw new Error(`${task}: its dead-letter queue is in another stack, and the task has no worker that names it`);
-      const api = sqsApi();
-      const queueUrl = id(metadata.queue);
-      const streamName = id(metadata.stream) ?? (await streamOfMapping());
-      let target = noTarget;
-      if (queueUrl !== undefined) target = queueTarget(api, queueUrl, onNote);
-      else if (streamName !== undefined) target = streamTarget(kinesis, streamName, onNote);
-      return openDeadLetterQueue({
-        api,
-        receive: () => receive(deadLetterQueueUrl),
-        deadLetterQueueUrl,
-        target,
-        onNote,
-      });
+      return open(deadLetterQueueUrl);
+    },
+    async retainedQueue(queueUrl) {
+      if (used.has(queueName(queueUrl)))
+        throw new Error(`--queue: got ${queueUrl}, which a stack uses; expected a retained queue`);
+      return open(queueUrl);
     },
     async moveAll(ratePerSecond, onProgress) {
       const SourceArn = await queueArn(await deadLetterQueue(), 'dead-letter queue');

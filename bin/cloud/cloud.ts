@@ -6,7 +6,19 @@ import type { DeadLetterQueue } from './dead-letter-queue.ts';
 export interface Cloud {
   /** The tasks, in the order of their stacks. @throws if there is none. */
   tasks(): Promise<readonly CloudTask[]>;
+  /** The queues that tasks of these stacks have left behind: the stack kept them, and no task uses them any more. */
+  retainedQueues(): Promise<readonly RetainedQueue[]>;
   close(): void;
+}
+
+/** A queue without a task: its task was renamed or removed, or has another buffer now. */
+export interface RetainedQueue {
+  readonly queueUrl: string;
+  readonly stack: string;
+  /** Name of the task that it belonged to. */
+  readonly task: string;
+  /** Approximate number of messages. */
+  readonly messages: number;
 }
 
 /** An operator's request to a task. */
@@ -39,6 +51,12 @@ export interface CloudTask {
   countDeadLetters(): Promise<number | undefined>;
   /** @throws if the dead-letter queue is unknown. */
   deadLetterQueue(): Promise<DeadLetterQueue>;
+  /**
+   * Opens a queue that no task uses, so that its messages can be redriven to this task's buffer.
+   *
+   * @throws if a task of these stacks uses the queue.
+   */
+  retainedQueue(queueUrl: string): Promise<DeadLetterQueue>;
   /**
    * Moves every dead letter to the task's queue with SQS's own move task; undefined for tasks of this process.
    *

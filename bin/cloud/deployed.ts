@@ -19,16 +19,24 @@ export interface DeployedTask {
   idOf(logicalId: string): string;
 }
 
+/** A deployed stack that may have tasks. */
+export interface DeployedStack {
+  readonly name: string;
+  readonly tasks: readonly DeployedTask[];
+  /** Physical ids of all resources; that of a queue is its URL. */
+  readonly physicalIds: ReadonlySet<string>;
+}
+
 /**
- * Reads the tasks of a deployed stack.
+ * Reads a deployed stack and its tasks.
  *
  * @returns undefined if there is no such stack.
  * @throws any other error of CloudFormation.
  */
-export async function readDeployedTasks(
+export async function readDeployedStack(
   client: CloudFormationClient,
   stack: string,
-): Promise<readonly DeployedTask[] | undefined> {
+): Promise<DeployedStack | undefined> {
   let body: string | undefined;
   try {
     ({ TemplateBody: body } = await client.send(new GetTemplateCommand({ StackName: stack })));
@@ -37,21 +45,21 @@ export async function readDeployedTasks(
     throw error;
   }
   const metadata = readMetadata(stack, body ?? '');
-  if (metadata.length === 0) return [];
   const ids = new Map<string, string>();
   for await (const { StackResourceSummaries = [] } of paginateListStackResources({ client }, { StackName: stack }))
     for (const { LogicalResourceId, PhysicalResourceId } of StackResourceSummaries)
       if (PhysicalResourceId !== undefined) ids.set(LogicalResourceId!, PhysicalResourceId);
-  return metadata.map((task) => ({
+  const tasks = metadata.map((task) => ({
     stack,
     metadata: task,
-    idOf(logicalId) {
+    idOf(logicalId: string) {
       const id = ids.get(logicalId);
       if (id === undefined)
         throw new Error(`${stack}: ${logicalId} is in the template, but not deployed; deploy the stack again`);
       return id;
     },
   }));
+  return { name: stack, tasks, physicalIds: new Set(ids.values()) };
 }
 
 function readMetadata(stack: string, templateBody: string): readonly TaskMetadata[] {

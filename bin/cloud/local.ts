@@ -72,9 +72,12 @@ export function localCloud(
           onNote,
         });
       },
+      async retainedQueue(queueUrl) {
+        throw new Error(`--queue: got ${queueUrl}; expected no queue: those of this process end with it`);
+      },
     };
   });
-  return { tasks: async () => found, close() {} };
+  return { tasks: async () => found, retainedQueues: async () => [], close() {} };
 }
 
 function controlOf({ name, control }: RunningTask): LocalControl {

@@ -39,9 +39,11 @@ const CLOCKS_DIFFER_MS = 300_000;
 /**
  * Sends dead letters to the buffer of their task. A dead letter is deleted only after the buffer has stored it, so two redrives at
  * once, or an interrupted one, may duplicate messages and lose none.
+ *
+ * @param task The task whose dead letters are redriven; `any` for those of every task.
  */
 export async function redrive(
-  task: Pick<CloudTask, 'name' | 'rules'>,
+  task: Pick<CloudTask, 'name' | 'rules'> | 'any',
   queue: DeadLetterQueue,
   { codes, ratePerSecond, isDry, now, wait = sleep, onProgress = () => {} }: RedriveOptions,
 ): Promise<RedriveResult> {
@@ -54,7 +56,7 @@ export async function redrive(
   };
 
   function planFor({ sentAt }: ReceivedDeadLetter, deadLetter: DeadLetter): 'skipped' | 'returned' | 'redriven' {
-    if (deadLetter.code === UNKNOWN_CODE || !belongsTo(task, deadLetter)) return 'skipped';
+    if (deadLetter.code === UNKNOWN_CODE || (task !== 'any' && !belongsTo(task, deadLetter))) return 'skipped';
     if (codes.length > 0 && !codes.includes(deadLetter.code)) return 'skipped';
     const isRecent = sentAt > startedAt - CLOCKS_DIFFER_MS;
     return sentAt > startedAt || (isRecent && done.has(deadLetter.id)) ? 'returned' : 'redriven';

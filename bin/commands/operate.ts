@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { dlqCommand } from './dlq.ts';
+import { drainCommand } from './drain.ts';
 import { enableCommand } from './enable.ts';
 import { listCommand } from './list.ts';
 import type { Operator } from './operator.ts';
@@ -20,5 +21,6 @@ export function operateCommands(operator: Operator): Command[] {
     testConnectivityCommand,
     dlqCommand,
     redriveCommand,
+    ...(operator.isInProcess ? [] : [drainCommand]),
   ].map((make) => make(operator));
 }

@@ -90,16 +90,18 @@ async function moveAll(task: CloudTask, options: RedriveCommandOptions, terminal
   );
 }
 
-function line({ redriven, skipped, failed }: RedriveCounts): string {
+/** Counts so far, as one line. */
+export function line({ redriven, skipped, failed }: RedriveCounts): string {
   return `${total(redriven)} redriven, ${total(skipped)} left, ${total(failed)} failed`;
 }
 
-function summary(
+/** What a redrive has done with each message. */
+export function summary(
   name: string,
   { redriven, skipped, returned, failed, mayHaveMore }: RedriveResult,
   isDry: boolean,
 ): string {
-  const lines = [`${total(redriven)} dead letters ${isDry ? 'would be ' : ''}redriven to ${name}${codes(redriven)}.`];
+  const lines = [`${total(redriven)} messages ${isDry ? 'would be ' : ''}redriven to ${name}${codes(redriven)}.`];
   if (total(skipped) > 0) lines.push(`${total(skipped)} left in the queue${codes(skipped)}.`);
   if (total(returned) > 0)
     lines.push(`${total(returned)} dead-lettered during the redrive, and left${codes(returned)}.`);

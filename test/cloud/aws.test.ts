@@ -1,4 +1,5 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { describe, expect, it } from 'vitest';
 import { awsCloud, type Clients } from '../../bin/cloud/aws.ts';
 import { METADATA_KEY, METADATA_VERSION, type TaskMetadata } from '../../lambdas/core/metadata.ts';
@@ -49,6 +50,32 @@ describe('a task whose queue and stream are in another stack', () => {
     expect(await queue.redrive([deadLetter])).toEqual([false]);
     expect(sent).toContainEqual(['GetEventSourceMapping', { UUID: 'the-WarmMapping' }]);
     expect(sent).toContainEqual(['PutRecords', expect.objectContaining({ StreamName: 'other' })]);
+  });
+
+  it('lists the queues that its stack kept and no longer has, and refuses to drain one in use', async () => {
+    const url = (name: string) => `https://sqs.us-east-1.amazonaws.com/1/${name}`;
+    const kept = [
+      'Plant-OldQueue1A-Xy1',
+      'Plant-OldRetryQueue1A-Xy2',
+      'Plant-2-Queue-Xy3',
+      'Plant-Other-Xy4',
+      'the-WarmWorker',
+    ];
+    const answer = async (command: { input: Record<string, unknown> }) => {
+      const name = command.constructor.name.replace('Command', '');
+      if (name === 'ListQueues') return { QueueUrls: kept.map(url) };
+      if (name === 'ListQueueTags')
+        return { Tags: `${command.input['QueueUrl']}`.includes('Old') ? { 'outflow:task': 'Old' } : {} };
+      return ANSWERS[name];
+    };
+    const sqs = Object.assign(new SQSClient({ region: 'us-east-1' }), { send: answer });
+    const cloud = awsCloud({ stackNames: ['Plant'], onNote() {} }, { ...clients, sqs } as unknown as Clients);
+    expect(await cloud.retainedQueues()).toEqual([
+      { queueUrl: url('Plant-OldQueue1A-Xy1'), stack: 'Plant', task: 'Old', messages: 7 },
+      { queueUrl: url('Plant-OldRetryQueue1A-Xy2'), stack: 'Plant', task: 'Old', messages: 7 },
+    ]);
+    const [task] = await cloud.tasks();
+    await expect(task!.retainedQueue(url('the-WarmWorker'))).rejects.toThrow('which a stack uses; expected a retained');
   });
 
   it('counts the dead letters of the queue that its worker names', async () => {

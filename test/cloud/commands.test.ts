@@ -131,7 +131,11 @@ describe('the commands', () => {
     },
     testConnectivity: async () => ({ ok: false, detail: 'stream gone' }),
   } as unknown as CloudTask;
-  const cloud = { tasks: async () => [warm, { ...warm, path: 'Other/Warm' }], close() {} };
+  const cloud = {
+    tasks: async () => [warm, { ...warm, path: 'Other/Warm' }],
+    retainedQueues: async () => [],
+    close() {},
+  };
 
   it('start a task only when its sink answers', async () => {
     expect(await command(cloud, ['enable', 'Plant/Warm'])).toEqual({
@@ -163,7 +167,10 @@ describe('the commands', () => {
         blocked = INITIAL_STATE;
       },
     } as unknown as CloudTask;
-    const { answer, failed } = await command({ tasks: async () => [task], close() {} }, ['skip', 'Warm']);
+    const { answer, failed } = await command(
+      { tasks: async () => [task], retainedQueues: async () => [], close() {} },
+      ['skip', 'Warm'],
+    );
     expect({ answer, failed, sent }).toEqual({
       failed: false,
       answer: expect.stringMatching(/Warm is Running. Message m1 goes to the dead-letter queue/),
@@ -174,7 +181,7 @@ describe('the commands', () => {
   it('test the connectivity of tasks that have a worker, unless a task is named', async () => {
     const ok = { ...warm, testConnectivity: async () => ({ ok: true, detail: 'fine' }) };
     const native = { ...warm, name: 'Native', path: 'Plant/Native', hasWorker: false };
-    const both = { tasks: async () => [ok, native], close() {} };
+    const both = { tasks: async () => [ok, native], retainedQueues: async () => [], close() {} };
     expect(await command(both, ['test-connectivity'])).toEqual({
       failed: false,
       answer: expect.not.stringContaining('Native'),
@@ -187,7 +194,7 @@ describe('the commands', () => {
     const queue = { receive: async () => [other], release: async () => {}, extend: async () => {} };
     const task = { ...warm, rules: [], deadLetterQueue: async () => queue } as unknown as CloudTask;
     const words = ['redrive', 'Warm', '--filter', 'REJECTED'];
-    expect(await command({ tasks: async () => [task], close() {} }, words)).toEqual({
+    expect(await command({ tasks: async () => [task], retainedQueues: async () => [], close() {} }, words)).toEqual({
       failed: true,
       answer: expect.stringContaining('There may be more'),
     });
@@ -196,14 +203,60 @@ describe('the commands', () => {
   it('ask for confirmation of a redrive without the permissions of the status', async () => {
     const questions: string[] = [];
     const task = { ...warm, status: () => Promise.reject(new Error('not allowed')), countDeadLetters: async () => 7 };
-    const { failed } = await command({ tasks: async () => [task], close() {} }, ['redrive', 'Warm'], {
-      isInteractive: true,
-      async confirm(question) {
-        questions.push(question);
-        return false;
+    const { failed } = await command(
+      { tasks: async () => [task], retainedQueues: async () => [], close() {} },
+      ['redrive', 'Warm'],
+      {
+        isInteractive: true,
+        async confirm(question) {
+          questions.push(question);
+          return false;
+        },
       },
-    });
+    );
     expect({ failed, questions }).toEqual({ failed: true, questions: [expect.stringContaining('all 7 dead letters')] });
+  });
+
+  it('list the queues that tasks have left behind, and drain them by the code of a redrive', async () => {
+    const old = { queueUrl: 'https://sqs/1/Plant-OldQueue-x', stack: 'Plant', task: 'Old', messages: 2 };
+    const held = [envelope('a'), envelope('b'), { v: 7 }].map((body, n) => ({
+      messageId: `m${n}`,
+      receiptHandle: 'r',
+      body: JSON.stringify(body),
+      attributes: {},
+      sentAt: 0,
+    }));
+    const stored: string[] = [];
+    const queue = {
+      receive: async () => (stored.length > 0 ? [] : held),
+      release: async () => {},
+      extend: async () => {},
+      async redrive(some: readonly { messageId: string }[]) {
+        stored.push(...some.map(({ messageId }) => messageId));
+        return some.map(() => true);
+      },
+    };
+    const opened: string[] = [];
+    const task = {
+      ...warm,
+      stack: 'Plant',
+      sink: 'kinesis',
+      rules: ['another_rule'],
+      async retainedQueue(url: string) {
+        opened.push(url);
+        return queue;
+      },
+    } as unknown as CloudTask;
+    const plant = { tasks: async () => [task], retainedQueues: async () => [old], close() {} };
+    expect((await command(plant, ['list'])).answer).toMatch(
+      /outflow drain.*\n {2}https:\S+OldQueue-x {2}of Old in Plant, 2 messages/,
+    );
+    expect(JSON.parse((await command(plant, ['list', '--json'])).answer)).toContainEqual(
+      expect.objectContaining({ retainedQueue: old.queueUrl, task: 'Old' }),
+    );
+    const { answer } = await command(plant, ['drain', '--queue', old.queueUrl, '--task', 'Warm', '--json']);
+    expect(JSON.parse(answer)).toMatchObject({ redriven: { NONE: 2 }, skipped: { UNKNOWN: 1 }, failed: {} });
+    expect({ opened, stored }).toEqual({ opened: [old.queueUrl], stored: ['m0', 'm1'] });
   });
 
   it.each([
