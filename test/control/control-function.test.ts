@@ -172,9 +172,10 @@ describe('the metrics of the control function', () => {
   const lineOf = async (halt: TaskState['halt']) => {
     const state = JSON.stringify({ ...INITIAL_STATE, halt });
     const configuration = JSON.stringify({ mappings: [], state: 'SB', rules: [], worker: 'w' });
-    const { clients } = clientsThat((call, { Name }) =>
-      call === 'GetParameter' ? { Parameter: { Value: Name === 'PB' ? configuration : state } } : {},
-    );
+    const { clients } = clientsThat((call) => {
+      if (call === 'GetParameters') return { Parameters: [{ Name: 'PB', Value: configuration }] };
+      return call === 'GetParameter' ? { Parameter: { Value: state } } : {};
+    });
     const lines: string[] = [];
     const log = (entry: object) => void lines.push(JSON.stringify(entry));
     const options = { tasks: { B: 'PB' }, stack: 'S', queueUrl: 'q', clients, log, now: () => NOW };
