@@ -86,7 +86,7 @@ export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
       throw new InvalidOptionError(
         `${id}.deliveredLog`,
         undefined,
-        `the log group of AWS IoT Core's Publish-Out entries; to enable them, run: ${enableEntries('<log group>')}`,
+        `the log group of AWS IoT Core's Publish-Out entries; to enable them, run:\n${enableEntries('<log group>')}`,
       );
     const sending = { batchSize, produce, inflightWindow, syncTimeout, refreshTopicRouteInterval, autoCreateTopics };
     const given = Object.fromEntries(Object.entries(sending).filter(([, value]) => value !== undefined));

@@ -72,7 +72,7 @@ export class DeliveredLog extends Construct {
       ),
     });
     const name = Token.isUnresolved(logGroup.logGroupName) ? '<the log group>' : logGroup.logGroupName;
-    Annotations.of(this).addInfo(`message.delivered: enable the log entries with\n  ${enableEntries(name)}`);
+    Annotations.of(this).addInfo(`message.delivered: enable the log entries with\n${enableEntries(name)}`);
     this.origin = { topicFilters, arn: reader.functionArn, function: reader };
   }
 }
@@ -83,8 +83,29 @@ function toQueue(option: string, { forFunctions }: Inlet): FunctionWrite {
   return forFunctions;
 }
 
-/** The command that makes AWS IoT Core write `Publish-Out` entries (AWS IoT Core, "Configure AWS IoT logging"). */
+/**
+ * The commands that make AWS IoT Core write `Publish-Out` entries: a role that may write the log, and the logging options with this
+ * event added to those that are there (AWS IoT Core, "Configure AWS IoT logging").
+ */
 export function enableEntries(logGroup: string): string {
-  const configuration = JSON.stringify([{ eventType: 'Publish-Out', logLevel: 'INFO', logDestination: logGroup }]);
-  return `aws iot set-v2-logging-options --event-configurations '${configuration}'`;
+  const trust = statement({ Principal: { Service: 'iot.amazonaws.com' }, Action: 'sts:AssumeRole' });
+  const write = statement({
+    Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+    Resource: `arn:aws:logs:*:*:log-group:${logGroup}:*`,
+  });
+  const event = JSON.stringify([{ eventType: 'Publish-Out', logLevel: 'INFO', logDestination: logGroup }]);
+  return [
+    '# only if `aws iot get-v2-logging-options` shows no roleArn:',
+    `aws iam create-role --role-name ${ROLE} --assume-role-policy-document '${trust}'`,
+    `aws iam put-role-policy --role-name ${ROLE} --policy-name logs --policy-document '${write}'`,
+    `aws iot set-v2-logging-options --default-log-level ERROR --role-arn "$(aws iam get-role --role-name ${ROLE} --query Role.Arn --output text)"`,
+    '# adds the event to those that are configured:',
+    `aws iot set-v2-logging-options --event-configurations "$(aws iot get-v2-logging-options --query eventConfigurations | jq -c '[(. // [])[] | select(.eventType != "Publish-Out")] + ${event}')"`,
+  ].join('\n');
+}
+
+const ROLE = 'AwsIotLogging';
+
+function statement(of: object): string {
+  return JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', ...of }] });
 }

@@ -15,6 +15,7 @@ import {
   type RocketMqHooksProps,
   StreamBuffer,
 } from '../../lib/index.ts';
+import { enableEntries } from '../../lib/source/delivered-log.ts';
 import { readAssembly, readSpec } from '../../localstack/one-process/assembly.ts';
 
 const all: Hooks = {
@@ -83,8 +84,29 @@ describe('RocketMqHooks', () => {
     template().hasResourceProperties('AWS::Lambda::Function', {
       Environment: { Variables: Match.objectLike({ TOPIC_FILTERS: '["a/#"]' }) },
     });
-    const command = `aws iot set-v2-logging-options --event-configurations.*Publish-Out.*/aws/iot/publish-out`;
+    const command = `set-v2-logging-options --event-configurations.*Publish-Out.*/aws/iot/publish-out`;
     Annotations.fromStack(stack).hasInfo('*', Match.stringLikeRegexp(command));
+  });
+
+  it('adds its event to the logging options of the account, and keeps the others', () => {
+    const commands = enableEntries('/aws/iot/publish-out').split('\n');
+    const [, filter] = /jq -c '(.*)'\)"$/.exec(commands.at(-1)!)!;
+    const [, added] = /\+ (\[.*\])$/.exec(filter!)!;
+    expect(JSON.parse(added!)).toEqual([
+      { eventType: 'Publish-Out', logLevel: 'INFO', logDestination: '/aws/iot/publish-out' },
+    ]);
+    expect(filter).toMatch(/^\[\(\. \/\/ \[\]\)\[\] \| select\(\.eventType != "Publish-Out"\)\] \+ /);
+    const documents = commands.flatMap((command) => /-policy-document '(.*)'$/.exec(command)?.[1] ?? []);
+    expect(documents.map((text) => JSON.parse(text).Statement)).toEqual([
+      [{ Effect: 'Allow', Principal: { Service: 'iot.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+      [
+        {
+          Effect: 'Allow',
+          Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+          Resource: 'arn:aws:logs:*:*:log-group:/aws/iot/publish-out:*',
+        },
+      ],
+    ]);
   });
 
   it('sends to the topics of the plugin’s own configuration by default', () => {
@@ -118,7 +140,7 @@ describe('RocketMqHooks', () => {
     [
       'message.delivered without its log',
       { 'message.delivered': [{ topic: 'D' }] },
-      /Hooks\.deliveredLog: .*set-v2-logging-options/,
+      /Hooks\.deliveredLog: .*set-v2-logging-options/s,
     ],
     [
       'a filter for connections',
