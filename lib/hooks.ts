@@ -27,7 +27,13 @@ export interface RocketMqHooksProps
   extends Omit<OutflowTaskProps, 'source' | 'sink' | 'route'>,
     Pick<
       RocketMqSinkProps,
-      'batchSize' | 'produce' | 'inflightWindow' | 'syncTimeout' | 'refreshTopicRouteInterval' | 'autoCreateTopics'
+      | 'batchSize'
+      | 'produce'
+      | 'inflightWindow'
+      | 'syncTimeout'
+      | 'refreshTopicRouteInterval'
+      | 'autoCreateTopics'
+      | 'topics'
     > {
   readonly connector: RocketMqConnector;
   /**
@@ -79,8 +85,16 @@ export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
     checkOption(`${id}.deliveredLog`, props.deliveredLog, LOG_GROUP);
     const { connector, encodePayloadType, node, defaults, deliveredLog, ...rest } = props;
     const { hooks = defaultHooks(deliveredLog !== undefined), ...options } = rest;
-    const { batchSize, produce, inflightWindow, syncTimeout, refreshTopicRouteInterval, autoCreateTopics, ...task } =
-      options;
+    const {
+      batchSize,
+      produce,
+      inflightWindow,
+      syncTimeout,
+      refreshTopicRouteInterval,
+      autoCreateTopics,
+      topics,
+      ...task
+    } = options;
     const routes = routesOf(id, hooks, { encodePayloadType, node });
     if (hooks['message.delivered'] !== undefined && deliveredLog === undefined)
       throw new InvalidOptionError(
@@ -88,7 +102,15 @@ export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
         undefined,
         `the log group of AWS IoT Core's Publish-Out entries; to enable them, run:\n${enableEntries('<log group>')}`,
       );
-    const sending = { batchSize, produce, inflightWindow, syncTimeout, refreshTopicRouteInterval, autoCreateTopics };
+    const sending = {
+      batchSize,
+      produce,
+      inflightWindow,
+      syncTimeout,
+      refreshTopicRouteInterval,
+      autoCreateTopics,
+      topics,
+    };
     const given = Object.fromEntries(Object.entries(sending).filter(([, value]) => value !== undefined));
     super(scope, id, {
       ...task,

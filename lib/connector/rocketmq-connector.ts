@@ -124,6 +124,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
   readonly connections: Connections;
   /** The connector's part of the sink's spec. */
   readonly spec: object;
+  readonly namespace: string | undefined;
   /** Address in dead letters: `rocketmq://<first server>[/<namespace>]`. */
   readonly address: string;
   /** Environment variables of a worker: the ARNs of the secrets, never their values. */
@@ -149,6 +150,7 @@ export class RocketMqConnector extends Construct implements IConnectable {
         'PEM that begins with -----BEGIN CERTIFICATE-----',
       );
 
+    this.namespace = namespace;
     const authoritySecret = typeof authority === 'object' ? authority : undefined;
     this.spec = {
       [option]: servers.join(';'),

@@ -1,6 +1,8 @@
 import { type Duration, Token } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { isRendered } from '../../lambdas/core/jsonpath/expression.ts';
+import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { isJsonPath, isRendered } from '../../lambdas/core/jsonpath/expression.ts';
+import { parseTemplate } from '../../lambdas/core/template/parse.ts';
 import { ROCKETMQ_ROUTED, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { CONNECTOR_ADVICE, type RocketMqConnector } from '../connector/rocketmq-connector.ts';
@@ -44,8 +46,18 @@ export interface RocketMqMessageProps {
 }
 
 export interface RocketMqSinkProps extends RocketMqMessageProps {
-  /** Topic, which renders 1 to 127 letters, digits, `_`, `-`, `%` and `|`, with the namespace. */
+  /**
+   * Topic: 1 to 127 letters, digits, `_` and `-`, with the namespace; a literal topic also `%` and `|`. Topics that RocketMQ uses
+   * itself are refused.
+   */
   readonly topic: string;
+  /**
+   * The topics that a template or JSONPath in `topic`, of the sink or of a route, may render: names, and prefixes that end with `*`,
+   * such as `plant-*`. A message that renders another topic goes to the dead-letter queue with INVALID_TARGET.
+   *
+   * @default - required if a topic begins with a placeholder and the connector has no namespace; otherwise all topics
+   */
+  readonly topics?: readonly string[];
   /**
    * Message group. The messages of a group go to one message queue, in the order in which they are sent. To keep the order in which
    * clients publish, use a {@link StreamBuffer} with it.
@@ -110,7 +122,7 @@ export interface RocketMqSinkProps extends RocketMqMessageProps {
    * Whether brokers with `autoCreateTopicEnable` create topics with their first message. By name servers only; a proxy never creates
    * topics.
    *
-   * @default true
+   * @default - only topics without placeholders
    */
   readonly autoCreateTopics?: boolean;
 }
@@ -154,6 +166,7 @@ export class RocketMqSink implements ISink<RocketMqRouteOptions> {
   readonly advice = ADVICE;
   readonly #connector: RocketMqConnector;
   readonly #topic: string;
+  readonly #topics: readonly string[] | undefined;
 
   constructor(connector: RocketMqConnector, props: RocketMqSinkProps) {
     checkOption('RocketMqSink.connector', connector, required(CONNECTOR));
@@ -163,6 +176,7 @@ export class RocketMqSink implements ISink<RocketMqRouteOptions> {
     const { syncTimeout, refreshTopicRouteInterval, ...options } = props;
     this.#connector = connector;
     this.#topic = props.topic;
+    this.#topics = props.topics;
     this.spec = {
       type: 'rocketmq',
       ...connector.spec,
@@ -172,11 +186,12 @@ export class RocketMqSink implements ISink<RocketMqRouteOptions> {
     };
   }
 
-  bind(_: Construct, routes: readonly Route<RocketMqRouteOptions>[]): SinkConfig {
+  bind(scope: Construct, routes: readonly Route<RocketMqRouteOptions>[]): SinkConfig {
     const target = { topic: this.#topic };
     const topics = new Set(
       (routes.length === 0 ? [{ sink: target }] : routes).map(({ sink }) => ({ ...target, ...sink }).topic),
     );
+    this.#checkTopics(`${scope.node.id}.sink.topics`, [...topics], routes);
     const [topic] = topics as Set<string>;
     const isOne = topics.size === 1 && (Token.isUnresolved(topic) || !isRendered(topic!));
     const connector = this.#connector;
@@ -186,5 +201,15 @@ export class RocketMqSink implements ISink<RocketMqRouteOptions> {
       network: connector.network,
       grantDeliver: (worker) => connector.grantConnect(worker),
     };
+  }
+
+  #checkTopics(option: string, named: readonly string[], routes: readonly Route<RocketMqRouteOptions>[]): void {
+    const rendered = named.filter((topic) => !Token.isUnresolved(topic) && isRendered(topic));
+    const isOpen = (topic: string) => isJsonPath(topic) || typeof parseTemplate(topic)[0] !== 'string';
+    const open = this.#connector.namespace === undefined ? rendered.find(isOpen) : undefined;
+    if (open !== undefined && this.#topics === undefined)
+      throw new InvalidOptionError(option, undefined, `the topics that '${open}' may render, such as ['plant-*']`);
+    if (rendered.length === 0 && this.#topics !== undefined && !routes.some(({ sink }) => Object.hasOwn(sink, 'topic')))
+      throw new InvalidOptionError(option, this.#topics, 'none without placeholders in a topic');
   }
 }

@@ -68,6 +68,43 @@ describe('RocketMqConnector and RocketMqSink', () => {
     });
   });
 
+  it.each<[string, Partial<RocketMqSinkProps>, RegExp | undefined, Partial<RocketMqConnectorProps>?]>([
+    [
+      'a template',
+      { topic: '${topic}' },
+      /Orders\.sink\.topics: got undefined; expected the topics that '\$\{topic\}' may/,
+    ],
+    ['a JSONPath', { topic: '$.data.topic' }, /sink\.topics: got undefined/],
+    ['a template with its topics', { topic: '${topic}', topics: ['plant-*', 'Other'] }, undefined],
+    ['a template with a prefix', { topic: 'plant-${topic}' }, undefined],
+    ['a template in a namespace', { topic: '${topic}' }, undefined, { namespace: 'inst' }],
+    [
+      'a literal topic',
+      { topics: ['plant-*'] },
+      /sink\.topics: got \["plant-\*"\]; expected none without placeholders/,
+    ],
+    [
+      'a topic that no broker has',
+      { topic: 'a-${topic}', topics: ['a b'] },
+      /topics.*got 'a b'; expected letters, digits/,
+    ],
+    ['a topic of RocketMQ itself', { topic: 'rmq_sys_wheel_timer' }, /topic.*no topic that RocketMQ reserves/],
+  ])('name the topics that %s may render', (_, props, refused, connector = {}) => {
+    const { specOf } = (() => {
+      try {
+        return declare(
+          () => ({ ...NAME_SERVERS, ...connector }),
+          () => props,
+        );
+      } catch (error) {
+        return { specOf: () => ({ sink: { topics: (error as Error).message } }) };
+      }
+    })();
+    const { topics } = specOf().sink as { topics?: unknown };
+    if (refused === undefined) expect(topics).toEqual(props.topics);
+    else expect(topics).toMatch(refused);
+  });
+
   it('map messages as ApsaraMQ does, and let single options override that (D12–D16)', () => {
     const { specOf } = declare(
       () => ({ ...NAME_SERVERS, namespace: 'test', tls: false }),

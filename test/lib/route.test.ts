@@ -130,7 +130,7 @@ describe('routes to other topics of RocketMQ', () => {
       })).targetArn;
     expect(targetOf({ topic: 'B' }, {})).toBe('rocketmq://10.0.0.5:9876/*');
     expect(targetOf({ topic: 'B' })).toBe('rocketmq://10.0.0.5:9876/B');
-    expect(targetOf({ topic: '$.data.topic' })).toBe('rocketmq://10.0.0.5:9876/*');
+    expect(targetOf({ topic: 'plant-${topic}' })).toBe('rocketmq://10.0.0.5:9876/*');
     expect(targetOf({ tag: 'x' })).toBe('rocketmq://10.0.0.5:9876/A');
   });
 

@@ -60,6 +60,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([5, 4
           to: {
             ...PATIENT,
             topic: '${payload.to}',
+            topics: ['*'],
             tag: '$.data.body.tag',
             key: '$.data.body.key',
             delayLevel: '$.data.body.delay',

@@ -5,7 +5,15 @@ import { jsonObject } from '../../core/jsonpath/object.ts';
 import { objectOf } from '../../core/object-schema.ts';
 import { meets, type TextConstraint } from '../../core/text-constraint.ts';
 import { parseAddress } from '../net/address.ts';
-import { DELAY_LEVEL, DELIVER_AT, GROUP_BY_PROXIES, MAX_DELAY_LEVEL, TAG, topicConstraint } from './constraints.ts';
+import {
+  DELAY_LEVEL,
+  DELIVER_AT,
+  GROUP_BY_PROXIES,
+  isTopicOrPrefix,
+  MAX_DELAY_LEVEL,
+  TAG,
+  topicConstraint,
+} from './constraints.ts';
 import { parseProxyAddress } from './proxy-address.ts';
 import { checkUserProperty } from './user-property.ts';
 
@@ -77,6 +85,12 @@ export const rocketMqOptions = z
     /** Certificate authorities in PEM. By default those that Node trusts. */
     ca: z.string().min(1).optional(),
     topic: z.union([constrained(topicConstraint()), deployTime]),
+    /** Topics that a template or JSONPath may name: names, and prefixes that end with `*`. By default all but system topics. */
+    topics: z
+      .array(z.string().refine(isTopicOrPrefix, 'letters, digits, _ and -, with * at the end of a prefix'))
+      .min(1)
+      .max(1_000)
+      .optional(),
     /** The message's body. Blank forwards the whole rule output as JSON, `${payload}` the original bytes; an object makes JSON of its values. */
     payload: z.union([expression, jsonObject]).default(''),
     /** Keys, separated by spaces; a list gives one key per element, blank none. By default the message's id. */
@@ -101,7 +115,7 @@ export const rocketMqOptions = z
     /** With name servers: a route older than this is queried again before it is used. By default 5,000. */
     refreshTopicRouteIntervalMs: z.int().min(0).optional(),
     maxMessageBytes: z.int().min(1).max(MAX_MESSAGE_BYTES).default(MAX_MESSAGE_BYTES),
-    /** With name servers: lets brokers create topics with their first message, if they are configured to. By default true. */
+    /** With name servers: lets brokers create topics with their first message, if they are configured to. By default only topics that the task names. */
     autoCreateTopics: z.boolean().optional(),
   })
   .check((context) => {

@@ -6,14 +6,58 @@ export const MAX_DELAY_LEVEL = 18;
 /** The limit of proxies (rocketmq.apache.org, Parameter constraints). */
 export const MAX_GROUP_CHARACTERS = 64;
 
+/**
+ * Topics that brokers and consumers use themselves (class TopicValidator of RocketMQ 5.5.0): a message in one of them may stop
+ * all timed messages, or reach the consumers of another topic. Brokers also have topics of their own name and their cluster's.
+ */
+const SYSTEM_TOPICS = new Set(
+  `TBW102 SCHEDULE_TOPIC_XXXX BenchmarkTest TRANS_CHECK_MAX_TIME_TOPIC SELF_TEST_TOPIC OFFSET_MOVED_EVENT CHECKPOINT_TOPIC
+  DefaultCluster DefaultHeartBeatSyncerTopic`.split(/\s+/),
+);
+const SYSTEM_TOPIC = /^(rmq_sys_|%)|%(RETRY|DLQ|LMQ)%|_REPLY_TOPIC$/i;
+/** Of a topic in the list of topics that a template may render: such a text is a prefix. */
+const ANY_END = '*';
+
 /** A topic's name, without the namespace it is in. */
 export function topicConstraint(namespace?: string): TextConstraint {
-  const longest = MAX_TOPIC_CHARACTERS - (namespace === undefined ? 0 : namespace.length + 1);
+  const longest = longestTopic(namespace);
   return {
-    expected: `1 to ${longest} letters, digits, _, -, % and |`,
-    isMet: (name) => /^[%|a-zA-Z0-9_-]+$/.test(name) && name.length <= longest,
+    expected: `1 to ${longest} letters, digits, _, -, % and |, and no topic that RocketMQ reserves`,
+    isMet: (name) => /^[%|a-zA-Z0-9_-]+$/.test(name) && name.length <= longest && !isSystemTopic(name),
     refused: /[^%|a-zA-Z0-9_-]/,
   };
+}
+
+/** The name of a topic that a message renders. @param allowed Names, and prefixes that end with `*`; undefined for all. */
+export function renderedTopicConstraint(namespace?: string, allowed?: readonly string[]): TextConstraint {
+  const longest = longestTopic(namespace);
+  const among = allowed === undefined ? '' : ', that topics lists';
+  return {
+    expected: `1 to ${longest} letters, digits, _ and -${among}, and no topic that RocketMQ reserves`,
+    isMet: (name) =>
+      /^[a-zA-Z0-9_-]+$/.test(name) &&
+      name.length <= longest &&
+      !isSystemTopic(name) &&
+      (allowed === undefined || allowed.some((one) => isWithin(name, one))),
+    refused: /[^a-zA-Z0-9_-]/,
+  };
+}
+
+/** Whether the text is a topic's name, or a prefix that ends with `*`. */
+export function isTopicOrPrefix(text: string): boolean {
+  return /^[a-zA-Z0-9_-]*(\*|[a-zA-Z0-9_-])$/.test(text);
+}
+
+function longestTopic(namespace: string | undefined): number {
+  return MAX_TOPIC_CHARACTERS - (namespace === undefined ? 0 : namespace.length + 1);
+}
+
+function isSystemTopic(name: string): boolean {
+  return SYSTEM_TOPICS.has(name) || SYSTEM_TOPIC.test(name);
+}
+
+function isWithin(name: string, allowed: string): boolean {
+  return allowed.endsWith(ANY_END) ? name.startsWith(allowed.slice(0, -1)) : name === allowed;
 }
 
 /** An empty text means no tag. */

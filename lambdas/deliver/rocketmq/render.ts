@@ -9,7 +9,7 @@ import { valueText } from '../../core/template/value-text.ts';
 import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { RocketMqOptions } from './config.ts';
-import { DELAY_LEVEL, DELIVER_AT, TAG, topicConstraint } from './constraints.ts';
+import { DELAY_LEVEL, DELIVER_AT, renderedTopicConstraint, TAG } from './constraints.ts';
 import type { Message, RocketMqRequest } from './message.ts';
 import { checkUserProperty } from './user-property.ts';
 
@@ -33,7 +33,7 @@ export function compileRocketMq(
     typeof options.payload === 'string'
       ? compile(options.payload === '' ? '${.}' : options.payload)
       : compileObject(options.payload, missingVariable);
-  const isTopic = topicConstraint(options.namespace);
+  const isTopic = renderedTopicConstraint(options.namespace, options.topics);
   const optional = [
     readKeys(compile(options.key)),
     ...(options.tag === undefined ? [] : [readTag(compile(options.tag))]),

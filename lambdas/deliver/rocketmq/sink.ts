@@ -131,7 +131,7 @@ function openRemoting(
     refreshTopicRouteIntervalMs: options.refreshTopicRouteIntervalMs ?? 5_000,
     maxInFlight: produce === 'async' ? inflightWindow : 1,
     maxBatchMessages: batchSize,
-    autoCreateTopics: options.autoCreateTopics ?? true,
+    ...(options.autoCreateTopics !== undefined && { autoCreateTopics: options.autoCreateTopics }),
   });
 }
 

@@ -43,7 +43,7 @@ describe('the RocketMQ sink with name servers and a broker that refuses some mes
       const isRefused = texts.some((text) => words().includes(text));
       return isRefused ? { code: 16, remark: 'User:x is not found.' } : { fields: { queueId: '0', queueOffset: '7' } };
     });
-    const nameServer = await scriptedServer(() => routeTo({ a: broker.address }));
+    const nameServer = await scriptedServer(() => routeTo({ 'broker-a': broker.address }));
     open.push(broker, nameServer);
     return { sends, sink: sinkFor({ nameServers: nameServer.address, key: '', ...over }) };
   }

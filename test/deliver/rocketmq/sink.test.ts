@@ -118,9 +118,52 @@ describe('RocketMQ rendering', () => {
         const later = { [option]: '${given}' };
         const given$ = given.replaceAll('${$}', '$');
         const render = () => compileRocketMq(options(later), 'fail')({ ...scope, given: given$ }, event);
+        // Only a topic that the task itself names may hold a |.
+        fc.pre(option !== 'topic' || !given$.includes('|'));
         expect(isTaken(() => options({ [option]: given }))).toBe(isTaken(render));
       }),
     );
+  });
+
+  const SYSTEM = [
+    ...[
+      'rmq_sys_wheel_timer',
+      'rmq_sys_SYNC_BROKER_MEMBER_broker-a',
+      'RMQ_SYS_TRANS_HALF_TOPIC',
+      'SCHEDULE_TOPIC_XXXX',
+    ],
+    ...[
+      'TBW102',
+      'SELF_TEST_TOPIC',
+      'OFFSET_MOVED_EVENT',
+      'TRANS_CHECK_MAX_TIME_TOPIC',
+      'BenchmarkTest',
+      'DefaultCluster',
+    ],
+    ...['DefaultCluster_REPLY_TOPIC', '%RETRY%billing', '%DLQ%billing', '%SYS%x'],
+  ];
+
+  it.each(SYSTEM)('refuses the topic %s of RocketMQ, named by a message or by the task', (name) => {
+    const given = { ...event, data: { t: name } };
+    for (const over of [{}, { topics: ['*'] }, { topics: [name].filter((topic) => !topic.includes('%')).concat('x*') }])
+      expect(rendered({ topic: '$.data.t', ...over }, given)).toBe('INVALID_TARGET');
+    expect(() => options({ topic: name })).toThrow(/topic: got .* no topic that RocketMQ reserves/);
+  });
+
+  it.each<[boolean, string, string[]?]>([
+    [true, 'plant-1', ['plant-*']],
+    [true, 'plant-', ['plant-*']],
+    [true, 'other', ['plant-*', 'other']],
+    [true, 'any'],
+    [false, 'plant', ['plant-*']],
+    [false, 'other', ['others', 'othe']],
+    [false, 'plant-1', ['plant-']],
+    [false, 'inst%plant-1', ['plant-*']],
+    [false, 'a%b'],
+    [false, 'a|b'],
+  ])('%s: a message may name the topic %s, allowed %j', (is, name, topics) => {
+    const found = rendered({ topic: '$.data.t', ...(topics && { topics }) }, { ...event, data: { t: name } });
+    expect(found === 'INVALID_TARGET').toBe(!is);
   });
 
   it('refuses reserved names of properties (D14)', () => {

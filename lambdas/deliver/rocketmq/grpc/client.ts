@@ -9,7 +9,7 @@ import { openBrokerBackoff } from '../broker-backoff.ts';
 import { tooLarge } from '../message.ts';
 import { type CallsOptions, openCalls } from './calls.ts';
 import { isRouteAtFault } from './classify.ts';
-import { checkStatus, NoAnswerError } from './errors.ts';
+import { checkStatus, NoAnswerError, RefusedError } from './errors.ts';
 import { chooseBroker, parseRoute, type Route, type Server } from './route.ts';
 import { checkStored } from './stored.ts';
 import { openTelemetry, type Telemetry } from './telemetry.ts';
@@ -53,7 +53,11 @@ export function openClient({ endpoint, timeoutMs, clock, ...options }: ClientOpt
       .setEndpoints(accessPoint);
     const response = await calls.queryRoute(proxy, request, deadline);
     checkStatus(endpoint, response.getStatus());
-    return parseRoute(topic, response.getMessageQueuesList());
+    const brokers = parseRoute(topic, response.getMessageQueuesList());
+    // A broker has a topic of its own name, which it uses itself.
+    if (brokers.some(({ name }) => name === topic))
+      throw new RefusedError(endpoint, v2.Code.ILLEGAL_TOPIC, `topic ${topic} is the name of a broker`);
+    return brokers;
   }
 
   return {

@@ -2,7 +2,7 @@ import { type FailureKind, NeverRetry, RetryLater, StopTask } from '../../../cor
 import { isTlsFailure } from '../../net/tls.ts';
 import { withoutTopic } from '../remark.ts';
 import { resultCodes } from './command.ts';
-import { MissingTopicError, NoAnswerError, RefusedError } from './errors.ts';
+import { MissingTopicError, NoAnswerError, RefusedError, ServerTopicError } from './errors.ts';
 
 export type Verdict = RetryLater | NeverRetry | StopTask;
 
@@ -116,7 +116,7 @@ function kindOf(error: unknown): FailureKind {
 }
 
 function classOf(error: unknown, topic = ''): Class {
-  if (error instanceof MissingTopicError) return 'target';
+  if (error instanceof MissingTopicError || error instanceof ServerTopicError) return 'target';
   if (isTlsFailure(error)) return 'stop';
   if (!(error instanceof RefusedError)) return 'retry';
   const text = withoutTopic(error.remark, topic);

@@ -10,6 +10,8 @@ import type { Sender } from './sender.ts';
 
 export interface ConnectivityContext {
   readonly topic: string | undefined;
+  /** Whether a broker may create the topic. */
+  readonly mayCreate: boolean;
   readonly sender: Sender;
   readonly nameServers: NameServers;
   readonly producerGroup: string;
@@ -18,7 +20,7 @@ export interface ConnectivityContext {
 
 /** @throws RetryLater, NeverRetry, StopTask when a broker refuses, or none answers. */
 export async function testConnectivity(
-  { topic, sender, nameServers, producerGroup, clock }: ConnectivityContext,
+  { topic, mayCreate, sender, nameServers, producerGroup, clock }: ConnectivityContext,
   deadline: Deadline,
 ): Promise<Connectivity> {
   const brokers: Connectivity['brokers'][number][] = [];
@@ -26,7 +28,7 @@ export async function testConnectivity(
   try {
     for (const { name, address } of topic === undefined
       ? await liveBrokers()
-      : (await sender.route(topic, deadline)).brokers) {
+      : (await sender.route(topic, mayCreate, deadline)).brokers) {
       const startedAt = clock.monotonicMs();
       try {
         await (topic === undefined ? heartbeat(address) : sender.probe(topic, address, deadline));

@@ -29,6 +29,8 @@ export interface DeliveryOptions {
   readonly maxInFlight: number;
   readonly maxBatchMessages: number;
   readonly maxBatchBytes: number;
+  /** Whether brokers may create topics. @default - those that no message named */
+  readonly autoCreateTopics?: boolean | undefined;
   /** Longest that one request may take with all its attempts. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -40,6 +42,7 @@ const LIMIT_IN_REMARK = /body length limit (\d+)B/;
 export function openDelivery({ sender, timeoutMs, clock, ...options }: DeliveryOptions) {
   // Lowered to a broker's limit, once it has answered with one.
   let maxBytes = options.maxBatchBytes;
+  const mayCreate = (isTopicRendered: boolean) => options.autoCreateTopics ?? !isTopicRendered;
   const deadlineWithin = (leftMs: number) => deadlineIn(Math.min(timeoutMs, leftMs), clock);
 
   async function send(batch: readonly Outgoing[], leftMs: number) {
@@ -47,14 +50,15 @@ export function openDelivery({ sender, timeoutMs, clock, ...options }: DeliveryO
     const messages = batch.map(({ message }) => message).filter(isPrepared);
     // A batch holds no messages beside failures: they have another target.
     if (messages.length === 0) return batch.map(({ message }) => message as Failure);
-    const result = await sender.send(topic, messages, queue, deadlineWithin(leftMs));
+    const isTopicRendered = batch.every((one) => one.isTopicRendered);
+    const result = await sender.send(topic, mayCreate(isTopicRendered), messages, queue, deadlineWithin(leftMs));
     if ('queue' in result) return messages.map((message, place) => sent(message, result, place));
     const { error, isMaybeStored } = result;
     if (isTooLarge(error) && messages.length > 1) {
       lowerLimit(messages, error.remark);
       return SPLIT;
     }
-    throw classify(error, { topic, isTopicRendered: batch.every((one) => one.isTopicRendered), isMaybeStored });
+    throw classify(error, { topic, isTopicRendered, isMaybeStored });
   }
 
   function lowerLimit(batch: readonly PreparedMessage[], remark: string): void {
@@ -84,7 +88,7 @@ export function openDelivery({ sender, timeoutMs, clock, ...options }: DeliveryO
     const deadline = deadlineWithin(leftMs);
     if (deadline.leftMs() === 0) return { status: 'unsent' };
     try {
-      return await sender.route(topic, deadline);
+      return await sender.route(topic, mayCreate(isTopicRendered), deadline);
     } catch (error) {
       return failure(classify(error, { topic, isTopicRendered, isMaybeStored: false }));
     }

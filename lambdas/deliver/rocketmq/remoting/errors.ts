@@ -45,6 +45,11 @@ export class MissingTopicError extends Error {
   override readonly name = 'MissingTopicError';
 }
 
+/** The topic has the name of a broker or a cluster, which brokers use themselves. */
+export class ServerTopicError extends Error {
+  override readonly name = 'ServerTopicError';
+}
+
 /** A server sent bytes that are not valid in the remoting protocol. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';

@@ -33,7 +33,7 @@ export interface ProducerOptions {
   readonly maxBatchBytes?: number;
   /** Limit for a message's body, in bytes. @default 4128768 */
   readonly maxMessageBytes?: number;
-  /** Lets brokers create topics with their first message, if they are configured to. @default true */
+  /** Lets brokers create topics with their first message, if they are configured to. @default - those that no message named */
   readonly autoCreateTopics?: boolean;
   /** Queues of such a topic per broker. @default 4 */
   readonly defaultTopicQueueNums?: number;
@@ -57,7 +57,6 @@ const DEFAULTS = {
   maxBatchMessages: 100,
   maxBatchBytes: BELOW_4_MIB,
   maxMessageBytes: BELOW_4_MIB,
-  autoCreateTopics: true,
   defaultTopicQueueNums: 4,
   clock: systemClock,
 };

@@ -57,7 +57,10 @@ export function openProducer(options: ProducerOptions): Producer<Sent> {
     testConnectivity(name) {
       const topic = name === undefined ? undefined : inNamespace(name, namespace);
       const deadline = deadlineIn(timeoutMs, clock);
-      return testConnectivity({ topic, sender, nameServers, producerGroup, clock }, deadline);
+      return testConnectivity(
+        { topic, mayCreate: all.autoCreateTopics ?? true, sender, nameServers, producerGroup, clock },
+        deadline,
+      );
     },
     close: () => pool.close(),
   };

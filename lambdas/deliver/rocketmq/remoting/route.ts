@@ -8,6 +8,8 @@ export const DEFAULT_TOPIC = 'TBW102';
 export interface Route {
   /** Masters with writable queues, sorted by name. */
   readonly brokers: readonly RouteBroker[];
+  /** Names of the topic's brokers and their clusters: a broker uses topics of these names itself. */
+  readonly servers: ReadonlySet<string>;
   /** Whether it is the default topic's route: then the first message creates the topic. */
   readonly isDefault: boolean;
 }
@@ -29,7 +31,9 @@ export function parseRoute(text: string): Route {
   if (!Array.isArray(brokerDatas) || !Array.isArray(queueDatas))
     throw new ProtocolError('a route without brokerDatas and queueDatas');
   const masters = new Map<string, string>();
+  const servers = new Set<string>();
   for (const broker of brokerDatas) {
+    for (const name of [broker?.brokerName, broker?.cluster]) if (typeof name === 'string') servers.add(name);
     const address: unknown = broker?.brokerAddrs?.[MASTER];
     if (isAddress(address) && typeof broker.brokerName === 'string') masters.set(broker.brokerName, address);
   }
@@ -40,12 +44,13 @@ export function parseRoute(text: string): Route {
     if (address === undefined || !Number.isSafeInteger(queues) || (queues as number) < 1) continue;
     if ((data.perm & WRITABLE) !== 0) brokers.push({ name: data.brokerName, address, queues: queues as number });
   }
-  return { brokers: brokers.sort((a, b) => (a.name < b.name ? -1 : 1)), isDefault: false };
+  return { brokers: brokers.sort((a, b) => (a.name < b.name ? -1 : 1)), servers, isDefault: false };
 }
 
 /** Makes the route of a topic that does not exist yet. A broker creates at most as many queues as the default topic has. */
-export function asDefaultRoute({ brokers }: Route, maxQueues: number): Route {
+export function asDefaultRoute({ brokers, servers }: Route, maxQueues: number): Route {
   return {
+    servers,
     brokers: brokers.map((broker) => ({ ...broker, queues: Math.min(broker.queues, maxQueues) })),
     isDefault: true,
   };

@@ -2,7 +2,7 @@ import { RetryLater } from '../../../core/errors.ts';
 import type { Clock } from '../../net/clock.ts';
 import { type Deadline, deadlineIn } from '../../net/deadline.ts';
 import { requestCodes, resultCodes } from './command.ts';
-import { MissingTopicError } from './errors.ts';
+import { MissingTopicError, ServerTopicError } from './errors.ts';
 import type { AnswerFrom, NameServers } from './name-servers.ts';
 import { asDefaultRoute, DEFAULT_TOPIC, parseCluster, parseRoute, type Route } from './route.ts';
 
@@ -10,7 +10,6 @@ export interface RoutesOptions {
   readonly nameServers: NameServers;
   /** A route older than this is queried again before it is used. No timer does so: Lambda freezes timers. */
   readonly refreshMs: number;
-  readonly autoCreateTopics: boolean;
   readonly defaultTopicQueueNums: number;
   readonly clock: Clock;
   /** Called with the address of a broker that is on no known route any more. */
@@ -18,8 +17,12 @@ export interface RoutesOptions {
 }
 
 export interface Routes {
-  /** @throws MissingTopicError; RetryLater when no broker accepts messages for the topic; the failure of the name servers. */
-  get(topic: string, deadline: Deadline): Promise<Route>;
+  /**
+   * @param mayCreate Whether a broker may create the topic with its first message.
+   * @throws MissingTopicError; ServerTopicError; RetryLater when no broker accepts messages for the topic; the failure of the
+   *   name servers.
+   */
+  get(topic: string, mayCreate: boolean, deadline: Deadline): Promise<Route>;
   /** Forgets a route after a send by it failed. */
   drop(topic: string): void;
 }
@@ -40,7 +43,7 @@ const REFRESH_TIMEOUT_MS = 1_000;
 const AWAY_MS = 60_000;
 
 export function openRoutes(options: RoutesOptions): Routes {
-  const { nameServers, refreshMs, autoCreateTopics, defaultTopicQueueNums, clock, onLeft } = options;
+  const { nameServers, refreshMs, defaultTopicQueueNums, clock, onLeft } = options;
   const topics = new Map<string, Known>();
   const seenAtMs = new Map<string, number>();
 
@@ -72,22 +75,22 @@ export function openRoutes(options: RoutesOptions): Routes {
     return route;
   }
 
-  async function fetch(topic: string, wasThere: boolean, deadline: Deadline): Promise<Route> {
+  async function fetch(topic: string, mayCreate: boolean, wasThere: boolean, deadline: Deadline): Promise<Route> {
     const existing = read(await nameServers.query(routeRequest(topic), deadline));
-    if (existing !== undefined) return checkWritable(topic, existing);
-    if (autoCreateTopics) {
+    if (existing !== undefined) return checkRoute(topic, existing);
+    if (mayCreate) {
       const ofDefault = read(await nameServers.query(routeRequest(DEFAULT_TOPIC), deadline));
-      if (ofDefault !== undefined) return checkWritable(topic, asDefaultRoute(ofDefault, defaultTopicQueueNums));
+      if (ofDefault !== undefined) return checkRoute(topic, asDefaultRoute(ofDefault, defaultTopicQueueNums));
     }
     for (const answer of await nameServers.queryAll(routeRequest(topic), deadline)) {
       const route = read(answer);
-      if (route !== undefined) return checkWritable(topic, route);
+      if (route !== undefined) return checkRoute(topic, route);
     }
-    throw await missing(topic, wasThere, deadline);
+    throw await missing(topic, mayCreate, wasThere, deadline);
   }
 
   /** A name server forgets a topic with the last broker that holds it, so an unknown topic may also be one whose brokers are away. */
-  async function missing(topic: string, wasThere: boolean, deadline: Deadline): Promise<Error> {
+  async function missing(topic: string, mayCreate: boolean, wasThere: boolean, deadline: Deadline): Promise<Error> {
     const { answer } = await nameServers.query({ code: requestCodes.getBrokerClusterInfo, fields: {} }, deadline);
     const live = parseCluster(answer.body.toString('utf8')).map(({ name }) => name);
     if (live.length === 0) return new RetryLater(`no broker is registered with the name servers: topic ${topic}`);
@@ -98,7 +101,7 @@ export function openRoutes(options: RoutesOptions): Routes {
         `no live broker holds topic ${topic}${gone.length > 0 ? `; away: ${gone.join(', ')}` : ''}`,
       );
     return new MissingTopicError(
-      `topic ${topic} does not exist${autoCreateTopics ? ', and no broker creates topics automatically' : ''}`,
+      `topic ${topic} does not exist${mayCreate ? ', and no broker creates topics automatically' : ''}`,
     );
   }
 
@@ -107,13 +110,13 @@ export function openRoutes(options: RoutesOptions): Routes {
   }
 
   return {
-    async get(topic, deadline) {
+    async get(topic, mayCreate, deadline) {
       const one = known(topic);
       const isFresh = one.route !== undefined && clock.monotonicMs() - one.queriedAtMs <= refreshMs;
       if (isFresh) return one.route!;
       const old = one.route;
       const limit = old === undefined ? deadline : deadlineIn(REFRESH_TIMEOUT_MS, clock, deadline);
-      one.query ??= fetch(topic, Number.isFinite(one.queriedAtMs), limit).finally(() => {
+      one.query ??= fetch(topic, mayCreate, Number.isFinite(one.queriedAtMs), limit).finally(() => {
         one.query = undefined;
       });
       try {
@@ -135,7 +138,8 @@ export function openRoutes(options: RoutesOptions): Routes {
   };
 }
 
-function checkWritable(topic: string, route: Route): Route {
+function checkRoute(topic: string, route: Route): Route {
+  if (route.servers.has(topic)) throw new ServerTopicError(`topic ${topic} is the name of a broker or its cluster`);
   if (route.brokers.length === 0) throw new RetryLater(`no broker has a writable queue for topic ${topic}`);
   return route;
 }

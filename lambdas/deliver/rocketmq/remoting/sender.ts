@@ -36,12 +36,13 @@ export interface Sender {
   /** Sends messages to one queue: the one given, else the next one. */
   send(
     topic: string,
+    mayCreate: boolean,
     messages: readonly PreparedMessage[],
     queue: Queue | undefined,
     deadline: Deadline,
   ): Promise<Stored | FailedAttempts>;
   /** Queries a topic's route, with further attempts within the deadline. @throws the error of the last one. */
-  route(topic: string, deadline: Deadline): Promise<Route>;
+  route(topic: string, mayCreate: boolean, deadline: Deadline): Promise<Route>;
   /** Asks a broker whether it would accept a message for the topic. @throws RefusedError when it would not. */
   probe(topic: string, address: string, deadline: Deadline): Promise<void>;
   /** Sends a signed request, and once more with new credentials if they were rotated. @throws RefusedError */
@@ -138,21 +139,21 @@ export function openSender(options: SenderOptions): Sender {
   return {
     request,
     probe,
-    async route(topic, deadline) {
+    async route(topic, mayCreate, deadline) {
       for (let attempts = 1; ; attempts++) {
         try {
-          return await routes.get(topic, deadline);
+          return await routes.get(topic, mayCreate, deadline);
         } catch (error) {
           if (!(await pause(attempts, error, deadline))) throw error;
         }
       }
     },
-    async send(topic, messages, fixed, deadline) {
+    async send(topic, mayCreate, messages, fixed, deadline) {
       let isMaybeStored = false;
       for (let attempts = 1; ; attempts++) {
         let queue: Queue | undefined;
         try {
-          const route = await routes.get(topic, deadline);
+          const route = await routes.get(topic, mayCreate, deadline);
           queue = fixed === undefined ? nextQueue(route) : withCurrentMaster(fixed, route);
           return await attempt(topic, messages, queue, deadline);
         } catch (error) {

@@ -261,6 +261,7 @@ describe('message ids', () => {
 describe('queues', () => {
   const route = (...queues: number[]) => ({
     brokers: queues.map((count, i) => ({ name: `b${i}`, address: `h${i}:1`, queues: count })),
+    servers: new Set<string>(),
     isDefault: false,
   });
   const none = { isBackedOff: () => false };

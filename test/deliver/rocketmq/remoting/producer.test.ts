@@ -474,6 +474,40 @@ describe('name servers', () => {
     expect(await send(true)).toEqual(['INVALID_TARGET']);
   });
 
+  it('are not queried for a route by which a message would create the topic that it named, unless it may', async () => {
+    const broker = await server(() => STORED);
+    const nameServer = await server(({ code, fields }) =>
+      code === CLUSTER
+        ? clusterOf({ a: broker.address })
+        : fields['topic'] === 'TBW102'
+          ? routeTo({ a: broker.address })
+          : MISSING,
+    );
+    const send = async (isTopicRendered: boolean, autoCreateTopics?: boolean) => {
+      const sender = producer({
+        nameServers: [nameServer.address],
+        ...(autoCreateTopics !== undefined && { autoCreateTopics }),
+      });
+      const messages = [message('a'), message('b', { group: 'g' })];
+      return [...new Set(verdicts(await sendWith(sender, 'T', messages, { isTopicRendered })))];
+    };
+    expect([await send(false), await send(true)]).toEqual([['delivered'], ['INVALID_TARGET']]);
+    expect([await send(false, false), await send(true, true)]).toEqual([['stop'], ['delivered']]);
+  });
+
+  it('have topics of the names of brokers and clusters, which are no targets', async () => {
+    const broker = await server(() => STORED);
+    const nameServer = await server(() => routeTo({ 'broker-a': broker.address }));
+    const sender = producer({ nameServers: [nameServer.address] });
+    for (const topic of ['broker-a', 'cluster']) {
+      expect(verdicts(await sendWith(sender, topic, [message('a')], { isTopicRendered: true }))).toEqual([
+        'INVALID_TARGET',
+      ]);
+      expect(verdicts(await sendWith(sender, topic, [message('a')]))).toEqual(['stop']);
+    }
+    expect(broker.received).toEqual([]);
+  });
+
   it('that forget a topic with its broker make its messages wait', async () => {
     const broker = await server(() => 'cut');
     let route: Reaction = routeTo({ a: broker.address });

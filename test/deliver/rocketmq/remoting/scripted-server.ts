@@ -76,7 +76,11 @@ export function routeTo(brokers: Readonly<Record<string, string>>, queues = 1): 
   const names = Object.keys(brokers);
   return {
     body: JSON.stringify({
-      brokerDatas: names.map((brokerName) => ({ brokerName, cluster: 'c', brokerAddrs: { 0: brokers[brokerName] } })),
+      brokerDatas: names.map((brokerName) => ({
+        brokerName,
+        cluster: 'cluster',
+        brokerAddrs: { 0: brokers[brokerName] },
+      })),
       queueDatas: names.map((brokerName) => ({ brokerName, perm: 6, readQueueNums: queues, writeQueueNums: queues })),
     }),
   };
