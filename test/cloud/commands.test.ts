@@ -145,6 +145,14 @@ describe('the commands', () => {
     expect(requests).toEqual([]);
   });
 
+  it('start a task only when its sink answers', async () => {
+    expect(await command(cloud, ['enable', 'Plant/Warm'])).toEqual({
+      failed: true,
+      answer: expect.stringMatching(/^Warm stays Start Failed: stream gone\./),
+    });
+    expect(requests).toEqual([]);
+  });
+
   it('exit with 1 and the cause when a task cannot start', async () => {
     const { answer, failed } = await command(cloud, ['enable', 'Plant/Warm', '--no-test']);
     expect({ answer, failed }).toEqual({
