@@ -3,6 +3,7 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { isJsonPath } from '../../lambdas/core/jsonpath/expression.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { ruleOnlyStreamInlet } from '../buffer/inlet.ts';
@@ -15,18 +16,19 @@ import type { ISink, SinkConfig } from './sink.ts';
 
 export interface KinesisSinkProps {
   /**
-   * Template of the partition key, which renders 1 to 256 characters (Amazon Kinesis Data Streams, "PutRecords"). A message for which
+   * Template or JSONPath of the partition key, which gives 1 to 256 characters (Amazon Kinesis Data Streams, "PutRecords"). A message for which
    * it renders nothing goes to the dead-letter queue.
    */
   readonly partitionKey: string;
   /**
-   * Template of the record's data. `${payload}` forwards the original bytes.
+   * The record's data: a template, a JSONPath, or an object that becomes JSON; each of its values is a template, a JSONPath or a
+   * constant. `${payload}` forwards the original bytes.
    *
    * @default - the whole rule output as JSON
    */
-  readonly payload?: string;
+  readonly payload?: string | Readonly<Record<string, string | number | boolean | null>>;
   /**
-   * Template of the explicit hash key, a decimal number from 0 to 2^128 - 1 that chooses the shard.
+   * Template or JSONPath of the explicit hash key, a decimal number from 0 to 2^128 - 1 that chooses the shard.
    *
    * @default - the hash of the partition key
    */
@@ -184,7 +186,7 @@ function nameOf(stream: IStream | string): string {
 }
 
 function isTemplate(name: string): boolean {
-  return !Token.isUnresolved(name) && name.includes('${');
+  return !Token.isUnresolved(name) && (name.includes('${') || isJsonPath(name));
 }
 
 function streamArn(scope: Construct, resourceName: string): string {

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { isClientEvent } from '../../lambdas/core/event-type.ts';
+import { isJsonPath } from '../../lambdas/core/jsonpath/expression.ts';
 import { parseTemplate } from '../../lambdas/core/template/parse.ts';
 
 /** Fields of the rule output as functions of AWS IoT SQL (AWS IoT Core, "Substitution templates"). */
@@ -27,6 +28,7 @@ const OF_CLIENT_EVENTS: Readonly<Record<string, string>> = {
 export function nativeTemplate(template: string, option: string, eventType: string): string {
   const known = isClientEvent(eventType) ? OF_CLIENT_EVENTS : FUNCTIONS;
   const expected = `placeholders among ${Object.keys(known).join(', ')}, which AWS IoT Core can render without a buffer`;
+  if (isJsonPath(template)) throw new InvalidOptionError(option, template, expected);
   return parseTemplate(template)
     .map((part) => {
       if (typeof part === 'string') {

@@ -2,6 +2,7 @@ import type { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, type NeverRetry } from '../../lambdas/core/errors.ts';
+import { parseJson } from '../../lambdas/core/json.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import { compileKinesis, type KinesisRequest } from '../../lambdas/deliver/kinesis/render.ts';
@@ -162,5 +163,43 @@ describe('Kinesis rendering', () => {
   it('names the option, the value given and the value expected', () => {
     expect(() => options({ maxRecords: 501 })).toThrow(InvalidOptionError);
     expect(() => options({ maxRecords: 501 })).toThrow(/maxRecords: got 501; expected .*500/);
+  });
+});
+
+describe('JSONPaths in the options of the Kinesis sink', () => {
+  const event = parseJson(
+    '{"data":{"clientid":"d1","body":{"n":7.0,"t":"x","site":"plant-1","hash":340282366920938463463374607431768211455}}}',
+  );
+  const render = (over: object) => compileKinesis(options(over), 'fail')({ payload: 'unused' }, event as object);
+
+  it('read the event', () => {
+    expect(
+      render({
+        stream: '$.data.body.site',
+        partitionKey: '$.data.clientid',
+        explicitHashKey: '$.data.body.hash',
+        payload: '$.data.body.t',
+      }),
+    ).toMatchObject({
+      stream: 'plant-1',
+      isStreamRendered: true,
+      partitionKey: 'd1',
+      explicitHashKey: `${2n ** 128n - 1n}`,
+      data: Buffer.from('x'),
+    });
+  });
+
+  it('make JSON as values of a payload object', () => {
+    const payload = { id: '$.data.clientid', n: '$.data.body.n', none: '$.data.none', one: 1 };
+    expect(String(render({ partitionKey: 'k', payload }).data)).toBe('{"id":"d1","n":7.0,"none":null,"one":1}');
+  });
+
+  it.each(['stream', 'partitionKey', 'explicitHashKey'])('that find nothing are an invalid %s', (option) => {
+    const refused = () => render({ partitionKey: 'k', payload: 'x', [option]: '$.data.none' });
+    expect(refused).toThrow(expect.objectContaining({ code: 'INVALID_TARGET' }));
+  });
+
+  it('are checked at synth', () => {
+    expect(() => options({ partitionKey: '$.data[' })).toThrow(/partitionKey: got '\$\.data\['; expected .*JSONPath/);
   });
 });

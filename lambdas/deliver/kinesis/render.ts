@@ -1,7 +1,9 @@
 import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry, show } from '../../core/errors.ts';
+import { compileExpression, isRendered } from '../../core/jsonpath/expression.ts';
+import { compileObject } from '../../core/jsonpath/object.ts';
 import { redactedText } from '../../core/redacted-text.ts';
-import { compileTemplate, type MissingVariable, type Template } from '../../core/template/template.ts';
+import type { MissingVariable } from '../../core/template/template.ts';
 import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { KinesisOptions } from './config.ts';
@@ -9,7 +11,7 @@ import { CONSTRAINTS } from './constraints.ts';
 
 export interface KinesisRequest {
   readonly stream: string;
-  /** Whether a template named the stream: a wrong name is then the message's fault, not the task's. */
+  /** Whether the message named the stream: a wrong name is then the message's fault, not the task's. */
   readonly isStreamRendered: boolean;
   readonly partitionKey: string;
   readonly explicitHashKey?: string;
@@ -23,17 +25,23 @@ export function compileKinesis(
   options: Resolved<KinesisOptions>,
   missingVariable: MissingVariable,
 ): Render<KinesisRequest> {
-  const asTarget = { missingVariable, nullIsMissing: true };
-  const stream = compileTemplate(options.stream, asTarget);
-  const isStreamRendered = stream.paths.length > 0;
-  const partitionKey = compileTemplate(options.partitionKey, asTarget);
-  const explicitHashKey =
-    options.explicitHashKey === undefined ? undefined : compileTemplate(options.explicitHashKey, asTarget);
-  const payload = compileTemplate(options.payload === '' ? '${.}' : options.payload, { missingVariable });
+  const compile = (text: string) => compileExpression(text, missingVariable);
+  const stream = compile(options.stream);
+  const isStreamRendered = isRendered(options.stream);
+  const readStream = constrained('stream', options.stream, compile);
+  const readPartitionKey = constrained('partitionKey', options.partitionKey, compile);
+  const readHashKey =
+    options.explicitHashKey === undefined
+      ? undefined
+      : constrained('explicitHashKey', options.explicitHashKey, compile);
+  const payload =
+    typeof options.payload === 'string'
+      ? compile(options.payload === '' ? '${.}' : options.payload)
+      : compileObject(options.payload, missingVariable);
 
-  return (scope) => {
-    const data = payload.render(scope);
-    const key = rendered('partitionKey', partitionKey, scope);
+  return (scope, event) => {
+    const data = payload.bytes(scope, event);
+    const key = readPartitionKey(scope, event);
     const bytes = data.length + Buffer.byteLength(key);
     if (bytes > options.maxRecordBytes) {
       throw new NeverRetry(
@@ -42,18 +50,25 @@ export function compileKinesis(
       );
     }
     // A name that was unknown until deployment is the task's fault: the sink judges it.
-    const name = isStreamRendered ? rendered('stream', stream, scope) : stream.renderText(scope);
+    const name = isStreamRendered ? readStream(scope, event) : (stream.text(scope, event) ?? '');
     const request = { stream: name, isStreamRendered, partitionKey: key, data, bytes };
-    if (explicitHashKey === undefined) return request;
-    return { ...request, explicitHashKey: rendered('explicitHashKey', explicitHashKey, scope) };
+    return readHashKey === undefined ? request : { ...request, explicitHashKey: readHashKey(scope, event) };
   };
 }
 
-function rendered(option: keyof typeof CONSTRAINTS, template: Template, scope: object): string {
+function constrained(
+  option: keyof typeof CONSTRAINTS,
+  given: string,
+  compile: (text: string) => ReturnType<typeof compileExpression>,
+): (scope: object, event: object) => string {
   const { expected, isMet, refused }: TextConstraint = CONSTRAINTS[option];
-  const text = template.renderText(scope);
-  if (isMet(text)) return text;
-  // A rendered text may come from a publisher, so only the task's literals are repeated word for word.
-  const given = template.paths.length === 0 ? show(text) : redactedText(text, refused);
-  throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${given}; expected ${expected}`);
+  const { text: read } = compile(given);
+  const isLiteral = !isRendered(given);
+  return (scope, event) => {
+    const text = read(scope, event) ?? '';
+    if (isMet(text)) return text;
+    // A rendered text may come from a publisher, so only the task's literals are repeated word for word.
+    const shown = isLiteral ? show(text) : redactedText(text, refused);
+    throw new NeverRetry('INVALID_TARGET', `${option} rendered to ${shown}; expected ${expected}`);
+  };
 }

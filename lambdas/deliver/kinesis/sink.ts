@@ -7,6 +7,7 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry, RetryLater, StopTask, show } from '../../core/errors.ts';
+import { isRendered } from '../../core/jsonpath/expression.ts';
 import { orderedDelivery, SPLIT } from '../ordered.ts';
 import { failure } from '../outcome.ts';
 import { LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
@@ -70,8 +71,8 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
       );
       entries = answer.Records ?? [];
     } catch (error) {
-      const verdicts = requests.map(({ isStreamRendered: isRendered }) =>
-        classifyCall(error, { name: stream, isRendered }),
+      const verdicts = requests.map(({ isStreamRendered }) =>
+        classifyCall(error, { name: stream, isRendered: isStreamRendered }),
       );
       // Kinesis refuses a call for one bad record; only that record is to be dead-lettered.
       if (requests.length > 1 && verdicts[0] instanceof NeverRetry && verdicts[0].code === 'REJECTED') return SPLIT;
@@ -82,8 +83,8 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
 
   async function describe(stream: string): Promise<string> {
     client ??= connect();
-    const isRendered = stream.includes('${');
-    const StreamName = isRendered ? SOME_STREAM : stream;
+    const isNamedByMessage = isRendered(stream);
+    const StreamName = isNamedByMessage ? SOME_STREAM : stream;
     checkStream(StreamName);
     try {
       const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName }));
@@ -94,7 +95,8 @@ export function kinesisSink(options: Resolved<KinesisOptions>, connect: () => Pu
     } catch (error) {
       if (error instanceof RetryLater) throw error;
       // The streams' names are only known with each message.
-      if (isRendered && REACHABLE.has((error as Error).name)) return `Kinesis answers; streams are named by ${stream}`;
+      if (isNamedByMessage && REACHABLE.has((error as Error).name))
+        return `Kinesis answers; streams are named by ${stream}`;
       throw classifyCall(error, { name: StreamName, isRendered: false }, 'DescribeStreamSummary');
     }
   }
