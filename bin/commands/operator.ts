@@ -20,6 +20,8 @@ export interface Operator {
 export interface Scope {
   readonly stack?: readonly string[];
   readonly assembly?: string;
+  readonly region?: string;
+  readonly profile?: string;
   readonly json?: boolean;
 }
 
@@ -31,6 +33,8 @@ export function operatorCommand(name: string, { isInProcess }: Operator): Comman
   if (isInProcess) return command;
   return command
     .option('--stack <name>', 'a deployed stack; repeatable', collect)
+    .option('--region <region>', 'the Region (default: that of the assembly, else that of the AWS SDK)')
+    .option('--profile <name>', 'the profile of the AWS configuration files')
     .option('--assembly <folder>', `a synthesized cloud assembly that lists the stacks (default: ${ASSEMBLY})`);
 }
 
@@ -53,32 +57,50 @@ export function printResult(terminal: Terminal, { json }: Scope, value: unknown,
   terminal.print(json ? jsonText(value) : text());
 }
 
-/** Operates deployed stacks. Region, credentials and endpoint come from the environment of the AWS SDK. */
+/**
+ * Operates deployed stacks. Credentials and endpoint come from the environment of the AWS SDK, and so does the Region unless an
+ * option or the assembly states it.
+ */
 export function awsOperator(terminal: Terminal): Operator {
   return {
     terminal,
     isInProcess: false,
-    async open({ stack = [], assembly }) {
+    async open({ stack = [], assembly, region, profile }) {
+      const { stackNames, environment } = deployedStacks(stack, assembly);
+      const chosen = region ?? environment?.region;
+      if (chosen !== undefined) process.env['AWS_REGION'] = chosen;
+      if (profile !== undefined) process.env['AWS_PROFILE'] = profile;
       // Loaded on demand, so that other commands start without the AWS clients.
       const { awsCloud } = await import('../cloud/aws.ts');
       return awsCloud({
-        stackNames: stack.length > 0 ? stack : stacksOf(assembly),
+        stackNames,
         onNote: (note) => terminal.note(printable(note)),
       });
     },
   };
 }
 
-function stacksOf(assembly: string | undefined): string[] {
-  if (assembly === undefined && !existsSync(ASSEMBLY))
+/** The stacks that are named, or those of an assembly that have tasks, and where the assembly deploys them. */
+function deployedStacks(named: readonly string[], assembly: string | undefined) {
+  const folder = assembly ?? ASSEMBLY;
+  if (assembly === undefined && !existsSync(ASSEMBLY)) {
+    if (named.length > 0) return { stackNames: named };
     throw new Error(
       `${ASSEMBLY} does not exist in this folder; name a stack with --stack, or an assembly with --assembly`,
     );
-  const names = readAssembly(assembly ?? ASSEMBLY)
-    .filter(({ tasks }) => tasks.length > 0)
-    .map(({ name }) => name);
-  if (names.length === 0) throw new Error(`${assembly ?? ASSEMBLY} has no stack with an OutflowTask`);
-  return names;
+  }
+  // A nested stack has its name from CloudFormation.
+  const all = readAssembly(folder).filter(
+    ({ name, parent, tasks }) => parent === undefined && (named.length > 0 ? named.includes(name) : tasks.length > 0),
+  );
+  if (all.length === 0 && named.length === 0) throw new Error(`${folder} has no stack with an OutflowTask`);
+  const regions = new Set(all.flatMap(({ environment }) => environment?.region ?? []));
+  if (regions.size > 1)
+    throw new Error(`${folder} has stacks in ${[...regions].join(' and ')}; name those of one Region with --stack`);
+  return {
+    stackNames: named.length > 0 ? named : all.map(({ name }) => name),
+    environment: all.find(({ environment }) => environment?.region !== undefined)?.environment,
+  };
 }
 
 export function collect(text: string, before: readonly string[] = []): string[] {

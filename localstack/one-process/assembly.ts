@@ -7,6 +7,8 @@ export interface Stack {
   readonly name: string;
   readonly template: Template;
   readonly tasks: readonly TaskMetadata[];
+  /** Where it is deployed to, as far as the app states it. */
+  readonly environment?: { readonly account: string | undefined; readonly region: string | undefined };
   /** Folder of the stack's template. */
   readonly folder: string;
   /** For a nested stack: the stack that has it as a resource. */
@@ -37,7 +39,9 @@ export interface Resource {
 }
 
 interface Manifest {
-  readonly artifacts?: Readonly<Record<string, { type: string; properties?: Record<string, string> }>>;
+  readonly artifacts?: Readonly<
+    Record<string, { type: string; environment?: string; properties?: Record<string, string> }>
+  >;
 }
 
 /**
@@ -71,13 +75,14 @@ function stacksIn(folder: string, parameters: Readonly<Record<string, string>>):
   if (!existsSync(file))
     throw new Error(`${folder} is not a cloud assembly: it has no manifest.json. Run \`cdk synth\` first`);
   const { artifacts = {} } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
-  return Object.entries(artifacts).flatMap(([id, { type, properties = {} }]) => {
+  return Object.entries(artifacts).flatMap(([id, { type, environment, properties = {} }]) => {
     if (type === 'cdk:cloud-assembly') return stacksIn(join(folder, properties['directoryName']!), parameters);
     if (type !== 'aws:cloudformation:stack') return [];
     const name = properties['stackName'] ?? id;
     const stack = {
       ...readTemplate(join(folder, properties['templateFile']!)),
       name,
+      environment: readEnvironment(environment),
       folder,
       notes: new Set<string>(),
     };
@@ -104,6 +109,13 @@ function withNested(stack: Stack, files: ReadonlyMap<string, string>): Stack[] {
     );
   });
   return [stack, ...nested];
+}
+
+/** Reads `aws://<account>/<region>`; an app without them has `unknown-account` and `unknown-region`. */
+function readEnvironment(text = ''): NonNullable<Stack['environment']> {
+  const [, account, region] = /^aws:\/\/([^/]+)\/([^/]+)$/.exec(text) ?? [];
+  const known = (value: string | undefined) => (value?.startsWith('unknown-') ? undefined : value);
+  return { account: known(account), region: known(region) };
 }
 
 /** Files of the assets of a stack, by their hash. */

@@ -79,20 +79,20 @@ describe('one process runs an app', () => {
     expect(await deliver(declare)).toEqual({ outgoing: [1], notes: [] });
   });
 
-  it('with resources from elsewhere, and reports what takes their place', async () => {
+  it('with resources of other accounts, and reports what takes their place', async () => {
     const arn = (service: string, name: string) => `arn:aws:${service}:us-east-1:000000000000:${name}`;
     const { outgoing, notes } = await deliver((app) => {
       const plant = new Stack(app, 'Plant');
-      const stream = Stream.fromStreamArn(plant, 'Theirs', arn('kinesis', 'stream/theirs'));
+      const stream = Stream.fromStreamArn(plant, 'Imported', arn('kinesis', 'stream/imported'));
       task(plant, stream, { deadLetterQueue: Queue.fromQueueArn(plant, 'Dead', arn('sqs', 'dead')) });
-      task(new Stack(app, 'Other'), Fn.importValue('TheirStream'));
+      task(new Stack(app, 'Other'), Fn.importValue('OtherStream'));
     });
     expect(outgoing).toEqual([1, 1]);
     expect(notes.sort()).toEqual([
-      'no stack of this app exports TheirStream: that name takes the place of its value',
+      'no stack of this app exports OtherStream: that name takes the place of its value',
       'queue dead is not in this app: an empty one with the defaults of SQS takes its place',
-      'stream TheirStream is not in this app: an empty one takes its place',
-      'stream theirs is not in this app: an empty one takes its place',
+      'stream OtherStream is not in this app: an empty one takes its place',
+      'stream imported is not in this app: an empty one takes its place',
     ]);
   });
 
