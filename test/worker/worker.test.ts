@@ -280,6 +280,8 @@ describe('the worker', () => {
       [bodies[2], true],
       [bodies[3], true],
     ]);
+    // Redelivery within that time shows that it stopped the function.
+    expect(alone.shortened).toEqual([{ id: 'message-1', seconds: 90 }]);
     // The messages beside the poison-message suspect have left before it is tried, so its crash cannot count against them.
     expect(alone.removed.map(({ body }) => body)).toEqual([bodies[0], bodies[2], bodies[3]]);
 
