@@ -68,6 +68,10 @@ export function listOf({ expected, is }: OptionType): OptionType {
   return { expected: `a list, each ${expected}`, is: (value) => Array.isArray(value) && value.every(is) };
 }
 
+export function oneOf(...values: readonly string[]): OptionType {
+  return { expected: `one of ${values.join(', ')}`, is: (value) => values.includes(value as string) };
+}
+
 export function either(...types: readonly OptionType[]): OptionType {
   return {
     expected: types.map(({ expected }) => expected).join(', or '),

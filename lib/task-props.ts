@@ -158,7 +158,7 @@ export interface OutflowTaskProps<Overrides extends object = object> {
   /**
    * What happens to the task's queues, stream and log group, with their contents, when the task is removed.
    *
-   * @default RemovalPolicy.RETAIN
+   * @default RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE: they are kept, except those of a first deployment that fails
    */
   readonly removalPolicy?: RemovalPolicy;
   /**

@@ -69,7 +69,12 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
     const spec = parseSpecAtSynth(this.taskName, props, environment);
     const description =
       `Outflow task ${this.taskName}${props.description === undefined ? '' : `: ${props.description}`}`.slice(0, 256);
-    const { enabled = true, removalPolicy = RemovalPolicy.RETAIN, encryptionKey, requestTtl } = props;
+    const {
+      enabled = true,
+      removalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+      encryptionKey,
+      requestTtl,
+    } = props;
     const deadLetterQueue = props.deadLetterQueue ?? ownDeadLetterQueue(this, encryptionKey, removalPolicy);
 
     // Each part binds to the one that it writes to, so the sink comes first and the source last.
@@ -80,7 +85,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
       sink,
       workerOptions: workerOptions(props),
       sourceOptions: props.source.workerOptions ?? {},
-      batch: batchWindow(this, props.batchPush, props.buffer?.messagesByDefault),
+      batch: batchWindow(this, props.batchPush, props.buffer),
       maxConcurrency: props.maxConcurrency,
       enabled,
       workerTimeout: WORKER_TIMEOUT,
@@ -88,7 +93,13 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
       removalPolicy,
     });
     const { inlet, queue, retryQueue, stream } = buffer;
-    const origins = props.source.bind(this, { option: `${id}.source`, inlet, deadLetterQueue, description });
+    const origins = props.source.bind(this, {
+      option: `${id}.source`,
+      inlet,
+      deadLetterQueue,
+      description,
+      removalPolicy,
+    });
     const parts = { queue, retryQueue, stream, deadLetterQueue };
 
     if (buffer.feed === undefined) {

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AspectPriority, Aspects, Stack, Stage } from 'aws-cdk-lib';
+import { AspectPriority, Aspects, CfnResource, Stack, Stage } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { InvalidOptionError } from '../lambdas/core/errors.ts';
+import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { METADATA_KEY, type TemplateMetadata } from '../lambdas/core/metadata.ts';
 import { type Feed, loopsOf } from '../lambdas/core/topic-loops.ts';
 import { toMermaid, topologyOf } from '../lambdas/core/topology.ts';
@@ -23,7 +23,7 @@ export function addTopology(scope: Construct): void {
     },
     { priority: AspectPriority.READONLY },
   );
-  stack.node.addValidation({ validate: () => loopsFrom(stack).map(refusal) });
+  stack.node.addValidation({ validate: () => [...tooManyResources(stack), ...loopsFrom(stack).map(refusal)] });
 }
 
 const written = new WeakSet<Stack>();
@@ -35,6 +35,20 @@ function topologyFile(stack: Stack): string {
 function stackTasks(stack: Stack) {
   const metadata = stack.templateOptions.metadata?.[METADATA_KEY] as TemplateMetadata | undefined;
   return { name: stack.stackName, tasks: metadata?.tasks ?? [] };
+}
+
+/** AWS CloudFormation, "Quotas": resources of a template. */
+const MAX_RESOURCES = 500;
+
+function tooManyResources(stack: Stack): string[] {
+  const resources = stack.node.findAll().filter((node) => CfnResource.isCfnResource(node) && Stack.of(node) === stack);
+  if (resources.length <= MAX_RESOURCES) return [];
+  const { tasks } = stackTasks(stack);
+  const given = described(`${tasks.length} tasks in a stack of ${resources.length} resources`);
+  const expected =
+    `at most ${MAX_RESOURCES} resources, the limit of CloudFormation: divide the tasks among several stacks or nested stacks, ` +
+    'or leave out alarms that nobody reads';
+  return [new InvalidOptionError(stack.node.path, given, expected).message];
 }
 
 /** Loops that begin with a task of this stack. The stack of a loop's first task reports it. */

@@ -9,14 +9,21 @@ export interface BatchPush {
   readonly interval: Duration;
 }
 
-/** AWS Lambda, "CreateEventSourceMapping": a batch size above 10 needs a batching window of at least 1 second. */
+/** AWS Lambda, "CreateEventSourceMapping": a queue's batch size above 10 needs a batching window of at least 1 second. */
 const MAX_WITHOUT_WINDOW = 10;
 
 /** The batch size and window of the event source mapping. */
-export function batchWindow(task: Construct, given: BatchPush | undefined, messagesByDefault = 10): BatchPush {
+export function batchWindow(
+  task: Construct,
+  given: BatchPush | undefined,
+  {
+    messagesByDefault = 10,
+    needsWindow = true,
+  }: { readonly messagesByDefault?: number; readonly needsWindow?: boolean } = {},
+): BatchPush {
   if (given === undefined) return { messages: messagesByDefault, interval: Duration.seconds(0) };
   const { messages, interval } = given;
-  if (messages <= MAX_WITHOUT_WINDOW || interval.toSeconds() > 0) return given;
+  if (!needsWindow || messages <= MAX_WITHOUT_WINDOW || interval.toSeconds() > 0) return given;
   Annotations.of(task).addInfo(
     `batchPush: AWS Lambda collects more than 10 messages only within a window, so ${messages} messages with interval 0 wait up to 1 second.`,
   );

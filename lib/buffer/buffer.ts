@@ -23,6 +23,12 @@ export interface IBuffer {
    */
   readonly messagesByDefault?: number;
   /**
+   * Whether AWS Lambda collects more than 10 messages only within a batching window.
+   *
+   * @default true
+   */
+  readonly needsWindow?: boolean;
+  /**
    * Whether AWS IoT Core renders the sink's templates, and no worker does.
    *
    * @default false

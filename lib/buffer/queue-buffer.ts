@@ -1,5 +1,10 @@
-import { Duration } from 'aws-cdk-lib';
-import { EventSourceMapping, type EventSourceMappingProps, type IFunction } from 'aws-cdk-lib/aws-lambda';
+import { Annotations, Duration, Token } from 'aws-cdk-lib';
+import {
+  type CfnEventSourceMapping,
+  EventSourceMapping,
+  type EventSourceMappingProps,
+  type IFunction,
+} from 'aws-cdk-lib/aws-lambda';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { QUEUE_URL, RETRY_QUEUE_URL } from '../../lambdas/core/environment.ts';
@@ -70,12 +75,17 @@ export class QueueBuffer implements IBuffer {
           : { encryption: QueueEncryption.KMS, encryptionMasterKey: encryptionKey }),
         removalPolicy,
       });
+    if (maxConcurrency === undefined)
+      Annotations.of(scope).addInfo(
+        "maxConcurrency: without it, a backlog may take every concurrent execution of the account's quota, which is 1,000 by default, " +
+          'and throttle other functions, the control function among them',
+      );
     const queue = make('Queue', batch.interval.toSeconds(), retentionPeriod);
     const retryQueue = make('RetryQueue', 0, retryRetention);
 
     const feed = (id: string, from: Queue, worker: IFunction, props: Partial<EventSourceMappingProps>) => {
       grantReceive(from, worker);
-      return new EventSourceMapping(scope, id, {
+      const mapping = new EventSourceMapping(scope, id, {
         target: worker,
         eventSourceArn: from.queueArn,
         reportBatchItemFailures: true,
@@ -83,6 +93,12 @@ export class QueueBuffer implements IBuffer {
         ...(!enabled && { enabled }),
         ...props,
       });
+      // Without a value, CloudFormation sends an empty object, which removes a limit; without the property, it keeps the old limit.
+      if (props.maxConcurrency === undefined)
+        (mapping.node.defaultChild as CfnEventSourceMapping).scalingConfig = {
+          maximumConcurrency: Token.asNumber({ Ref: 'AWS::NoValue' }),
+        };
+      return mapping;
     };
     return {
       inlet: queueInlet(queue, selectEnvelope),

@@ -1,11 +1,11 @@
-import { Duration, RemovalPolicy, Token, Validations } from 'aws-cdk-lib';
+import { Duration, Token, Validations } from 'aws-cdk-lib';
 import { Grant } from 'aws-cdk-lib/aws-iam';
 import { type IStream, Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { type CfnEventSourceMapping, EventSourceMapping, StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { isClientEvent } from '../../lambdas/core/event-type.ts';
-import { ANY, checkProps, DURATION, type OptionTypes, STREAM } from '../props.ts';
+import { ANY, checkProps, DURATION, NUMBER, type OptionTypes, oneOf, STREAM } from '../props.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import { checkEnvironment } from '../stack-environment.ts';
 import { useStream } from '../stream-use.ts';
@@ -27,6 +27,20 @@ export interface StreamBufferProps {
    */
   readonly retentionPeriod?: Duration;
   /**
+   * Capacity mode of the task's stream. An on-demand stream takes 4 MB and 4,000 records a second at first, about 2,300 messages of
+   * 1 KiB, and grows with the traffic; a shard of a provisioned one takes 1 MB and 1,000 records a second, about 570 of these messages
+   * (Amazon Kinesis Data Streams, "Choose the right mode").
+   *
+   * @default StreamMode.ON_DEMAND, with shardCount StreamMode.PROVISIONED
+   */
+  readonly streamMode?: StreamMode;
+  /**
+   * Number of shards of a provisioned stream, at least 1. A worker delivers one batch per shard at a time.
+   *
+   * @default 1
+   */
+  readonly shardCount?: number;
+  /**
    * `relaxed` delivers batches one after another; within a batch, a record that needs a second attempt may arrive after later ones.
    * `strict` delivers the next record of a partition key only after the one before it, which is slow for a key with many records.
    *
@@ -35,7 +49,13 @@ export interface StreamBufferProps {
   readonly order?: 'relaxed' | 'strict';
 }
 
-const OPTIONS: OptionTypes<StreamBufferProps> = { stream: STREAM, retentionPeriod: DURATION, order: ANY };
+const OPTIONS: OptionTypes<StreamBufferProps> = {
+  stream: STREAM,
+  retentionPeriod: DURATION,
+  streamMode: oneOf(StreamMode.ON_DEMAND, StreamMode.PROVISIONED),
+  shardCount: NUMBER,
+  order: ANY,
+};
 
 /** One client's messages share a shard. Messages published over HTTPS have no client id and are spread over all shards. */
 const PARTITION_KEY = "${CASE clientid() WHEN 'n/a' THEN newuuid() ELSE clientid() END}";
@@ -53,6 +73,7 @@ function partitionKeyOf(eventType: string): string {
 export class StreamBuffer implements IBuffer {
   readonly spec: object;
   readonly messagesByDefault = 100;
+  readonly needsWindow = false;
   readonly #props: StreamBufferProps;
 
   constructor(props: StreamBufferProps = {}) {
@@ -101,8 +122,15 @@ export class StreamBuffer implements IBuffer {
   }
 
   #givenStream(scope: Construct, option: string): IStream | undefined {
-    const { stream, retentionPeriod } = this.#props;
+    const { stream, retentionPeriod, streamMode, shardCount } = this.#props;
     if (stream === undefined) return undefined;
+    for (const [name, given] of Object.entries({ streamMode, shardCount }))
+      if (given !== undefined)
+        throw new InvalidOptionError(
+          `${option}.buffer.${name}`,
+          given,
+          'none with stream: the stream has its own shards',
+        );
     checkEnvironment(scope, `${option}.buffer.stream`, 'a stream', stream);
     if (retentionPeriod !== undefined)
       throw new InvalidOptionError(
@@ -114,7 +142,19 @@ export class StreamBuffer implements IBuffer {
   }
 
   #ownStream(scope: Construct, { option, encryptionKey, removalPolicy }: BufferBinding): Stream {
-    const { retentionPeriod = Duration.days(7) } = this.#props;
+    const { retentionPeriod = Duration.days(7), shardCount } = this.#props;
+    const { streamMode = shardCount === undefined ? StreamMode.ON_DEMAND : StreamMode.PROVISIONED } = this.#props;
+    if (
+      shardCount !== undefined &&
+      (streamMode === StreamMode.ON_DEMAND || !(Token.isUnresolved(shardCount) || shardCount >= 1))
+    )
+      throw new InvalidOptionError(
+        `${option}.buffer.shardCount`,
+        shardCount,
+        streamMode === StreamMode.ON_DEMAND
+          ? 'none with StreamMode.ON_DEMAND, which adds shards by itself'
+          : 'at least 1',
+      );
     const hours = Token.isUnresolved(retentionPeriod) ? 168 : retentionPeriod.toHours({ integral: false });
     if (!(hours >= 24 && hours <= 8760))
       throw new InvalidOptionError(
@@ -123,12 +163,13 @@ export class StreamBuffer implements IBuffer {
         '1 to 365 days',
       );
     const stream = new Stream(scope, 'Stream', {
-      streamMode: StreamMode.ON_DEMAND,
+      streamMode,
+      ...(shardCount !== undefined && { shardCount }),
       retentionPeriod,
       ...(encryptionKey === undefined
         ? { encryption: StreamEncryption.MANAGED }
         : { encryption: StreamEncryption.KMS, encryptionKey }),
-      removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
+      removalPolicy,
     });
     if (encryptionKey !== undefined)
       Validations.of(stream).acknowledge({

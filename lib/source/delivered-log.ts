@@ -34,7 +34,8 @@ export class DeliveredLog extends Construct {
     super(scope, id);
     const { deadLetterQueue, inlet } = binding;
     const { environment, grantWrite } = toQueue(`${scope.node.id}.buffer`, inlet);
-    const own = new LogGroup(this, 'Logs', { retention: RetentionDays.ONE_MONTH });
+    const { removalPolicy } = binding;
+    const own = new LogGroup(this, 'Logs', { retention: RetentionDays.ONE_MONTH, removalPolicy });
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     Grant.addToPrincipal({
       grantee: role,

@@ -1,3 +1,4 @@
+import type { RemovalPolicy } from 'aws-cdk-lib';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { OptionAdvice } from '../advice.ts';
@@ -32,4 +33,6 @@ export interface SourceBinding {
   readonly deadLetterQueue: IQueue;
   /** Describes the task. */
   readonly description: string;
+  /** What happens to what the source keeps, such as logs, when the task is removed. */
+  readonly removalPolicy: RemovalPolicy;
 }

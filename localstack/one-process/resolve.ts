@@ -23,12 +23,13 @@ export function resolver(stack: Stack, all: readonly Stack[], identify: Identify
   const resources = stack.template.Resources ?? {};
 
   function resolve(value: unknown): unknown {
-    if (Array.isArray(value)) return value.map(resolve);
+    if (Array.isArray(value)) return value.filter((element) => !isNoValue(element)).map(resolve);
     if (typeof value !== 'object' || value === null) return value;
     const [[key, argument] = ['', undefined], ...more] = Object.entries(value);
     const intrinsic = more.length === 0 && Object.hasOwn(INTRINSICS, key) ? INTRINSICS[key] : undefined;
     if (intrinsic !== undefined) return intrinsic(argument);
-    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, resolve(inner)]));
+    const given = Object.entries(value).filter(([, inner]) => !isNoValue(inner));
+    return Object.fromEntries(given.map(([name, inner]) => [name, resolve(inner)]));
   }
 
   function parameter(name: string): unknown {
@@ -104,6 +105,11 @@ export function resolver(stack: Stack, all: readonly Stack[], identify: Identify
 /** The parameters that a stack passes to a nested stack. */
 function passed({ stack, logicalId }: NonNullable<Stack['parent']>): Readonly<Record<string, unknown>> {
   return (stack.template.Resources![logicalId]!.Properties?.['Parameters'] ?? {}) as Record<string, unknown>;
+}
+
+/** The pseudo parameter that removes a property (AWS CloudFormation, "Pseudo parameters reference"). */
+function isNoValue(value: unknown): boolean {
+  return (value as { Ref?: unknown } | null | undefined)?.Ref === 'AWS::NoValue';
 }
 
 const PSEUDO: Readonly<Record<string, string>> = {

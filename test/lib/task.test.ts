@@ -141,7 +141,9 @@ describe('OutflowTask', () => {
   it('retains its queues and logs when it is removed, encrypts them, and requires TLS (S03)', () => {
     const { template } = synth();
     template().allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
-    const kept = Object.entries(template().findResources('AWS::SQS::Queue', { DeletionPolicy: 'Retain' }));
+    const kept = Object.entries(
+      template().findResources('AWS::SQS::Queue', { DeletionPolicy: 'RetainExceptOnCreate' }),
+    );
     expect(kept.map(([id]) => id.replace(/[0-9A-F]{8}$/, '')).sort()).toEqual([
       'TelemetryDeadLetterQueue',
       'TelemetryQueue',
@@ -152,7 +154,10 @@ describe('OutflowTask', () => {
         Statement: [Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } })],
       },
     });
-    template().hasResource('AWS::Logs::LogGroup', { DeletionPolicy: 'Retain', Properties: { RetentionInDays: 30 } });
+    template().hasResource('AWS::Logs::LogGroup', {
+      DeletionPolicy: 'RetainExceptOnCreate',
+      Properties: { RetentionInDays: 30 },
+    });
     template().hasResourceProperties('AWS::Lambda::Function', { Runtime: 'nodejs24.x', Timeout: 60 });
   });
 
@@ -591,7 +596,7 @@ describe('StreamBuffer (E5)', () => {
       FunctionResponseTypes: ['ReportBatchItemFailures'],
     });
     template().hasResource('AWS::Kinesis::Stream', {
-      DeletionPolicy: 'Retain',
+      DeletionPolicy: 'RetainExceptOnCreate',
       Properties: { RetentionPeriodHours: 168, StreamEncryption: Match.anyValue() },
     });
     const [rule] = Object.values(template().findResources('AWS::IoT::TopicRule'));
