@@ -116,7 +116,7 @@ describe('the concurrency of a queue', () => {
 });
 
 describe('a stack of many tasks', () => {
-  it('is refused above the limit of CloudFormation, with the way out', () => {
+  it('is refused above the limit of CloudFormation, and the error names several stacks', () => {
     const app = new App();
     const stack = new Stack(app, 'Plant');
     for (let n = 0; n < 30; n++)
