@@ -1,7 +1,7 @@
 import { ArnFormat, type CfnElement, Duration, Lazy, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
-import { Grant, type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Grant, type IGrantable, type IRole, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
   type EventSourceMapping,
@@ -14,7 +14,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { CONTROL_QUEUE_URL, STACK_NAME, TASKS } from '../lambdas/core/environment.ts';
+import { CONTROL_QUEUE_URL, STACK_NAME, TASKS, WORKER_ROLES } from '../lambdas/core/environment.ts';
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import { bundleCode } from './asset.ts';
 import { grantSend } from './buffer/queue-grants.ts';
@@ -26,6 +26,8 @@ export interface ControlledParts {
   readonly origins: readonly Origin[];
   /** The alias that the mappings invoke. */
   readonly live: IFunction;
+  /** The worker's role. */
+  readonly workerRole: IRole | undefined;
   /** Where deferred messages wait. */
   readonly retryQueue: IQueue | undefined;
   /** The parameter that keeps the task's state. */
@@ -45,6 +47,9 @@ const TASKS_BYTES = 3_600;
 /** CloudFormation names a parameter `CFN-<logical id>-<12 characters>`; JSON adds quotes, a colon and a comma. */
 const AROUND_NAMES = 23;
 
+/** The unique id of a role has 21 characters (AWS IAM, "IAM identifiers"). */
+const AROUND_ROLE_ID = 27;
+
 /**
  * Pauses and resumes the tasks of a stack, on an operator's request and when a sink fails. It is one small function outside any
  * VPC. A FIFO queue invokes it, with the task's name as message group, so that the requests for a task are handled in order.
@@ -60,6 +65,7 @@ export class Control extends Construct {
   readonly queue: Queue;
   readonly function: LambdaFunction;
   readonly #tasks: Record<string, string> = {};
+  readonly #workerRoles: Record<string, string> = {};
   #tasksBytes = 0;
 
   private constructor(scope: Construct, id: string) {
@@ -94,6 +100,7 @@ export class Control extends Construct {
         [CONTROL_QUEUE_URL]: this.queue.queueUrl,
         [STACK_NAME]: Stack.of(this).stackName,
         [TASKS]: Lazy.string({ produce: () => Stack.of(this).toJsonString(this.#tasks) }),
+        [WORKER_ROLES]: Lazy.string({ produce: () => Stack.of(this).toJsonString(this.#workerRoles) }),
       },
       role,
       logGroup,
@@ -110,7 +117,7 @@ export class Control extends Construct {
 
   /** Lets the control function pause and resume a task. */
   add(scope: Construct, task: string, parts: ControlledParts): void {
-    const { mappings, origins, live, retryQueue, state, enabled } = parts;
+    const { mappings, origins, live, workerRole, retryQueue, state, enabled } = parts;
     const switches = intakeSwitches(origins);
     const configuration = new StringParameter(scope, 'Control', {
       description: `Parts of Outflow task ${task}`,
@@ -124,9 +131,11 @@ export class Control extends Construct {
       }),
     });
     this.#tasks[task] = configuration.parameterName;
+    // The unique id of an imported role is unknown.
+    if (workerRole instanceof Role) this.#workerRoles[task] = workerRole.roleId;
     const stack = Stack.of(scope);
     const logicalId: string = stack.resolve(stack.getLogicalId(configuration.node.defaultChild as CfnElement));
-    this.#tasksBytes += task.length + logicalId.length + AROUND_NAMES;
+    this.#tasksBytes += task.length + logicalId.length + AROUND_NAMES + task.length + AROUND_ROLE_ID;
     if (this.#tasksBytes > TASKS_BYTES) {
       const count = Object.keys(this.#tasks).length;
       throw new InvalidOptionError(

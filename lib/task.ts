@@ -135,7 +135,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
         readsState: readsState ? state : undefined,
       });
       const mappings = buffer.feed(live);
-      const controlled = { mappings, live, state, enabled };
+      const controlled = { mappings, live, workerRole: worker.role, state, enabled };
       control.add(this, this.taskName, { ...controlled, origins, retryQueue });
       this.worker = worker;
       this.#operated = { ...parts, controlled: { ...controlled, control } };

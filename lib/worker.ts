@@ -1,5 +1,5 @@
 import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
-import { Grant, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Effect, Grant, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   Architecture,
@@ -97,6 +97,7 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
   const live = new Alias(scope, 'Live', { aliasName: 'live', version: fn.currentVersion });
   if (network !== undefined)
     checkNetwork(scope, `${props.option}.sink`, network, readsState === undefined ? ['sqs'] : ['sqs', 'ssm']);
+  if (network !== undefined) denyInterfaces(scope, role, fn);
   sink.grantDeliver(fn);
   grantSend(props.deadLetterQueue, fn);
   grantSend(props.controlQueue, fn);
@@ -115,5 +116,24 @@ function grantInterfaces(role: Role): void {
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
     reason:
       'AWS Lambda requires these actions on all network interfaces (AWS Lambda, "Giving Lambda functions access to resources in an Amazon VPC").',
+  });
+}
+
+/**
+ * AWS Lambda makes the network interfaces with the function's role. The function's code itself needs none of these actions (AWS
+ * Lambda, "Giving Lambda functions access to resources in an Amazon VPC": best practices).
+ */
+function denyInterfaces(scope: Construct, role: Role, { functionArn }: LambdaFunction): void {
+  // No child of the role: it refers to the function, which depends on the role.
+  new Policy(scope, 'NoInterfaces', {
+    statements: [
+      new PolicyStatement({
+        effect: Effect.DENY,
+        actions: INTERFACE_ACTIONS,
+        resources: ['*'],
+        conditions: { ArnEquals: { 'lambda:SourceFunctionArn': functionArn } },
+      }),
+    ],
+    roles: [role],
   });
 }

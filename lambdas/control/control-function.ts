@@ -8,10 +8,13 @@ import { metricsLine } from '../core/metrics.ts';
 import { isDue, labelledState, readState } from '../core/task-state.ts';
 import { awsPorts, type Clients, type ControlledTask } from './aws-ports.ts';
 import { reconcile } from './reconcile.ts';
+import { maySend, type WorkerRoles } from './senders.ts';
 
 export interface ControlFunctionOptions {
   /** Names of the configuration parameters, by task. */
   readonly tasks: Readonly<Record<string, string>>;
+  /** @default - every sender may send every message */
+  readonly workers?: WorkerRoles;
   readonly stack: string;
   /** URL of the control queue. */
   readonly queueUrl: string;
@@ -42,7 +45,7 @@ const PARTS_TTL_MS = 300_000;
  * task's in order. Without records, it queues a reconciliation for every task that is due.
  */
 export function controlFunction(options: ControlFunctionOptions) {
-  const { tasks, stack, queueUrl, clients, log, now = Date.now, wait = sleep } = options;
+  const { tasks, workers = {}, stack, queueUrl, clients, log, now = Date.now, wait = sleep } = options;
   const parts = new Map<string, { readonly at: number; readonly task: ControlledTask }>();
 
   return async ({ Records }: Partial<SQSEvent>): Promise<SQSBatchResponse> => {
@@ -60,6 +63,10 @@ export function controlFunction(options: ControlFunctionOptions) {
       const message = read(record);
       if (message === undefined || isObsolete(message, record)) continue;
       const { task } = message;
+      if (!maySend(message, record, workers)) {
+        log({ event: 'control message of another task', body: record.body, sender: record.attributes.SenderId });
+        continue;
+      }
       try {
         // A task's messages keep their order: those behind a failed one are redelivered with it.
         if (waiting.has(task)) failed.push(record);

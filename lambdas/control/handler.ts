@@ -1,4 +1,4 @@
-import { CONTROL_QUEUE_URL, readVariable, STACK_NAME, TASKS } from '../core/environment.ts';
+import { CONTROL_QUEUE_URL, readVariable, STACK_NAME, TASKS, WORKER_ROLES } from '../core/environment.ts';
 import { connect } from './aws-ports.ts';
 import { controlFunction } from './control-function.ts';
 
@@ -8,6 +8,7 @@ import { controlFunction } from './control-function.ts';
  */
 export const handler = controlFunction({
   tasks: JSON.parse(readVariable(process.env, TASKS)),
+  workers: JSON.parse(readVariable(process.env, WORKER_ROLES)),
   stack: readVariable(process.env, STACK_NAME),
   queueUrl: readVariable(process.env, CONTROL_QUEUE_URL),
   clients: connect(),

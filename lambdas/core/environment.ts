@@ -21,6 +21,8 @@ export const STATE_PARAMETER = 'STATE_PARAMETER';
 export const TOPIC_FILTERS = 'TOPIC_FILTERS';
 /** Parameters of a stack's tasks, for its control function: JSON, names by task. */
 export const TASKS = 'TASKS';
+/** Unique ids of the roles of a stack's workers, for its control function: JSON, ids by task. */
+export const WORKER_ROLES = 'WORKER_ROLES';
 
 /** A function's environment. */
 export type Environment = Readonly<Record<string, string | undefined>>;

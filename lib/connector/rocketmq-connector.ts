@@ -1,4 +1,4 @@
-import { Token } from 'aws-cdk-lib';
+import { Annotations, Token } from 'aws-cdk-lib';
 import {
   Connections,
   type IConnectable,
@@ -137,6 +137,11 @@ export class RocketMqConnector extends Construct implements IConnectable {
     checkProps(id, props, OPTIONS, [...CONNECTOR_ADVICE, ...TASK_ADVICE]);
     const { credentials, namespace, tls = true, certificateAuthority: authority } = props;
     const { option, servers } = checkServers(id, props);
+    if (!tls && credentials !== undefined)
+      Annotations.of(this).addWarningV2(
+        'mqtt-outflow:plainCredentials',
+        `${id}.tls: with false, the messages and the signatures made with the credentials cross the network in plain text; use TLS, or a network that nobody else reads`,
+      );
     if (!tls && authority !== undefined)
       throw new InvalidOptionError(`${id}.certificateAuthority`, described('certificates'), 'none with tls: false');
     if (

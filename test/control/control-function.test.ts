@@ -168,6 +168,39 @@ function parameterStore() {
   return { clients, write };
 }
 
+describe('a control message of a worker', () => {
+  const workers = { A: 'AROAAAAAAAAAAAAAAAAAA', B: 'AROABBBBBBBBBBBBBBBBB', B2: 'AROABBBBBBBBBBBBBBBBB' };
+  const halt = (task: string) => ({ kind: 'halt', task, why: 'stopped', cause: 'x', at: NOW });
+  const isCarriedOut = async (message: { task: string }, SenderId: string | undefined) => {
+    const configuration = JSON.stringify({ mappings: [], state: 'S', rules: [], worker: 'w' });
+    const { calls, clients } = clientsThat((call) => {
+      if (call === 'GetParameters') return { Parameters: [{ Name: `P${message.task}`, Value: configuration }] };
+      return call === 'GetParameter' ? { Parameter: { Value: STATE } } : {};
+    });
+    const sent = record('1', message);
+    const from = {
+      ...sent,
+      attributes: { ...sent.attributes, ...(SenderId !== undefined && { SenderId }) },
+    } as SQSRecord;
+    const tasks = { A: 'PA', B: 'PB', B2: 'PB2' };
+    await controlFunction({ tasks, workers, stack: 'S', queueUrl: 'q', clients, log: () => {}, now: () => NOW })({
+      Records: [from],
+    });
+    return calls.length > 0;
+  };
+  const [a, b] = [`${workers.A}:function-a`, `${workers.B}:function-b`];
+  const pause = { kind: 'pause', task: 'A' };
+
+  it.each<[string, { task: string }, string | undefined, boolean]>([
+    ['reports that its own task cannot continue', halt('A'), a, true],
+    ['reports of no other task', halt('B'), a, false],
+    ['pauses not even its own task', pause, a, false],
+    ['with the role of two tasks reports of both', halt('B2'), b, true],
+    ['differs from an operator', pause, 'AROAOPERATOR:somebody', true],
+    ['of an emulator has no sender id', halt('A'), undefined, true],
+  ])('%s', async (_, message, sender, expected) => expect(await isCarriedOut(message, sender)).toBe(expected));
+});
+
 describe('the metrics of the control function', () => {
   const lineOf = async (halt: TaskState['halt']) => {
     const state = JSON.stringify({ ...INITIAL_STATE, halt });

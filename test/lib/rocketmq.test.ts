@@ -216,6 +216,18 @@ describe('RocketMqConnector by proxies', () => {
 });
 
 describe('RocketMqConnector in a VPC', () => {
+  it('warns of credentials without TLS', () => {
+    const connector = (tls: boolean) => (stack: Stack) => ({
+      ...NAME_SERVERS,
+      tls,
+      credentials: new Secret(stack, 'Credentials'),
+    });
+    const warning = Match.stringLikeRegexp('^Mq\\.tls: with false, .* in plain text');
+    Annotations.fromStack(declare(connector(false)).stack).hasWarning('/Test/Mq', warning);
+    Annotations.fromStack(declare(connector(true)).stack).hasNoWarning('*', warning);
+    Annotations.fromStack(declare(() => ({ ...NAME_SERVERS, tls: false })).stack).hasNoWarning('*', warning);
+  });
+
   const vpcWithoutNat = (stack: Stack) =>
     new Vpc(stack, 'Vpc', {
       natGateways: 0,

@@ -1,5 +1,6 @@
 import { App, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -130,6 +131,17 @@ export function everyOption(): { app: App; stack: Stack } {
     source: source('mapped'),
     sink: new RocketMqSink(connector, { topic: 'Orders', ...RocketMqMapping.apsaraMq() }),
     route: { routes: [{ topicFilter: 'mapped', sink: { tag: 'new' } }], otherwise: 'drop' },
+  });
+  const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
+    vpcId: 'vpc-12345678',
+    availabilityZones: ['us-east-1a'],
+    privateSubnetIds: ['subnet-12345678'],
+  });
+  new OutflowTask(stack, 'Private', {
+    source: source('private'),
+    sink: new RocketMqSink(new RocketMqConnector(stack, 'Near', { nameServers: ['10.0.0.6:9876'], vpc }), {
+      topic: 'T',
+    }),
   });
   new RocketMqHooks(stack, 'Hooks', {
     connector: new RocketMqConnector(stack, 'Proxies', { endpoints: ['mq.example:8081'] }),

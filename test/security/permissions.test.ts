@@ -3,13 +3,38 @@ import { declared, identityStatements, ofType, referred, resourceStatements } fr
 
 describe.each(declared())('permissions in %s', (_, resources) => {
   it('S01 no action and no resource has a wildcard', () => {
-    const allowed = identityStatements(resources);
+    const allowed = identityStatements(resources).filter(({ Effect }) => Effect === 'Allow');
     expect(allowed.length).toBeGreaterThan(0);
     for (const { on, Action, Resource } of allowed) {
       expect(Action.length, on).toBeGreaterThan(0);
       for (const action of Action) expect(action, on).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
+      // AWS Lambda makes a function's network interfaces with these; it does not support single resources.
+      if (Action.every((action) => action.startsWith('ec2:'))) continue;
       for (const resource of Resource) expect(JSON.stringify(resource), `${on}: ${Action}`).not.toContain('*');
     }
+  });
+
+  it('S01 actions on network interfaces are those that AWS Lambda needs, and the code of the function has none of them', () => {
+    const statements = identityStatements(resources).filter(({ Action }) => Action.join().includes('ec2:'));
+    const inVpc = ofType(resources, 'AWS::Lambda::Function').filter(([, { Properties }]) => Properties.VpcConfig);
+    const roles = inVpc.map(([, { Properties }]) => referred(Properties.Role));
+    for (const [i, role] of roles.entries()) {
+      const own = statements.filter(({ on }) => on === role);
+      expect(own.map(({ Effect }) => Effect).sort()).toEqual(['Allow', 'Deny']);
+      const [allow, deny] = ['Allow', 'Deny'].map((effect) => own.find(({ Effect }) => Effect === effect)!);
+      expect(deny!.Action).toEqual(allow!.Action);
+      expect(allow!.Action).toEqual([
+        'ec2:AssignPrivateIpAddresses',
+        'ec2:CreateNetworkInterface',
+        'ec2:DeleteNetworkInterface',
+        'ec2:DescribeNetworkInterfaces',
+        'ec2:DescribeSubnets',
+        'ec2:UnassignPrivateIpAddresses',
+      ]);
+      const source = deny!.Condition!['ArnEquals']!['lambda:SourceFunctionArn'];
+      expect(referred(source)).toBe(inVpc[i]![0]);
+    }
+    expect(statements.every(({ on }) => roles.includes(on))).toBe(true);
   });
 
   it('S01 no role has a managed policy of AWS, and no resource policy allows everyone', () => {
