@@ -110,6 +110,27 @@ describe('the Kinesis sink, when a whole call fails (F07)', () => {
   });
 });
 
+describe('the Kinesis sink, when calls are refused for their records', () => {
+  it('starts no call with too little time, and leaves unsent what is left', async () => {
+    const times: number[] = [];
+    let remainingMs = 20_000;
+    const client = {
+      send: () => {
+        times.push(remainingMs);
+        remainingMs -= 1_000;
+        return Promise.reject(Object.assign(new Error('no'), { name: 'InvalidArgumentException' }));
+      },
+      destroy() {},
+    };
+    const sink = kinesisSink(options(), () => client as unknown as PutRecords);
+    const requests = Array.from({ length: 500 }, (_, i) => request(`${i}`));
+    const outcomes = await sink.deliver(requests, { remainingMs: () => remainingMs });
+    // A call may take 17 s. The halves of 500 records would take 999 calls.
+    expect(times).toEqual([20_000, 19_000, 18_000, 17_000]);
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['unsent']));
+  });
+});
+
 describe('Kinesis rendering', () => {
   const code = (over: object, scope: object) => {
     try {
@@ -141,6 +162,13 @@ describe('Kinesis rendering', () => {
     expect(code({ explicitHashKey: '340282366920938463463374607431768211455' }, scope)).toMatchObject({
       explicitHashKey: '340282366920938463463374607431768211455',
     });
+  });
+
+  it('reads a hash key that a device writes as a float', () => {
+    const given = parseJson('{"clientid":"d","h":7.0,"half":7.5}');
+    const hashKey = (explicitHashKey: string) => code({ explicitHashKey }, given as object);
+    expect(hashKey('${h}')).toMatchObject({ explicitHashKey: '7' });
+    expect(hashKey('${half}')).toBe('INVALID_TARGET');
   });
 
   it('forwards the whole rule output for a blank payload (E16)', () => {

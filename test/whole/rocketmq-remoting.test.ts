@@ -49,7 +49,11 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       const word = fc
         .string({ unit: 'grapheme', minLength: 1 })
         .filter(
-          (value) => !/[ |]/.test(value) && !value.includes('\x01') && !value.includes('\x02') && value.trim() !== '',
+          (value) =>
+            !/[ |]|^[\0-\x20]|[\0-\x20]$/.test(value) &&
+            !value.includes('\x01') &&
+            !value.includes('\x02') &&
+            value.trim() !== '',
         );
       const message: fc.Arbitrary<Message> = fc.record({
         body: fc.uint8Array({ minLength: 1 }),

@@ -4,6 +4,11 @@ const MAX_STREAM_NAME_CHARACTERS = 128;
 const MAX_PARTITION_KEY_CHARACTERS = 256;
 const HASH_KEYS = 2n ** 128n;
 
+/** Returns a whole number without the zeros behind its point. */
+export function withoutFraction(number: string): string {
+  return number.replace(/\.0+$/, '');
+}
+
 /** Constraints on rendered options (Amazon Kinesis API reference, PutRecords and PutRecordsRequestEntry). */
 export const CONSTRAINTS = {
   stream: {
@@ -18,7 +23,8 @@ export const CONSTRAINTS = {
   },
   explicitHashKey: {
     expected: 'a whole number below 2^128',
-    isMet: (key) => /^(0|[1-9]\d{0,38})$/.test(key) && BigInt(key) < HASH_KEYS,
-    refused: /\D/,
+    // Devices that count in floats write 7 as 7.0.
+    isMet: (key) => /^(0|[1-9]\d{0,38})(\.0+)?$/.test(key) && BigInt(withoutFraction(key)) < HASH_KEYS,
+    refused: /[^\d.]/,
   },
 } as const satisfies Record<string, TextConstraint>;

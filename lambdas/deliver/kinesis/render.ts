@@ -7,7 +7,7 @@ import type { MissingVariable } from '../../core/template/template.ts';
 import type { TextConstraint } from '../../core/text-constraint.ts';
 import type { Render } from '../sink.ts';
 import type { KinesisOptions } from './config.ts';
-import { CONSTRAINTS } from './constraints.ts';
+import { CONSTRAINTS, withoutFraction } from './constraints.ts';
 
 export interface KinesisRequest {
   readonly stream: string;
@@ -52,7 +52,8 @@ export function compileKinesis(
     // A name that was unknown until deployment is the task's fault: the sink judges it.
     const name = isStreamRendered ? readStream(scope, event) : (stream.text(scope, event) ?? '');
     const request = { stream: name, isStreamRendered, partitionKey: key, data, bytes };
-    return readHashKey === undefined ? request : { ...request, explicitHashKey: readHashKey(scope, event) };
+    if (readHashKey === undefined) return request;
+    return { ...request, explicitHashKey: withoutFraction(readHashKey(scope, event)) };
   };
 }
 

@@ -60,11 +60,14 @@ function isWithin(name: string, allowed: string): boolean {
   return allowed.endsWith(ANY_END) ? name.startsWith(allowed.slice(0, -1)) : name === allowed;
 }
 
-/** An empty text means no tag. */
+/** The characters that Java trims, at either end. */
+const TAG_REFUSED = /\||^[\0-\x20]|[\0-\x20]$/;
+
+/** Consumers trim the tags that they subscribe to, and separate them by `||`. An empty text means no tag. */
 export const TAG: TextConstraint = {
-  expected: 'a text that is not blank and holds no |',
-  isMet: (tag) => tag === '' || (tag.trim() !== '' && !tag.includes('|')),
-  refused: /\|/,
+  expected: 'a text that is not blank, holds no | and neither begins nor ends with a space',
+  isMet: (tag) => tag === '' || (tag.trim() !== '' && !TAG_REFUSED.test(tag)),
+  refused: TAG_REFUSED,
 };
 
 /** An empty text means no group. Only proxies constrain groups. */
@@ -78,11 +81,11 @@ export const DELAY_LEVEL = wholeNumber(MAX_DELAY_LEVEL);
 export const MAX_TIME_MS = 253_402_300_799_999;
 export const DELIVER_AT = wholeNumber(MAX_TIME_MS);
 
-/** An empty text means 0. */
+/** An empty text means 0. Devices that count in floats write 7 as 7.0. */
 function wholeNumber(max: number): TextConstraint {
   return {
     expected: `a whole number up to ${max}`,
-    isMet: (text) => !/\D/.test(text) && Number(text) <= max,
-    refused: /\D/,
+    isMet: (text) => /^(\d+(\.0+)?)?$/.test(text) && Number(text) <= max,
+    refused: /[^\d.]/,
   };
 }

@@ -1,7 +1,7 @@
 import { NeverRetry, StopTask, show } from '../../core/errors.ts';
 import { redactedText } from '../../core/redacted-text.ts';
 import type { DeliverContext } from '../sink.ts';
-import { topicConstraint } from './constraints.ts';
+import { TAG, topicConstraint } from './constraints.ts';
 
 /** A message before it is checked and encoded for a protocol. */
 export interface Message {
@@ -66,8 +66,7 @@ export function checkKey(key: string): string {
 }
 
 export function checkTag(tag: string): string {
-  if (tag.trim() === '' || tag.includes('|'))
-    throw rejected('tag', redactedText(tag, /\||^\s+$/), 'a text that is not blank and holds no |');
+  if (tag === '' || !TAG.isMet(tag)) throw rejected('tag', redactedText(tag, TAG.refused), TAG.expected);
   return tag;
 }
 

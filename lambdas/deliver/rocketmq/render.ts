@@ -68,9 +68,12 @@ function readKeys({ value }: Expression): Read<Pick<Message, 'keys'>> {
   };
 }
 
-function readTag({ text }: Expression): Read<Pick<Message, 'tag'>> {
+function readTag({ value, text }: Expression): Read<Pick<Message, 'tag'>> {
   return (scope, event) => {
-    const tag = text(scope, event) ?? '';
+    const found = value(scope, event);
+    if (Array.isArray(found) && found.length > 1)
+      throw new NeverRetry('INVALID_TARGET', `tag rendered to ${found.length} tags; expected one`);
+    const tag = (Array.isArray(found) ? found.map(valueText)[0] : text(scope, event)) ?? '';
     checkRendered('tag', tag, TAG);
     return tag === '' ? {} : { tag };
   };
@@ -97,7 +100,10 @@ function asProperties(found: unknown): Record<string, string> {
   if (found === undefined) return {};
   if (typeof found !== 'object' || Array.isArray(found) || found instanceof ExactNumber)
     throw new NeverRetry('REJECTED', 'properties: got a value of another type; expected an object of names and values');
-  const entries = Object.entries(found as object).filter(([name, value]) => value !== null && !KEYS_AND_TAG.has(name));
+  // MQTT allows user properties without a name (MQTT 5, 3.3.2.3.7), RocketMQ does not.
+  const entries = Object.entries(found as object).filter(
+    ([name, value]) => name !== '' && value !== null && !KEYS_AND_TAG.has(name),
+  );
   for (const [name] of entries) checkUserProperty(name);
   return Object.fromEntries(entries.map(([name, value]) => [name, valueText(value)]));
 }

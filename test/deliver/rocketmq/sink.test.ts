@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Resolved } from '../../../lambdas/core/deploy-time.ts';
 import { InvalidOptionError, type NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
+import { parseJson } from '../../../lambdas/core/json.ts';
 import { parseOptions } from '../../../lambdas/core/options.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
 import { parseCredentials } from '../../../lambdas/deliver/rocketmq/credentials.ts';
@@ -93,6 +94,10 @@ describe('RocketMQ rendering', () => {
     ['INVALID_TARGET', { topic: '$.data.x' }],
     ['INVALID_TARGET', { topic: `${'x'.repeat(63)}\${site}`, namespace: 'n'.repeat(63) }],
     ['INVALID_TARGET', { tag: 'a|${site}' }],
+    // Consumers trim the tags that they subscribe to, and a message has one.
+    ['INVALID_TARGET', { tag: '${site} ' }],
+    ['INVALID_TARGET', { tag: '\t${site}' }],
+    ['INVALID_TARGET', { tag: '$.data.body.list' }],
     ['INVALID_TARGET', { delayLevel: '19${nothing}' }],
     ['INVALID_TARGET', { delayLevel: '$.data.body.temp' }],
     ['INVALID_TARGET', { deliverAt: '${site}' }],
@@ -166,6 +171,22 @@ describe('RocketMQ rendering', () => {
     expect(found === 'INVALID_TARGET').toBe(!is);
   });
 
+  it('reads whole numbers that a device writes as floats', () => {
+    const given = parseJson('{"id":"1","data":{"at":1795251660000.0,"level":7.00,"half":7.5,"tags":["a"]}}') as object;
+    expect(rendered({ deliverAt: '$.data.at' }, given)).toMatchObject({ message: { deliverAtMs: 1_795_251_660_000 } });
+    expect(rendered({ delayLevel: '$.data.level' }, given)).toMatchObject({ message: { delayLevel: 7 } });
+    expect(rendered({ delayLevel: '$.data.half' }, given)).toBe('INVALID_TARGET');
+    expect(rendered({ tag: '$.data.tags' }, given)).toMatchObject({ message: { tag: 'a' } });
+  });
+
+  it('leaves out a user property without a name', () => {
+    const given = { ...event, data: { userProperties: { '': 'x', site: 'n' } } };
+    expect(rendered({ properties: '$.data.userProperties' }, given)).toMatchObject({
+      message: { properties: { site: 'n' } },
+    });
+    expect(() => options({ properties: { '': 'x' } })).toThrow(/properties/);
+  });
+
   it('refuses reserved names of properties (D14)', () => {
     const reserved = { ...event, data: { userProperties: { UNIQ_KEY: 'x' } } };
     expect(rendered({ properties: '$.data.userProperties' }, reserved)).toBe('REJECTED');
@@ -187,8 +208,9 @@ describe('RocketMQ options', () => {
     [/properties/, { properties: { UNIQ_KEY: 'x' } }],
     [/delayLevel/, { delayLevel: 19 }],
     [/deliverAt/, { delayLevel: 1, deliverAt: '${t}' }],
-    [/tag: got 'a\|b'; expected a text that is not blank and holds no \|, or a template/, { tag: 'a|b' }],
+    [/tag: got 'a\|b'; expected a text that is not blank, holds no \| and .*, or a template/, { tag: 'a|b' }],
     [/tag: got ' '/, { tag: ' ' }],
+    [/tag: got 'a '/, { tag: 'a ' }],
     [/delayLevel: got '99'; expected .*18/, { delayLevel: '99' }],
     [/deliverAt: got 'tomorrow'; expected a whole number/, { deliverAt: 'tomorrow' }],
     [/messageGroup: got 'g+'; expected a text of at most 64/, { ...BY_PROXY, messageGroup: 'g'.repeat(80) }],

@@ -64,8 +64,8 @@ function checkProperties(properties: Readonly<Record<string, string>>): Map<stri
   for (const [name, value] of Object.entries(properties)) {
     checkUserProperty(name);
     if (value === '') continue;
-    const option = `property '${name.slice(0, 80)}'`;
-    const pair = [checkText(option, name), checkText(option, value)] as const;
+    // A name may come from a publisher, so errors do not repeat it.
+    const pair = [checkText('name of a property', name), checkText('value of a property', value)] as const;
     bytes += Buffer.byteLength(pair[0]) + Buffer.byteLength(pair[1]);
     checked.set(...pair);
   }

@@ -60,6 +60,14 @@ describe('a message for a proxy', () => {
     );
   });
 
+  it('is refused without repeating the name of a property, which may come from a publisher', () => {
+    for (const [name, value] of [
+      ['secret', 'a\nb'],
+      ['secret\n', 'b'],
+    ] as const)
+      expect(() => read({ properties: { [name]: value } })).toThrow(/^(?!.*secret).*property: got a text with U\+000A/);
+  });
+
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, 'v']));
   it.each<[string | undefined, Partial<Message>]>([
     [undefined, { properties: many(MAX_PROPERTIES) }],

@@ -166,6 +166,13 @@ describe('messages', () => {
     );
   });
 
+  it('end with a separator: brokers of 4.9.0 to 4.9.2 append further ones in a batch', () => {
+    const { properties } = prepare({ properties: { p: 'x' }, keys: ['k'] });
+    const record = encodeBatch([prepare({ properties: { p: 'x' }, keys: ['k'] })]);
+    expect(record.subarray(-properties.length).toString()).toBe(properties);
+    expect(decode(`${properties}CLUSTER\x01c`)).toEqual({ p: 'x', KEYS: 'k', UNIQ_KEY: ID, CLUSTER: 'c' });
+  });
+
   it('hold no half of a surrogate pair: a server would read other bytes than were signed', () => {
     expect(decode(prepare({ properties: { lone: '\ud800x' } }).properties)['lone']).toBe('\ufffdx');
   });
@@ -183,6 +190,7 @@ describe('messages', () => {
     expect(codeOf({ keys: ['a b'] })).toBe('REJECTED');
     expect(codeOf({ tag: 'a||b' })).toBe('REJECTED');
     expect(codeOf({ tag: ' ' })).toBe('REJECTED');
+    expect(codeOf({ tag: 'a ' })).toBe('REJECTED');
     expect(codeOf({ delayLevel: 19 })).toBe('REJECTED');
     expect(() => checkTopic('a/b', true)).toThrow(NeverRetry);
     expect(() => checkTopic('x'.repeat(128), true)).toThrow(/got 128 characters; expected 1 to 127/);
