@@ -6,7 +6,10 @@ import { identity, queueArn, queueUrl, resolver } from './resolve.ts';
 
 /** The standard queues of an assembly, and those outside of it that it names. A queue is created when it is first looked up. */
 export interface Queues {
+  /** @returns undefined for a queue that the assembly does not declare, and for a FIFO queue */
   get(url: string): Queue | undefined;
+  /** As `get`; a queue outside of the assembly is created. @returns undefined for a text that is not the URL of a queue */
+  getOrCreate(url: string): Queue | undefined;
   ofArn(arn: string): Queue;
 }
 
@@ -69,13 +72,18 @@ export function declaredQueues(stacks: readonly Stack[]): Queues {
   });
 
   function get(url: string): Queue | undefined {
-    const queue = created.get(url) ?? declared.find((one) => one.url === url)?.create() ?? outside(url);
+    const queue = created.get(url) ?? declared.find((one) => one.url === url)?.create();
+    if (queue !== undefined) created.set(url, queue);
+    return queue;
+  }
+  function getOrCreate(url: string): Queue | undefined {
+    const queue = get(url) ?? outside(url);
     if (queue !== undefined) created.set(url, queue);
     return queue;
   }
   function ofArn(arn: string): Queue {
     const one = declared.find((one) => one.arn === arn);
-    return get(one?.url ?? queueUrl(arn.slice(arn.lastIndexOf(':') + 1)))!;
+    return getOrCreate(one?.url ?? queueUrl(arn.slice(arn.lastIndexOf(':') + 1)))!;
   }
   function outside(url: string): Queue | undefined {
     const [, name] = /^https:\/\/sqs\.[^/]+\/\d+\/([^/]+)$/.exec(url) ?? [];
@@ -83,5 +91,5 @@ export function declaredQueues(stacks: readonly Stack[]): Queues {
     stacks[0]?.notes.add(`queue ${name} is not in this app: an empty one with the defaults of SQS takes its place`);
     return created.get(queueUrl(name)) ?? new Queue({ name, arn: queueArn(name), url: queueUrl(name) });
   }
-  return { get, ofArn };
+  return { get, getOrCreate, ofArn };
 }

@@ -173,7 +173,7 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
 }
 
 function sendToQueue(queues: Queues, tasks: readonly RunningTask[], url: string, body: string): void {
-  const queue = queues.get(url);
+  const queue = queues.getOrCreate(url);
   if (queue === undefined) throw new Error(`queue URL: got ${url}; expected a queue of the assembly`);
   queue.send({ body });
   for (const task of tasks) if (task.queue === queue) task.counters.incoming++;

@@ -80,7 +80,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     Timeout: fn.Properties!['Timeout'],
   }) as FunctionProperties;
   const env: Record<string, string> = { ...properties.Environment.Variables, AWS_REGION: REGION };
-  const deadLetterQueue = queues.get(env['DEAD_LETTER_QUEUE_URL']!);
+  const deadLetterQueue = queues.getOrCreate(env['DEAD_LETTER_QUEUE_URL']!);
   if (deadLetterQueue === undefined)
     throw new Error(
       `${metadata.task}: DEAD_LETTER_QUEUE_URL: got ${env['DEAD_LETTER_QUEUE_URL']}; expected the URL of a queue`,

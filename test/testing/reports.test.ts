@@ -35,7 +35,6 @@ const owed = new Set([
   'prop-empty-name',
   'tag-padded',
   'tags-twice',
-  'topic-retry',
 ]);
 
 describe('messages of public reports end as they should', () => {
