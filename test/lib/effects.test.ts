@@ -22,14 +22,14 @@ function deployed(props: Partial<OutflowTaskProps>) {
       ({ Properties }) =>
         (Properties!['ScalingConfig'] as { MaximumConcurrency: number } | undefined)?.MaximumConcurrency,
     );
-  return { worker, resources, mappings, spec: readSpec(read!, worker) as Record<string, number> };
+  return { worker, resources, mappings, spec: readSpec(read!, worker) as Record<string, unknown> };
 }
 
 it('rateLimit: all the functions that may run at a time keep to it together', () => {
   const { spec, mappings } = deployed({ rateLimit: 100, maxConcurrency: 8 });
   const functions = mappings.reduce((sum: number, concurrency) => sum + (concurrency ?? 0), 0);
   expect(functions).toBeGreaterThanOrEqual(8);
-  expect(spec['recordsPerSecond']! * functions).toBeCloseTo(100);
+  expect(Number(spec['recordsPerSecond']) * functions).toBeCloseTo(100);
 });
 
 it('description: the worker and the rules have it, after the task’s name', () => {
@@ -38,4 +38,9 @@ it('description: the worker and the rules have it, after the task’s name', () 
   const described = 'Outflow task Telemetry: readings of the boiler';
   expect(worker.Properties).toMatchObject({ Description: described });
   expect(rule.Properties).toMatchObject({ TopicRulePayload: { Description: expect.stringContaining(described) } });
+});
+
+it('logLevel: the worker reads it from its spec', () => {
+  expect(deployed({ logLevel: 'warn' }).spec['logLevel']).toBe('warn');
+  expect(deployed({}).spec['logLevel']).toBe('info');
 });
