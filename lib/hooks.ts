@@ -44,7 +44,8 @@ export interface RocketMqHooksProps
    */
   readonly hooks?: Hooks;
   /**
-   * How `payload` holds a message's payload: base64 of its bytes, or its text.
+   * How `payload` holds a message's payload: base64 of its bytes, or its text. With `plain`, a message has the further key
+   * `payload_encoding`: null, or `base64` for a payload that is not UTF-8.
    *
    * @default 'base64'
    */
@@ -114,7 +115,11 @@ export class RocketMqHooks extends OutflowTask<RocketMqRouteOptions> {
     const given = Object.fromEntries(Object.entries(sending).filter(([, value]) => value !== undefined));
     super(scope, id, {
       ...task,
-      source: new HooksSource(hooks, { defaults, deliveredLog }),
+      source: new HooksSource(hooks, {
+        dataFormat: encodePayloadType === 'plain' ? 'text' : 'binary',
+        defaults,
+        deliveredLog,
+      }),
       // Every route overrides the topic, so no message goes to this one.
       sink: new RocketMqSink(connector, { topic: routes[0]!.sink.topic, ...given }),
       route: { routes, match: 'all', otherwise: 'drop' },
@@ -155,8 +160,10 @@ export function hookValue(event: HookEvent, { encodePayloadType = 'base64', node
     case 'session.unsubscribed':
       return { client_id: client.client_id, topic: '$.data.topic', qos, ...nodeAndTime };
     case 'message.publish': {
-      const payload = encodePayloadType === 'base64' ? '$.data.body' : '${payload}';
-      return { ...client, topic: '$.data.topic', payload, qos, ...nodeAndTime };
+      const message = { ...client, topic: '$.data.topic' };
+      if (encodePayloadType === 'base64') return { ...message, payload: '$.data.body', qos, ...nodeAndTime };
+      const encoding = { payload_encoding: '$.data.systemProperties.payloadEncoding' };
+      return { ...message, payload: '${payload}', qos, ...nodeAndTime, ...encoding };
     }
     case 'message.delivered':
     case 'message.acked':

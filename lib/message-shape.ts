@@ -24,6 +24,7 @@ const SYSTEM_PROPERTIES: FieldsOf<SystemProperties> = {
   payloadFormatIndicator: VALUE,
   responseTopic: VALUE,
   correlationData: VALUE,
+  payloadEncoding: VALUE,
 };
 
 const DATA: FieldsOf<EventData> = {

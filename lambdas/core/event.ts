@@ -66,6 +66,8 @@ export interface SystemProperties {
   readonly payloadFormatIndicator?: string;
   readonly responseTopic?: string;
   readonly correlationData?: string;
+  /** `base64` for a payload that is not UTF-8, which templates write as base64. */
+  readonly payloadEncoding?: 'base64';
 }
 
 const CONTENT_TYPE = { json: 'application/json', text: 'text/plain', binary: 'application/octet-stream' } as const;
@@ -172,7 +174,7 @@ export function flags({ envelope, userProperties }: MqttRecord, defaults: Publis
   };
 }
 
-function systemProperties({ envelope, userProperties }: MqttRecord): SystemProperties {
+function systemProperties({ envelope, userProperties, isText }: MqttRecord): SystemProperties {
   return {
     KEYS: userProperties['KEYS'] ?? envelope.id,
     ...(userProperties['TAGS'] !== undefined && { TAGS: userProperties['TAGS'] }),
@@ -180,6 +182,7 @@ function systemProperties({ envelope, userProperties }: MqttRecord): SystemPrope
     ...(envelope.formatIndicator !== undefined && { payloadFormatIndicator: envelope.formatIndicator }),
     ...(envelope.responseTopic !== undefined && { responseTopic: envelope.responseTopic }),
     ...(envelope.correlationData !== undefined && { correlationData: envelope.correlationData }),
+    ...(!isText && { payloadEncoding: 'base64' as const }),
   };
 }
 

@@ -26,7 +26,7 @@ export interface RuleOutput {
   readonly timestamp: number;
   readonly publish_received_at: number;
   readonly peerhost: string | null;
-  /** The payload's text. For a payload that is not UTF-8, its base64, with `payload_encoding`. */
+  /** The payload's text. Its base64, with `payload_encoding`, if it is not UTF-8 or the source's `dataFormat` is `binary`. */
   readonly payload: string;
   readonly payload_encoding?: 'base64';
   readonly pub_props: PublishProperties;
@@ -77,8 +77,13 @@ export function toRuleOutput(record: MqttRecord, options: ReadOptions): RuleOutp
 }
 
 /** Makes a function that shows records as rule output through one object, as `eventView` does for events. */
-export function ruleOutputView({ defaults }: ReadOptions): (record: MqttRecord) => RuleOutput | ClientRuleOutput {
+export function ruleOutputView({
+  dataFormat,
+  defaults,
+}: ReadOptions): (record: MqttRecord) => RuleOutput | ClientRuleOutput {
   let record: MqttRecord;
+  // Whether binary bytes are UTF-8 by chance must not decide how they are written.
+  const isEncoded = () => dataFormat === 'binary' || !record.isText;
   const output: RuleOutput = {
     get event() {
       return eventName(record.envelope.kind);
@@ -114,10 +119,10 @@ export function ruleOutputView({ defaults }: ReadOptions): (record: MqttRecord) 
       return record.envelope.sourceip ?? null;
     },
     get payload() {
-      return record.isText ? record.text : record.bytes.toString('base64');
+      return isEncoded() ? record.bytes.toString('base64') : record.text;
     },
     get payload_encoding() {
-      return record.isText ? (undefined as never) : ('base64' as const);
+      return isEncoded() ? ('base64' as const) : (undefined as never);
     },
     get pub_props() {
       return publishProperties(record);

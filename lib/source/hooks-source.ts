@@ -1,6 +1,6 @@
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import type { PublisherDefaults } from '../../lambdas/core/event.ts';
+import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
 import { type ClientEventName, clientEventFilter } from '../../lambdas/core/event-type.ts';
 import { ruleOfEvent } from './client-events-source.ts';
 import { DeliveredLog } from './delivered-log.ts';
@@ -12,6 +12,7 @@ import type { ISource, SourceBinding } from './source.ts';
 import { addTopicRules } from './topic-rules.ts';
 
 export interface HooksSourceOptions {
+  readonly dataFormat: DataFormat;
   readonly defaults: PublisherDefaults | undefined;
   readonly deliveredLog: ILogGroup | undefined;
 }
@@ -34,7 +35,7 @@ export class HooksSource implements ISource {
   readonly #delivered: readonly string[];
   readonly #log: ILogGroup | undefined;
 
-  constructor(hooks: Hooks, { defaults, deliveredLog }: HooksSourceOptions) {
+  constructor(hooks: Hooks, { dataFormat, defaults, deliveredLog }: HooksSourceOptions) {
     this.#events = EVENTS.filter(([hook]) => hooks[hook] !== undefined).map(([, event]) => event);
     this.#published = withoutCovered(filtersOf(hooks['message.publish']));
     this.#delivered = withoutCovered(filtersOf(hooks['message.delivered']));
@@ -42,7 +43,7 @@ export class HooksSource implements ISource {
     this.spec = {
       type: 'hooks',
       filters: [...this.#events.map(clientEventFilter), ...this.#published, ...this.#delivered],
-      dataFormat: 'binary',
+      dataFormat,
       ...(defaults !== undefined && { defaults }),
     };
   }

@@ -54,6 +54,23 @@ describe('templates', () => {
     );
   });
 
+  it('writes every payload of a binary source as base64, also one that is UTF-8 by chance', () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 30 }),
+      fc.string().map((text) => Buffer.from(text)),
+    );
+    const binary = { type: 'iot-core', dataFormat: 'binary', defaults: {} } as const;
+    fc.assert(
+      fc.property(bytes, (payload) => {
+        const scope = toRuleOutput(new MqttRecord(envelope(payload)), binary);
+        const base64 = Buffer.from(payload).toString('base64');
+        expect(compileTemplate('<${payload}>').renderText(scope)).toBe(`<${base64}>`);
+        expect(compileTemplate('${payload_encoding}').renderText(scope)).toBe('base64');
+        expect(Buffer.from(compileTemplate('${payload}').render(scope)).equals(payload)).toBe(true);
+      }),
+    );
+  });
+
   it('renders values once: what they hold is never a template', () => {
     const value = fc.string({ unit: fc.constantFrom('$', '{', '}', 'topic', '.', '"', 'a') });
     fc.assert(fc.property(value, (text) => compileTemplate('<${v}>').renderText({ v: text }) === `<${text}>`));

@@ -5,6 +5,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { describe, expect, it } from 'vitest';
 import type { TaskSpec } from '../../lambdas/core/spec.ts';
 import { renderIotTemplate } from '../../lambdas/core/sql/aws/engine.ts';
+import { tryTask } from '../../lambdas/testing/index.ts';
 import {
   ClientEventsSource,
   type Hooks,
@@ -43,6 +44,28 @@ const rulesOf = (template: Template) =>
   );
 
 describe('RocketMqHooks', () => {
+  const sent = async (props: Partial<RocketMqHooksProps>, payload: string | Uint8Array) => {
+    const { stack } = declare({ 'message.publish': [{ topic: 'P' }] }, props);
+    const [read] = readAssembly((stack.node.root as App).synth().directory);
+    const spec = readSpec(read!, read!.template.Resources![read!.tasks[0]!.worker!]!);
+    const message = { topic: 'a/x', clientid: 'd1', payload, timestamp: 5 };
+    const { requests } = await tryTask(spec, message);
+    return JSON.parse(`${requests![0]!['payload']}`);
+  };
+
+  it('has the node that the task names, literally, and base64 payloads by default (B10, B14)', async () => {
+    const base = { client_id: 'd1', username: null, topic: 'a/x', qos: null, ts: 5 };
+    expect(await sent({}, 'text')).toEqual({ ...base, payload: 'dGV4dA==', node: null });
+    expect(await sent({ node: 'emqx@${id}$.a' }, 'text')).toMatchObject({ node: 'emqx@${id}$.a' });
+  });
+
+  it('has text payloads with plain, and marks those that are base64 because they are not UTF-8', async () => {
+    const plain = { encodePayloadType: 'plain' } as const;
+    expect(await sent(plain, 'text')).toMatchObject({ payload: 'text', payload_encoding: null });
+    const binary = Uint8Array.of(255, 0, 1);
+    expect(await sent(plain, binary)).toMatchObject({ payload: '/wAB', payload_encoding: 'base64' });
+  });
+
   it('makes a topic rule per event and topic filter, one queue and one worker (B10–B15)', () => {
     const { template } = declare(all);
     const from = rulesOf(template()).map(({ Sql }) => Sql.replace(/^.* AS kind,.* FROM /, ''));

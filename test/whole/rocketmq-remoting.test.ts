@@ -135,6 +135,15 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       if (version === 5) expect(of('time')!.storeTimestamp).toBeGreaterThanOrEqual(deliverAtMs);
     });
 
+    it('delivers to the topics of its namespace', async () => {
+      const instance = open({ namespace: 'inst' });
+      expect(verdicts(await sendWith(instance, 'Any', [text('in the namespace')]))).toEqual(['delivered']);
+      instance.close();
+      await expect.poll(() => mq.count('inst%Any').catch(() => 'not there yet'), { timeout: 60_000 }).toBe(1);
+      const [found] = await mq.consume('inst%Any', { count: 1 });
+      expect(`${found!.body}`).toBe('in the namespace');
+    });
+
     it('lets the broker create topics, unless autoCreateTopics is false', async () => {
       const strict = open({ autoCreateTopics: false });
       expect(verdicts(await sendWith(strict, 'Fresh', [text('a')]))).toEqual(['stop']);
