@@ -23,7 +23,7 @@ import { sqsApi } from '../../lambdas/buffer/sqs/on-demand-api.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { isUnwritten, labelledState, readState } from '../../lambdas/core/task-state.ts';
-import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf } from './cloud.ts';
+import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf, streamToRead } from './cloud.ts';
 import {
   type DeadLetterQueue,
   openDeadLetterQueue,
@@ -33,6 +33,7 @@ import {
 import { type DeployedStack, type DeployedTask, readDeployedStack } from './deployed.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
 import { queueName, retainedQueuesOf } from './retained-queues.ts';
+import { readStream } from './stream-records.ts';
 
 export interface AwsCloudOptions {
   readonly stackNames: readonly string[];
@@ -114,15 +115,17 @@ function awsTask(
     return idOf(metadata.worker);
   };
   // A queue of another stack is not in the metadata. The worker's environment has its URL.
-  const queueOfAnotherStack = async () => {
+  const variable = async (name: string) => {
     if (metadata.worker === undefined) return undefined;
     const command = new GetFunctionConfigurationCommand({ FunctionName: worker(), Qualifier: ALIAS });
-    return (await lambda.send(command)).Environment?.Variables?.['DEAD_LETTER_QUEUE_URL'];
+    return (await lambda.send(command)).Environment?.Variables?.[name];
   };
   let deadLetterQueueUrl: Promise<string | undefined> | undefined;
   const deadLetterQueue = () => {
     deadLetterQueueUrl ??=
-      metadata.deadLetterQueue === undefined ? queueOfAnotherStack() : Promise.resolve(id(metadata.deadLetterQueue));
+      metadata.deadLetterQueue === undefined
+        ? variable('DEAD_LETTER_QUEUE_URL')
+        : Promise.resolve(id(metadata.deadLetterQueue));
     return deadLetterQueueUrl;
   };
 
@@ -249,6 +252,10 @@ function awsTask(
       );
       const answer = Payload?.transformToString() ?? '';
       return FunctionError === undefined ? JSON.parse(answer) : { ok: false, detail: `${FunctionError}: ${answer}` };
+    },
+    async arrived(options, target) {
+      const targetArn = target === undefined ? await variable('TARGET_ARN') : undefined;
+      return readStream(kinesis, streamToRead(task, metadata.sink, target, targetArn), options);
     },
     async countDeadLetters() {
       const report = await reportOfQueue(await deadLetterQueue());

@@ -1,6 +1,7 @@
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { type TaskState, type TaskStatus, withStatus } from '../../lambdas/core/task-state.ts';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
+import type { ArrivedRecord, ReadOptions } from './stream-records.ts';
 
 /** The place where tasks run: AWS, LocalStack, or this process. */
 export interface Cloud {
@@ -47,6 +48,13 @@ export interface CloudTask {
   request(request: OperatorRequest): Promise<void>;
   /** Runs the worker's connectivity test, with the worker's role and from its network. @throws for a task without a worker. */
   testConnectivity(): Promise<Connectivity>;
+  /**
+   * Reads what arrived at the task's target.
+   *
+   * @param target Name of the stream; by default the task's only one.
+   * @throws if the sink is not Kinesis, or the messages name the streams and none is given.
+   */
+  arrived(options: ReadOptions, target: string | undefined): Promise<readonly ArrivedRecord[]>;
   /** Approximate number of messages in the dead-letter queue; undefined if the queue is unknown. */
   countDeadLetters(): Promise<number | undefined>;
   /** @throws if the dead-letter queue is unknown. */
@@ -164,4 +172,22 @@ export function pickOne(tasks: readonly CloudTask[], name: string): CloudTask {
 
 function pathsOf(tasks: readonly CloudTask[]): string {
   return tasks.map(({ path }) => path).join(', ') || 'none';
+}
+
+const STREAM_ARN = /^arn:[^:]*:kinesis:[^:]*:[^:]*:stream\/([^*]+)$/;
+
+/** The stream to read. @param targetArn the worker's target, which ends with `*` when messages name it */
+export function streamToRead(
+  task: string,
+  sink: string,
+  target: string | undefined,
+  targetArn: string | undefined,
+): string {
+  if (sink !== 'kinesis')
+    throw new Error(
+      `${task}: its sink is ${sink}; expected kinesis: read a RocketMQ topic with a consumer of RocketMQ`,
+    );
+  const stream = target ?? STREAM_ARN.exec(targetArn ?? '')?.[1];
+  if (stream === undefined) throw new Error(`--target: ${task} has no stream of its own; expected the name of one`);
+  return stream;
 }

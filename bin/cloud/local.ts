@@ -7,9 +7,10 @@ import type { Queue } from '../../localstack/one-process/queue/queue.ts';
 import { identity } from '../../localstack/one-process/resolve.ts';
 import type { Run } from '../../localstack/one-process/run.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
-import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf } from './cloud.ts';
+import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf, streamToRead } from './cloud.ts';
 import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
+import { readStream } from './stream-records.ts';
 
 /**
  * The tasks of a run in this process.
@@ -51,6 +52,8 @@ export function localCloud(
         await controlOf(task).send(message);
       },
       testConnectivity: async () => controlOf(task).testConnectivity(),
+      arrived: async (options, target) =>
+        readStream(kinesis.client, streamToRead(task.name, metadata.sink, target, task.targetArn), options),
       countDeadLetters: async () => deadLetterQueue && messagesIn(reportOfQueue(deadLetterQueue)),
       async deadLetterQueue() {
         if (deadLetterQueue === undefined)

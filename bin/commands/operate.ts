@@ -5,6 +5,7 @@ import { enableCommand } from './enable.ts';
 import { listCommand } from './list.ts';
 import type { Operator } from './operator.ts';
 import { pauseCommand } from './pause.ts';
+import { readCommand } from './read.ts';
 import { redriveCommand } from './redrive.ts';
 import { skipCommand } from './skip.ts';
 import { statusCommand } from './status.ts';
@@ -19,6 +20,7 @@ export function operateCommands(operator: Operator): Command[] {
     pauseCommand,
     skipCommand,
     testConnectivityCommand,
+    readCommand,
     dlqCommand,
     redriveCommand,
     ...(operator.isInProcess ? [] : [drainCommand]),

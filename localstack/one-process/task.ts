@@ -38,6 +38,8 @@ export interface RunningTask {
   readonly mappings: readonly (Mapping | StreamMapping)[];
   /** Name of the stream of a task with a StreamBuffer. */
   readonly stream: string | undefined;
+  /** ARN of the worker's target; it ends with `*` when messages name the target. Undefined for a task without a worker. */
+  readonly targetArn: string | undefined;
   /** Undefined for a task without a worker. */
   readonly control: LocalControl | undefined;
 }
@@ -72,7 +74,13 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     stream: metadata.stream && (resolve({ Ref: metadata.stream }) as string),
   };
   if (metadata.worker === undefined)
-    return { ...base, deadLetterQueue: queueOf(metadata.deadLetterQueue), mappings: [], control: undefined };
+    return {
+      ...base,
+      deadLetterQueue: queueOf(metadata.deadLetterQueue),
+      mappings: [],
+      targetArn: undefined,
+      control: undefined,
+    };
 
   const fn = stack.template.Resources![metadata.worker]!;
   const properties = resolve({
@@ -115,6 +123,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
   const task: RunningTask = {
     ...base,
     deadLetterQueue,
+    targetArn: env['TARGET_ARN'],
     control,
     mappings: metadata.mappings.map((logicalId) => {
       const mapping = {

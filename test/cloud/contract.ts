@@ -90,6 +90,14 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
     await arrived(numbers);
   });
 
+  it('reads what arrived at the target', async () => {
+    const [n] = await publishNumbers(1);
+    await arrived([n!]);
+    const { answer } = await outflow<{ key: string; body: { json: unknown } }[]>('read', 'Warm', '--limit', '10000');
+    expect(answer).toContainEqual(expect.objectContaining({ body: { json: { n } } }));
+    expect((await command(under.cloud, ['read', 'Warm', '--limit', '10000'])).answer).toContain(`{ "n": ${n} }`);
+  });
+
   it('reports why a task stopped that cannot reach its sink; it keeps its backlog, and resumes by itself', async () => {
     await under.deleteStream();
     expect((await outflow('test-connectivity', 'Warm')).failed).toBe(true);
@@ -187,6 +195,7 @@ export async function command(
   const terminal: Terminal = {
     isInteractive,
     columns: Number.POSITIVE_INFINITY,
+    isColoured: false,
     print: (text) => printed.push(text),
     note: (text) => printed.push(text),
     during: (_, work) => work,

@@ -1,0 +1,91 @@
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  type KinesisClient,
+  ListShardsCommand,
+} from '@aws-sdk/client-kinesis';
+
+/** A record at a task's target. Its texts come from devices: escape them before printing. */
+export interface ArrivedRecord {
+  /** Name of the stream. */
+  readonly target: string;
+  readonly key: string;
+  /** When it arrived: milliseconds since 1970. */
+  readonly time: number;
+  /** Shard and sequence number. */
+  readonly position: string;
+  /** The record's data: base64. */
+  readonly body: string;
+}
+
+export interface ReadOptions {
+  /** Records that arrived at or after this time: milliseconds since 1970. */
+  readonly since: number;
+  /** Largest number of records; the earliest of those found. */
+  readonly limit: number;
+}
+
+/** Calls without a record that end the reading of a shard: GetRecords may return none although there are later ones. */
+const MAX_EMPTY = 3;
+
+/**
+ * Reads a stream by GetRecords, up to its end now. Every consumer of a shard shares five calls and 2 MB a second (Amazon Kinesis
+ * Data Streams, "Quotas and limits").
+ *
+ * @returns the records, earliest first.
+ */
+export async function readStream(
+  client: Pick<KinesisClient, 'send'>,
+  stream: string,
+  { since, limit }: ReadOptions,
+): Promise<readonly ArrivedRecord[]> {
+  const shards = await shardsOf(client, stream);
+  const records = await Promise.all(shards.map((shard) => readShard(client, stream, shard, { since, limit })));
+  return records
+    .flat()
+    .sort((a, b) => a.time - b.time)
+    .slice(0, limit);
+}
+
+async function shardsOf(client: Pick<KinesisClient, 'send'>, StreamName: string): Promise<string[]> {
+  const ids: string[] = [];
+  let next: { StreamName: string } | { NextToken: string } | undefined = { StreamName };
+  while (next !== undefined) {
+    const answer: { Shards?: { ShardId?: string }[]; NextToken?: string } = (await client.send(
+      new ListShardsCommand(next),
+    )) as never;
+    ids.push(...(answer.Shards ?? []).map(({ ShardId }) => ShardId!));
+    next = answer.NextToken === undefined ? undefined : { NextToken: answer.NextToken };
+  }
+  return ids;
+}
+
+async function readShard(
+  client: Pick<KinesisClient, 'send'>,
+  StreamName: string,
+  ShardId: string,
+  { since, limit }: ReadOptions,
+): Promise<ArrivedRecord[]> {
+  const from = { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(since) } as const;
+  let { ShardIterator: iterator } = await client.send(new GetShardIteratorCommand({ StreamName, ShardId, ...from }));
+  const found: ArrivedRecord[] = [];
+  for (let empty = 0; iterator !== undefined && found.length < limit && empty < MAX_EMPTY; ) {
+    const {
+      Records = [],
+      NextShardIterator,
+      MillisBehindLatest,
+    } = await client.send(new GetRecordsCommand({ ShardIterator: iterator }));
+    for (const { Data, PartitionKey, SequenceNumber, ApproximateArrivalTimestamp } of Records)
+      found.push({
+        target: StreamName,
+        key: PartitionKey!,
+        time: ApproximateArrivalTimestamp?.getTime() ?? 0,
+        position: `${ShardId}:${SequenceNumber}`,
+        body: Buffer.from(Data!).toString('base64'),
+      });
+    if (Records.length === 0 && MillisBehindLatest === 0) break;
+    empty = Records.length === 0 ? empty + 1 : 0;
+    iterator = NextShardIterator;
+  }
+  return found;
+}

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { pickOne } from '../cloud/cloud.ts';
+import { showPayload } from '../cloud/dead-letter.ts';
+import type { ArrivedRecord } from '../cloud/stream-records.ts';
+import { type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
+import { jsonText, printable } from './printable.ts';
+import { time } from './table.ts';
+
+interface ReadCommandOptions extends Scope {
+  readonly target?: string;
+  readonly minutes: number;
+  readonly limit: number;
+}
+
+/** `outflow read`: prints what arrived at a task's Kinesis stream. */
+export function readCommand(operator: Operator): Command {
+  return operatorCommand('read', operator)
+    .description("Print what arrived at a task's Kinesis stream: partition key, time and body of each record")
+    .argument('<task>', 'name of the task, or path of its construct')
+    .option('--target <stream>', 'name of the stream, if messages name it (default: the only one of the task)')
+    .option('--minutes <count>', 'records of the last minutes', wholeNumber(1, 525_600), 60)
+    .option('--limit <count>', 'largest number of records', wholeNumber(1, 10_000), 100)
+    .action((name: string, options: ReadCommandOptions) =>
+      onCloud(operator, options, async (cloud, terminal) => {
+        const task = pickOne(await terminal.during(() => 'Reading the stacks …', cloud.tasks()), name);
+        const since = Date.now() - options.minutes * 60_000;
+        const reading = task.arrived({ since, limit: options.limit }, options.target);
+        const records = await terminal.during(() => `Reading the stream of ${task.name} …`, reading);
+        const shown = records.map(({ body, ...rest }) => ({ ...rest, body: showPayload(body) }));
+        printResult(terminal, options, shown, () =>
+          records.length === 0
+            ? `No records in the last ${options.minutes} minutes.`
+            : records.map(recordText).join('\n'),
+        );
+      }),
+    );
+}
+
+/** A record as text for a terminal. */
+export function recordText({ target, key, time: at, position, body }: ArrivedRecord): string {
+  const [[form, value]] = Object.entries(showPayload(body)) as [[string, unknown]];
+  const text = form === 'json' ? jsonText(value).replace(/\n */g, ' ') : printable(value as string);
+  return `${time(at)}  ${printable(target)}  key ${printable(key)}  ${printable(position)}\n  ${form === 'json' ? '' : `(${form}) `}${text}`;
+}
