@@ -7,6 +7,7 @@ if (wanted.length === 0 || unknown.length > 0) {
   for (const name of unknown) console.error(`got '${name}'; expected 'all' or parts of this list`);
   for (const { name, what, isReady } of parts)
     console.log(`${name.padEnd(12)} ${isReady() ? 'ready  ' : 'missing'}  ${what}`);
+  console.log('Install them with `npm run setup -- all`, or `npm run setup -- <part> …`.');
   process.exitCode = unknown.length > 0 ? 1 : 0;
 }
 for (const part of parts) {

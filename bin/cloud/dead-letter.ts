@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { decodeEnvelope, type Envelope } from '../../lambdas/core/envelope.ts';
-import { NeverRetry } from '../../lambdas/core/errors.ts';
+import { DEAD_LETTER_CODES, NeverRetry } from '../../lambdas/core/errors.ts';
 
 /** A message as a dead-letter queue holds it. */
 export interface StoredMessage {
@@ -22,6 +22,9 @@ export interface StoredAttribute {
 export const NO_CODE = 'NONE';
 /** The code of a message that is no dead letter: an unknown sender sent it. It is shown, and never redriven. */
 export const UNKNOWN_CODE = 'UNKNOWN';
+
+/** Every code that a dead letter may have. */
+export const CODES: readonly string[] = [...DEAD_LETTER_CODES, NO_CODE, UNKNOWN_CODE];
 
 /** A dead letter, decoded. All texts come from devices, sinks or unknown senders: escape them before printing. */
 export interface DeadLetter {

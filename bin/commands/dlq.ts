@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { type CloudTask, pickOne } from '../cloud/cloud.ts';
-import { belongsTo, countByCode, type DeadLetter, readDeadLetter, showPayload } from '../cloud/dead-letter.ts';
+import { belongsTo, CODES, countByCode, type DeadLetter, readDeadLetter, showPayload } from '../cloud/dead-letter.ts';
 import { scan } from '../cloud/dead-letter-queue.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { jsonText, printable } from './printable.ts';
@@ -30,7 +30,7 @@ export function dlqCommand(operator: Operator): Command {
       "Show a task's dead letters: counts by code, and the oldest with their reasons; they stay in the queue",
     )
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--code <code>', 'only dead letters of this code')
+    .option('--code <code>', 'only dead letters of this code', deadLetterCode)
     .option('--show <message id>', 'show one dead letter, decoded: envelope, payload, attributes')
     .option('--oldest <count>', 'number of dead letters in the table', wholeNumber(0), 10)
     .option('--limit <count>', 'largest number of dead letters to read', wholeNumber(1), 1_000)
@@ -61,6 +61,12 @@ export function dlqCommand(operator: Operator): Command {
         printResult(terminal, options, { ...shown, payload }, () => deadLetterText(shown));
       }),
     );
+}
+
+/** Parses a code of dead letters. */
+export function deadLetterCode(text: string): string {
+  if (CODES.includes(text)) return text;
+  throw new InvalidArgumentError(`expected one of ${CODES.join(', ')}`);
 }
 
 async function read(

@@ -15,6 +15,8 @@ export interface Lines {
 export function readLines(operator: Operator, input: NodeJS.ReadableStream): Lines {
   const { terminal } = operator;
   let last: Promise<void> = Promise.resolve();
+  const awaited: (() => void)[] = [];
+  const nextLine = () => new Promise<void>((resolve) => awaited.push(resolve));
 
   async function runLine(line: string): Promise<void> {
     const words = line
@@ -24,7 +26,7 @@ export function readLines(operator: Operator, input: NodeJS.ReadableStream): Lin
       .split(/\s+/);
     if (words[0] === '') return;
     try {
-      await program(operator).parseAsync(words, { from: 'user' });
+      await program({ ...operator, nextLine }).parseAsync(words, { from: 'user' });
     } catch (error) {
       // Commander has printed its own errors.
       if (!(error instanceof CommanderError)) terminal.print(`  ${(error as Error).message}`);
@@ -33,11 +35,16 @@ export function readLines(operator: Operator, input: NodeJS.ReadableStream): Lin
 
   const lines = createInterface({ input, terminal: false });
   const type = (line: string) => {
+    for (const resolve of awaited.splice(0)) resolve();
     last = last.then(() => runLine(line));
     return last;
   };
   lines.on('line', (line) => void type(line));
-  return { type, close: () => lines.close() };
+  const close = () => {
+    for (const resolve of awaited.splice(0)) resolve();
+    lines.close();
+  };
+  return { type, close };
 }
 
 // A new program for each line, because a command keeps the options of its last run.

@@ -7,7 +7,7 @@ import { readLines } from './lines.ts';
 import { printable } from './printable.ts';
 import { pendingText, untilInterrupted, watchCounters } from './screen.ts';
 import { synthesize } from './synthesize.ts';
-import type { Terminal } from './terminal.ts';
+import { showsColours, type Terminal } from './terminal.ts';
 
 interface LocalOptions extends GivenAssemblyOptions {
   readonly port?: number;
@@ -28,27 +28,31 @@ export function localCommand(): Command {
     .option('--kinesis-endpoint <url>', 'deliver to another Kinesis API, such as LocalStack (default: an embedded one)')
     .action(async (given: string | undefined, options: LocalOptions) => {
       const print = (line: string) => console.log(line);
+      const failure = (text: string) => print(`  ${new Date().toISOString().slice(11, 19)}  ${printable(text)}`);
       const assembly = given ?? (await synthesizeHere(print));
       const stacks = readAssembly(assembly, assemblyOptions(options));
       const running = await run(stacks, {
         port: options.port,
         kinesisEndpointUrl: options.kinesisEndpoint,
-        onBatch: (_, { reasons }) => {
-          for (const reason of reasons) print(`  not delivered yet: ${printable(reason)}`);
+        onBatch: ({ name }, { reasons }) => {
+          for (const reason of reasons) failure(`${name}: not delivered yet: ${reason}`);
           counters.changed();
         },
-        onError: ({ message, cause }) =>
-          print(`  ${printable(`${message}${cause === undefined ? '' : `: ${String(cause)}`}`)}`),
+        onError: ({ message, cause }) => failure(`${message}${cause === undefined ? '' : `: ${String(cause)}`}`),
+        onDisconnect: (clientId, reason) => failure(`client ${clientId ?? 'without an id'} disconnected: ${reason}`),
       });
       const counters = watchCounters(running.tasks, print);
       print(`IoT Core   ${running.broker.url}`);
       print(`Kinesis    ${running.kinesis.endpointUrl}  ${running.streams.join(', ')}`);
       for (const { name, filters } of running.tasks) print(`Task       ${name} from ${filters.join(', ')}`);
       for (const note of new Set(stacks.flatMap(({ notes }) => [...notes]))) print(`Note       ${printable(note)}`);
-      const cloud = localCloud(running, stacks, (note) => print(`  ${printable(note)}`));
+      const cloud = localCloud(running, stacks, failure);
+      void testSinks(running, failure);
       const terminal = lineTerminal(print);
       const lines = readLines({ terminal, isInProcess: true, open: async () => cloud }, process.stdin);
-      print('Commands   type list, status, pause, enable, test-connectivity, dlq or redrive (`help` for details)');
+      print(
+        'Commands   type list, status, pause, enable, skip, test-connectivity, read, dlq or redrive (`help` for details)',
+      );
       const interrupted = untilInterrupted();
       print('Ctrl-C finishes the running batches and stops.');
       await interrupted;
@@ -71,6 +75,14 @@ export function localCommand(): Command {
     });
 }
 
+/** Reports each sink that cannot be used, such as a stream that nobody has created. */
+async function testSinks({ tasks }: Run, failure: (text: string) => void): Promise<void> {
+  for (const { name, control } of tasks) {
+    const sink = await control?.testConnectivity().catch(({ message }: Error) => ({ ok: false, detail: message }));
+    if (sink?.ok === false) failure(`${name}: its sink cannot be used yet: ${sink.detail}`);
+  }
+}
+
 /** Settles a run, and prints what it waits for. */
 async function waiting(running: Run, print: (line: string) => void): Promise<boolean> {
   const timer = setInterval(() => print(`  waits for ${pendingText(running.tasks)}`), SETTLE_REPORT_MS);
@@ -89,6 +101,7 @@ function lineTerminal(print: (text: string) => void): Terminal {
   return {
     isInteractive: false,
     columns: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+    isColoured: showsColours(process.stdout),
     print,
     note: print,
     async during(describe, work) {

@@ -12,6 +12,8 @@ export interface Operator {
   /** The tasks run in this process: the commands have no stack options, and the cloud stays open after a command. */
   readonly isInProcess: boolean;
   open(scope: Scope): Promise<Cloud>;
+  /** Resolves when the next line is typed; in this process only. It ends a command that goes on for ever. */
+  readonly nextLine?: () => Promise<void>;
   /** @default the clock of the machine */
   readonly clock?: WaitClock;
 }

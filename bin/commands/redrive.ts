@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type CloudTask, pickOne } from '../cloud/cloud.ts';
 import { type RedriveCounts, type RedriveResult, redrive, total } from '../cloud/redrive.ts';
+import { deadLetterCode } from './dlq.ts';
 import { collect, type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
@@ -24,7 +25,9 @@ export function redriveCommand(operator: Operator): Command {
       'Send dead letters to the buffer of their task again, with no attempts behind them; a second redrive is safe',
     )
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--filter <code>', 'only dead letters of this code; repeatable', collect)
+    .option('--filter <code>', 'only dead letters of this code; repeatable', (text, before?: readonly string[]) =>
+      collect(deadLetterCode(text), before),
+    )
     .option('--all', 'dead letters of every code, without confirmation')
     .option('--rate <n>', 'largest number of messages a second', wholeNumber(1))
     .option('--dry-run', 'count what would be redriven, and redrive nothing')

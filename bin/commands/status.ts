@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { pick, type TaskReport } from '../cloud/cloud.ts';
+import { colouredState } from './colour.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope } from './operator.ts';
 import { printable } from './printable.ts';
 import { span, table, time } from './table.ts';
@@ -18,7 +19,7 @@ export function statusCommand(operator: Operator): Command {
       'Show the state of a task, or of each: cause, since when, backlog, dead letters; exits with 1 if one is stopped',
     )
     .argument('[task]', 'name of the task, or path of its construct (default: all)');
-  if (!operator.isInProcess) command.option('--watch', 'refresh every two seconds, until Ctrl-C');
+  command.option('--watch', `refresh every two seconds, until ${operator.isInProcess ? 'Enter' : 'Ctrl-C'}`);
   return command.action((name: string | undefined, options: StatusOptions) =>
     onCloud(operator, options, async (cloud, terminal) => {
       const read = async () => {
@@ -27,14 +28,20 @@ export function statusCommand(operator: Operator): Command {
       };
       const show = ({ reports }: { reports: readonly TaskReport[] }) =>
         printResult(terminal, options, reports, () =>
-          statusText(reports, { now: Date.now(), columns: terminal.columns }),
+          statusText(reports, { now: Date.now(), columns: terminal.columns, isColoured: terminal.isColoured }),
         );
       const first = await terminal.during(() => 'Reading the tasks …', read());
       if (options.watch) terminal.clear();
       show(first);
       if (first.hasStopped) terminal.fail();
+      const stop = operator.nextLine?.();
+      let isOver = false;
+      void stop?.then(() => {
+        isOver = true;
+      });
       while (options.watch) {
-        await sleep(REFRESH_MS);
+        await Promise.race([sleep(REFRESH_MS), ...(stop === undefined ? [] : [stop])]);
+        if (isOver) return;
         const next = await read();
         terminal.clear();
         show(next);
@@ -49,7 +56,10 @@ export function isStopped({ status }: TaskReport): boolean {
 }
 
 /** Reports as a table, with the reasons of stopped tasks below it. */
-export function statusText(reports: readonly TaskReport[], { now, columns }: { now: number; columns: number }): string {
+export function statusText(
+  reports: readonly TaskReport[],
+  { now, columns, isColoured = false }: { now: number; columns: number; isColoured?: boolean },
+): string {
   const rows = reports.map((report) => [
     report.task,
     report.status ?? 'IoT Core delivers',
@@ -63,7 +73,8 @@ export function statusText(reports: readonly TaskReport[], { now, columns }: { n
     report.stack,
   ]);
   const head = ['TASK', 'STATE', 'FOR', 'WAITING', 'OLDEST', 'IN FLIGHT', 'RETRYING', 'DEAD', 'MAPPINGS', 'STACK'];
-  return [table([head, ...rows], columns), ...reports.flatMap(reasons)].join('\n');
+  const paint = (cell: string, column: number) => (column === 1 ? colouredState(cell, { isColoured }) : cell);
+  return [table([head, ...rows], columns, paint), ...reports.flatMap(reasons)].join('\n');
 }
 
 function reasons({ task, cause, stoppedAt, intakeStopped }: TaskReport): string[] {

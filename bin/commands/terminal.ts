@@ -6,6 +6,8 @@ export interface Terminal {
   /** A person can answer questions. */
   readonly isInteractive: boolean;
   readonly columns: number;
+  /** It shows colours: it is a terminal, and NO_COLOR is not set. */
+  readonly isColoured: boolean;
   /** Prints the result to standard output. */
   print(text: string): void;
   /** Prints a note to standard error. */
@@ -29,6 +31,7 @@ export function processTerminal(): Terminal {
   return {
     isInteractive: stdin.isTTY === true && stderr.isTTY === true,
     columns: stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY,
+    isColoured: showsColours(stdout),
     print: (text) => console.log(text),
     note: (text) => console.error(text),
     async during(describe, work) {
@@ -65,4 +68,9 @@ export function processTerminal(): Terminal {
       process.exitCode = 1;
     },
   };
+}
+
+/** Whether an output shows colours (https://no-color.org). */
+export function showsColours({ isTTY }: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): boolean {
+  return isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type CloudTask, pick } from '../cloud/cloud.ts';
+import { colouredState } from './colour.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope } from './operator.ts';
 import { table } from './table.ts';
 
@@ -16,7 +17,8 @@ export function testConnectivityCommand(operator: Operator): Command {
         printResult(terminal, scope, results, () =>
           table(
             results.map(({ task, ok, detail }) => [task, ok ? 'ok' : 'FAILED', detail]),
-            Number.POSITIVE_INFINITY,
+            terminal.columns,
+            (cell, column) => (column === 1 ? colouredState(cell, terminal) : cell),
           ),
         );
       }),

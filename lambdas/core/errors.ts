@@ -4,21 +4,23 @@ export type FailureKind = 'throttled' | 'timeout' | 'unavailable';
 /** The stage at which a record failed; the value of the dead-letter attribute STAGE. */
 export type Stage = 'decode' | 'select' | 'filter' | 'transform' | 'render' | 'deliver';
 
-/** Why a message is in the dead-letter queue; the value of the dead-letter attribute ERROR_CODE. Each code has a runbook article. */
-export type DeadLetterCode =
-  | 'INVALID_PAYLOAD'
-  | 'UNSUPPORTED_ENVELOPE'
-  | 'SELECT_FAILED'
-  | 'TRANSFORM_FAILED'
-  | 'TEMPLATE_VARIABLE_MISSING'
-  | 'INVALID_TARGET'
-  | 'NO_ROUTE'
-  | 'MESSAGE_TOO_LARGE'
-  | 'REJECTED'
-  | 'EXPIRED'
-  | 'RETRIES_EXHAUSTED'
-  | 'RULE_ACTION_FAILED'
-  | 'CRASHED';
+/** Why a message is in the dead-letter queue; the values of the dead-letter attribute ERROR_CODE. Each code has a runbook article. */
+export const DEAD_LETTER_CODES = [
+  'INVALID_PAYLOAD',
+  'UNSUPPORTED_ENVELOPE',
+  'SELECT_FAILED',
+  'TRANSFORM_FAILED',
+  'TEMPLATE_VARIABLE_MISSING',
+  'INVALID_TARGET',
+  'NO_ROUTE',
+  'MESSAGE_TOO_LARGE',
+  'REJECTED',
+  'EXPIRED',
+  'RETRIES_EXHAUSTED',
+  'RULE_ACTION_FAILED',
+  'CRASHED',
+] as const;
+export type DeadLetterCode = (typeof DEAD_LETTER_CODES)[number];
 
 /** A transient failure: a throttle, a timeout, or a server that is down. The record may succeed later. */
 export class RetryLater extends Error {

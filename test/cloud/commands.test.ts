@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type CloudTask, reportOf, type TaskReport } from '../../bin/cloud/cloud.ts';
 import { readDeadLetter } from '../../bin/cloud/dead-letter.ts';
 import { progress } from '../../bin/commands/change-state.ts';
@@ -8,6 +8,8 @@ import { deadLetterText } from '../../bin/commands/dlq.ts';
 import { readLines } from '../../bin/commands/lines.ts';
 import { jsonText, printable } from '../../bin/commands/printable.ts';
 import { statusText } from '../../bin/commands/status.ts';
+import { table } from '../../bin/commands/table.ts';
+import { showsColours } from '../../bin/commands/terminal.ts';
 import { INITIAL_STATE, type TaskState } from '../../lambdas/core/task-state.ts';
 import { envelope } from '../support/messages.ts';
 import { command } from './contract.ts';
@@ -113,6 +115,44 @@ describe('waiting for a task', () => {
     const before = report(INITIAL_STATE);
     expect(progress(pause, before, report(paused, ['Disabled', 'Disabling']))).toBe('pending');
     expect(progress(pause, before, report(paused, ['Disabled', 'Disabled']))).toBe('reached');
+  });
+});
+
+describe('the output of a command', () => {
+  it('wraps reasons in a terminal of any width, and leaves out none of a reason', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 300 }), fc.integer({ min: 1, max: 200 }), (reason, columns) => {
+        const text = table(
+          [
+            ['TASK', 'REASON'],
+            ['Warm', reason],
+          ],
+          columns,
+        );
+        const visible = (some: string) => printable(some.replaceAll('\n', '')).replaceAll(' ', '');
+        expect(visible(text)).toBe(visible(`TASKREASONWarm${printable(reason)}`));
+      }),
+    );
+    expect(
+      table(
+        [
+          ['TASK', 'REASON'],
+          ['Warm', 'one two three four five six seven eight'],
+        ],
+        32,
+      ),
+    ).toBe('TASK  REASON\nWarm  one two three four five\n      six seven eight');
+  });
+
+  it('has colours for states in a terminal that shows them, and none in a file', () => {
+    const reports = [reportOf({ ...READINGS, state: stopped('gone') }, 0)];
+    const text = (isColoured: boolean) => statusText(reports, { now: 0, columns: 200, isColoured });
+    expect(text(true)).toContain('\x1b[31mStart Failed\x1b[39m');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours
+    expect(text(true).replace(/\x1b\[\d+m/g, '')).toBe(text(false));
+    expect(showsColours({ isTTY: true }, {})).toBe(true);
+    for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) expect(showsColours({ isTTY: true }, env)).toBe(false);
+    expect(showsColours({}, {})).toBe(false);
   });
 });
 
@@ -271,6 +311,8 @@ describe('the commands', () => {
     [['pause', 'Warm'], 'give the path of one: Plant/Warm, Other/Warm'],
     [['redrive', 'Plant/Warm', '--all', '--filter', 'EXPIRED'], '--all and --filter EXPIRED: expected one of them'],
     [['redrive', 'Plant/Warm', '--native', '--dry-run'], 'expected no --filter and no --dry-run'],
+    [['redrive', 'Plant/Warm', '--filter', 'EXPIERD'], 'expected one of INVALID_PAYLOAD, '],
+    [['dlq', 'Plant/Warm', '--code', 'expired'], 'expected one of INVALID_PAYLOAD, '],
     [['redrive', 'Plant/Warm', '--rate', '0.5'], 'expected a whole number of at least 1'],
   ])('%j is refused', (words, why) => expect(command(cloud, words)).rejects.toThrow(why));
 
@@ -279,6 +321,7 @@ describe('the commands', () => {
     const terminal = {
       isInteractive: false,
       columns: 200,
+      isColoured: false,
       print: (text: string) => printed.push(text),
       note: () => {},
       during: <Result>(_: () => string, work: Promise<Result>) => work,
@@ -297,7 +340,10 @@ describe('the commands', () => {
     const lines = readLines({ terminal, isInProcess: true, open: async () => cloud, clock }, input);
     input.write('status Cold\nnonsense\n\n');
     await new Promise(setImmediate);
+    const watch = lines.type('status Plant/Warm --watch');
+    await vi.waitUntil(() => printed.some((text) => text.includes('Start Failed')));
     await lines.type('pause Plant/Warm --timeout 1 --stop-intake');
+    await watch;
     lines.close();
     expect(printed.join('\n')).toMatch(
       /no task Cold[\s\S]*unknown command 'nonsense'[\s\S]*The request stays in effect/,

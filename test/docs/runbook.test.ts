@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DEAD_LETTER_CODES } from '../../lambdas/core/errors.ts';
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 const runbook = read('docs/runbook.md');
@@ -25,10 +26,8 @@ const anchor = (heading: string) =>
 
 describe('the runbook', () => {
   it('has an article for each dead-letter code, in the order of the list, and for no other', () => {
-    const [, union] = /export type DeadLetterCode =([^;]*);/.exec(read('lambdas/core/errors.ts'))!;
-    const codes = [...union!.matchAll(/'(\w+)'/g)].map(([, code]) => code);
-    expect(codes.length).toBeGreaterThan(5);
-    expect([...articles.keys()].filter((heading) => CODE.test(heading))).toEqual(codes);
+    expect(DEAD_LETTER_CODES.length).toBeGreaterThan(5);
+    expect([...articles.keys()].filter((heading) => CODE.test(heading))).toEqual(DEAD_LETTER_CODES);
   });
 
   it('has in each of them a check, a remedy and a redrive', () => {
