@@ -6,6 +6,7 @@ import { characterClass } from './redacted-text.ts';
  * so that a payload never reaches a log or a dead letter's attributes. Positions count UTF-16 code units from 0.
  */
 export function jsonErrorText(text: string): string {
+  if (text.startsWith('\uFEFF')) return 'it begins with a byte order mark (BOM)';
   const at = endOfJson(text);
   if (at === undefined) return `it nests deeper than ${MAX_JSON_DEPTH} levels`;
   return at === text.length

@@ -1,5 +1,6 @@
 import type { IotMessage } from '../../lambdas/core/sql/aws/message.ts';
-import { type Broker, type Publication, startBroker } from './broker/broker.ts';
+import { type Broker, type BrokerOptions, type Publication, startBroker } from './broker/broker.ts';
+import { basicIngestRule } from './broker/limits.ts';
 import { compileRule, type RuleTargets, type TopicRule } from './rules/topic-rule.ts';
 
 export interface StandInOptions {
@@ -12,6 +13,8 @@ export interface StandInOptions {
   readonly disabledRules?: ReadonlySet<string>;
   /** Called when a rule's action and its error action fail, and for errors of the broker. */
   readonly onError: (error: Error) => void;
+  /** Called when the broker ends a connection. */
+  readonly onDisconnect?: BrokerOptions['onDisconnect'];
 }
 
 /**
@@ -26,14 +29,21 @@ export async function startStandIn({
   accountId,
   disabledRules,
   onError,
+  onDisconnect,
 }: StandInOptions): Promise<Broker> {
   const compiled = rules.map((rule) => ({ name: rule.name, run: compileRule(rule, targets) }));
   return startBroker({
     port,
     onError,
+    ...(onDisconnect && { onDisconnect }),
     async onPublish(publication) {
       const message = { ...toMessage(publication), accountId };
-      const enabled = compiled.filter(({ name }) => !disabledRules?.has(name));
+      const rule = basicIngestRule(publication.topic);
+      const enabled = compiled.filter(({ name }) => !disabledRules?.has(name) && (rule === undefined || name === rule));
+      if (rule !== undefined && enabled.length === 0)
+        onError(
+          new Error(`Basic Ingest to rule ${rule}: there is no enabled rule of this name, so the message is lost`),
+        );
       const results = await Promise.allSettled(enabled.map(({ run }) => run(message)));
       for (const result of results) if (result.status === 'rejected') onError(result.reason);
     },

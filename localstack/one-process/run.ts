@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly settleAtMostMs?: number;
   readonly onBatch?: (task: RunningTask, report: BatchReport) => void;
   readonly onError?: (error: Error) => void;
+  /** Called when the broker ends a client's connection, with the reason in words. */
+  readonly onDisconnect?: (clientId: string | undefined, reason: string) => void;
 }
 
 const RECONCILE_EVERY_MS = 5_000;
@@ -115,6 +117,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     accountId: ACCOUNT,
     disabledRules,
     onError,
+    ...(options.onDisconnect && { onDisconnect: options.onDisconnect }),
     targets: {
       sendToQueue: (url, body) => sendToQueue(queues, tasks, url, body),
       async putToStream(streamName, partitionKey, data) {

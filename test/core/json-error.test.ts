@@ -86,6 +86,7 @@ describe('why text is not JSON', () => {
     ['"a\nb"', 'unexpected control character at position 2'],
     ['\u{1F600}', 'unexpected character outside ASCII at position 0'],
     ['', 'it ends unfinished, after 0 characters'],
+    ['\uFEFF{"a":1}', 'it begins with a byte order mark (BOM)'],
   ])('%j: %s', (text, problem) => expect(jsonErrorText(text)).toBe(problem));
 
   it('is given for text that only parseJson refuses', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { latch, mqttClient, rawClient, startTestBroker } from './broker-harness.ts';
+import { latch, mqttClient, Recorder, rawClient, startTestBroker } from './broker-harness.ts';
 
 describe.each([4, 5] as const)('MQTT version %i', (protocolVersion) => {
   test('a publish reaches onPublish unchanged', async () => {
@@ -222,4 +222,15 @@ test('close waits for onPublish, acknowledges and sends DISCONNECT', async () =>
   expect(await client.next()).toMatchObject({ cmd: 'puback', messageId: 7 });
   expect(await client.next()).toMatchObject({ cmd: 'disconnect', reasonCode: 0x8b });
   await client.closed;
+});
+
+test('a client that breaks a rule is disconnected, and the reason reported in words', async () => {
+  const ended = new Recorder<[string | undefined, string]>();
+  const { broker } = await startTestBroker({ onDisconnect: (...of) => ended.add(of) });
+  const client = await mqttClient(broker, { clientId: 'd1', reconnectPeriod: 0 });
+  client.publish('a/b/c/d/e/f/g/h/i', 'x', { qos: 1 });
+  expect(await ended.next()).toEqual([
+    'd1',
+    expect.stringMatching(/^topic: got a.b.*; expected at most .* 7 slashes$/),
+  ]);
 });

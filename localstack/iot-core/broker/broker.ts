@@ -42,6 +42,12 @@ export interface BrokerOptions {
    * @default - the event is only published
    */
   onLifecycle?: (event: LifecycleEvent) => void;
+  /**
+   * Called when the broker ends a connection, also one that it refuses, with the reason in words.
+   *
+   * @default - the client alone learns the reason
+   */
+  onDisconnect?: (clientId: string | undefined, reason: string) => void;
   /** @default - emits a process warning */
   onError?: (error: Error) => void;
   /** Milliseconds since the epoch, for timestamps and message expiry. @default Date.now */
@@ -88,7 +94,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const onError = options.onError ?? ((error: Error) => process.emitWarning(error));
 
   const subscriptions = new Subscriptions(onError);
-  const retained = new RetainedMessages();
+  const retained = new RetainedMessages(onError);
   const router = new Router({ subscriptions, retained, onPublish, onError });
   const sessions = new Sessions(subscriptions, now);
   const wills = new PendingWills();
@@ -102,6 +108,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     wills,
     versions,
     publishLifecycle,
+    onDisconnect: options.onDisconnect ?? (() => {}),
     onError,
     now,
   };

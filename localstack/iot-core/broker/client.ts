@@ -122,6 +122,7 @@ export class Client {
       this.#establish(readConnect(packet, frame));
     } catch (error) {
       if (!(error instanceof ConnectionViolation)) throw error;
+      this.#services.onDisconnect(undefined, `refused: ${error.message}`);
       this.#socket.end(refusal(version, error.code));
     }
   }
@@ -129,7 +130,9 @@ export class Client {
   #establish(settings: ConnectionSettings): void {
     const { sessions, subscriptions, wills, versions, publishLifecycle, now } = this.#services;
     const { clientId } = settings;
-    this.#clients.get(clientId)?.close('DUPLICATE_CLIENTID', { code: reasonCodes.sessionTakenOver });
+    const earlier = this.#clients.get(clientId);
+    if (earlier !== undefined) this.#services.onDisconnect(clientId, 'another connection has the same client id');
+    earlier?.close('DUPLICATE_CLIENTID', { code: reasonCodes.sessionTakenOver });
     if (settings.clean) wills.publishNow(clientId);
     else wills.cancel(clientId);
     const { session, present } = sessions.open(clientId, settings.clean, settings.sessionExpirySeconds);
@@ -224,6 +227,7 @@ export class Client {
 
   #fail(error: unknown): void {
     if (error instanceof ConnectionViolation) {
+      this.#services.onDisconnect(this.#established?.settings.clientId, error.message);
       this.close(error.reason, { code: error.code, message: error.message });
     } else {
       this.#services.onError(error as Error);
@@ -235,7 +239,11 @@ export class Client {
   #closeWhenSilentFor(milliseconds: number): NodeJS.Timeout {
     return setTimeout(() => {
       if (this.#socket.paused) this.#keepAliveTimer.refresh();
-      else this.close('MQTT_KEEP_ALIVE_TIMEOUT', { code: reasonCodes.keepAliveTimeout });
+      else {
+        const { clientId } = this.#established?.settings ?? {};
+        this.#services.onDisconnect(clientId, `no packet within ${milliseconds / 1000} s (keep alive)`);
+        this.close('MQTT_KEEP_ALIVE_TIMEOUT', { code: reasonCodes.keepAliveTimeout });
+      }
     }, milliseconds).unref();
   }
 }

@@ -21,11 +21,19 @@ export const quotas = {
   messageExpirySeconds: { min: 1, max: 604_800 },
   /** Limits of this broker for a client that does not read. AWS IoT Core limits rates instead. */
   queuedMessages: 100_000,
+  retainedMessages: 5_000,
+  /** A limit of this broker: AWS IoT Core limits the number alone. */
+  retainedBytes: 64 * 1024 * 1024,
   unreadBytes: 16 * 1024 * 1024,
 } as const;
 
 const basicIngest = /^\$aws\/rules\/[^/]+(?:\/|$)/;
 const sharePrefix = /^\$share\/[^/]+\//;
+
+/** The rule that a Basic Ingest topic names, `$aws/rules/<rule>/…`; undefined for other topics. */
+export function basicIngestRule(topic: string): string | undefined {
+  return isBasicIngest(topic) ? topic.split('/')[2] : undefined;
+}
 
 /** Whether it is a Basic Ingest topic: the message goes to one rule and not to subscribers. */
 export function isBasicIngest(topic: string): boolean {

@@ -14,6 +14,7 @@ export interface Services {
   wills: PendingWills;
   versions: VersionNumbers;
   publishLifecycle: (event: LifecycleEvent) => void;
+  onDisconnect: (clientId: string | undefined, reason: string) => void;
   onError: (error: Error) => void;
   now: () => number;
 }

@@ -25,8 +25,11 @@ export function compileIotSql(sql: string): IotSql {
 
   return {
     from,
-    evaluate(message) {
-      if (!matchesTopicFilter(from, message.topic)) return undefined;
+    evaluate(published) {
+      const topic = basicIngestTopic(published.topic);
+      // Basic Ingest names the rule, so its topic filter does not choose messages (AWS IoT Core, "Basic Ingest").
+      if (topic === undefined && !matchesTopicFilter(from, published.topic)) return undefined;
+      const message = topic === undefined ? published : { ...published, topic };
       if (condition !== undefined && condition(message) !== true) return undefined;
       if (wholePayload) return { payload: reserialised(message.payload) };
       const output: Record<string, Value> = {};
@@ -38,8 +41,17 @@ export function compileIotSql(sql: string): IotSql {
   };
 }
 
+/** What `topic()` returns for a Basic Ingest topic, `$aws/rules/<rule>/<topic>`; undefined for others. */
+function basicIngestTopic(topic: string): string | undefined {
+  const found = BASIC_INGEST.exec(topic);
+  return found === null ? undefined : (found[1] ?? '');
+}
+
+const BASIC_INGEST = /^\$aws\/rules\/[^/]+(?:\/([\s\S]*)|$)/;
+
 /** Renders a substitution template: `${…}` of SQL expressions (AWS IoT Core, "Substitution templates"). @throws InvalidSqlError */
-export function renderIotTemplate(template: string, message: IotMessage): string {
+export function renderIotTemplate(template: string, published: IotMessage): string {
+  const message = { ...published, topic: basicIngestTopic(published.topic) ?? published.topic };
   return template.replace(/\$\{([^}]*)\}/g, (_, expression: string) => {
     const value = compile(parseExpression(expression))(message);
     return value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
