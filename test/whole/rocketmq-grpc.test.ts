@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Resolved } from '../../lambdas/core/deploy-time.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
+import { MAX_TIME_MS } from '../../lambdas/deliver/rocketmq/constraints.ts';
 import { type GrpcProducerOptions, openGrpcProducer } from '../../lambdas/deliver/rocketmq/grpc/producer.ts';
 import type { Message, RocketMqRequest } from '../../lambdas/deliver/rocketmq/message.ts';
 import type { Producer } from '../../lambdas/deliver/rocketmq/producer.ts';
@@ -181,6 +182,12 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     expect(await failing('Any', text('a', { group: 'g' }))).toBe('stop');
     expect(await failing('Groups', text('a'))).toBe('stop');
     expect(await failing('Groups', text('a'), { isTypeRendered: true })).toBe('INVALID_TARGET');
+    // Whatever a message renders: a group, a time, or the name of a topic that the broker uses itself.
+    expect(await failing('Any', text('a', { group: 'g' }), { isTypeRendered: true })).toBe('INVALID_TARGET');
+    const timed = text('a', { deliverAtMs: Date.now() + day });
+    expect(await failing('Any', timed, { isTypeRendered: true })).toBe('INVALID_TARGET');
+    expect(await failing('Timed', text('a', { deliverAtMs: MAX_TIME_MS }))).toBe('REJECTED');
+    expect(await failing('broker-a', text('a'), { isTopicRendered: true })).toBe('INVALID_TARGET');
     expect(await failing('Others', text('a'))).toBe('stop');
     expect(await failing('Others', text('a'), { isTopicRendered: true })).toBe('INVALID_TARGET');
     expect(await failing('Timed', text('a', { deliverAtMs: Date.now() + 100 * day }))).toBe('REJECTED');
@@ -243,9 +250,9 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     expect(await statusOf({ tls: {} })).toEqual(['stop', 'StopTask']);
     expect(await statusOf({ tls: { ca: makeCertificates().ca } })).toEqual(['stop', 'StopTask']);
     expect(await statusOf({ tls: false })).toEqual(['retry', 'RetryLater']);
-    // An address that the certificate does not name. Only Linux answers at all addresses of 127.0.0.0/8.
-    const another = mq.endpoints!.replace('127.0.0.1', '127.0.0.2');
-    if (process.platform === 'linux') expect(await statusOf({ endpoints: [another] })).toEqual(['stop', 'StopTask']);
+    // A name of 127.0.0.1 that the certificate does not have.
+    const another = mq.endpoints!.replace('127.0.0.1', '127.1');
+    expect(await statusOf({ endpoints: [another] })).toEqual(['stop', 'StopTask']);
   });
 
   it('tests whether a topic may be used, and stores nothing', async () => {

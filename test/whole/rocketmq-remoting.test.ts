@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { MAX_TIME_MS } from '../../lambdas/deliver/rocketmq/constraints.ts';
 import type { Message } from '../../lambdas/deliver/rocketmq/message.ts';
 import type { Producer } from '../../lambdas/deliver/rocketmq/producer.ts';
 import type { ProducerOptions } from '../../lambdas/deliver/rocketmq/remoting/options.ts';
@@ -133,6 +134,19 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       const of = (body: string) => stored.find((one) => `${one.body}` === body);
       expect(of('level')!.storeTimestamp).toBeGreaterThan(of('now')!.storeTimestamp);
       if (version === 5) expect(of('time')!.storeTimestamp).toBeGreaterThanOrEqual(deliverAtMs);
+    });
+
+    it('blames the message for what it renders: a time, or a name that the broker uses itself', async () => {
+      expect(verdicts(await sendWith(producer, 'Any', [text('a', { deliverAtMs: MAX_TIME_MS })]))).toEqual([
+        'REJECTED',
+      ]);
+      for (const topic of ['broker-a', 'DefaultCluster'])
+        expect([topic, verdicts(await sendWith(producer, topic, [text('a')], { isTopicRendered: true }))]).toEqual([
+          topic,
+          ['INVALID_TARGET'],
+        ]);
+      const retryTopic = verdicts(await sendWith(producer, '%RETRY%billing', [text('a')], { isTopicRendered: true }));
+      expect(retryTopic).toEqual(['INVALID_TARGET']);
     });
 
     it('delivers to the topics of its namespace', async () => {
