@@ -1,3 +1,7 @@
+export type { FailureKind } from '../lambdas/core/errors.ts';
+export type { DataFormat, PublisherDefaults } from '../lambdas/core/event.ts';
+export type { ClientEventName } from '../lambdas/core/event-type.ts';
+export type { MetricName } from '../lambdas/core/metrics.ts';
 export type {
   EventPattern,
   FieldConditions,
@@ -5,6 +9,7 @@ export type {
   PatternOperator,
 } from '../lambdas/core/pattern/event-pattern.ts';
 export type { TransformStep } from '../lambdas/core/spec.ts';
+export type { MissingVariable } from '../lambdas/core/template/template.ts';
 export type { OptionAdvice } from './advice.ts';
 export type { BatchPush } from './buffer/batch-push.ts';
 export type { BufferBinding, BufferConfig, IBuffer } from './buffer/buffer.ts';
@@ -12,6 +17,7 @@ export type { FunctionWrite, Inlet, RuleWrite } from './buffer/inlet.ts';
 export { NoBuffer, type NoBufferProps } from './buffer/no-buffer.ts';
 export { QueueBuffer, type QueueBufferProps } from './buffer/queue-buffer.ts';
 export { StreamBuffer, type StreamBufferProps } from './buffer/stream-buffer.ts';
+export type { WorkerNetwork } from './connector/network.ts';
 export { RocketMqConnector, type RocketMqConnectorProps } from './connector/rocketmq-connector.ts';
 export { type KinesisRouteOptions, KinesisSink, type KinesisSinkProps } from './deliver/kinesis-sink.ts';
 export {
@@ -31,5 +37,6 @@ export type { FilteredHook, Hook, HookEvent, Hooks } from './source/hook-events.
 export { IotTopicSource, type IotTopicSourceProps } from './source/iot-topic-source.ts';
 export type { IntakeSwitch, Origin } from './source/origin.ts';
 export type { ISource, SourceBinding } from './source/source.ts';
-export { OutflowTask } from './task.ts';
+export { type IOutflowTask, OutflowTask } from './task.ts';
 export type { OutflowTaskProps } from './task-props.ts';
+export type { WorkerOptions } from './worker-options.ts';

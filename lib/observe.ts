@@ -3,6 +3,7 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import {
   Alarm,
   ComparisonOperator,
+  type IAlarmAction,
   type IMetric,
   MathExpression,
   Metric,
@@ -97,17 +98,25 @@ export function taskMetric(scope: Construct, task: string, name: MetricName, opt
   }).attachTo(scope);
 }
 
+/** The options of a task that its alarms have. */
+export interface AlarmProps {
+  readonly alarms?: AlarmOptions | false;
+  readonly alarmTopic?: ITopic;
+  readonly alarmActions?: readonly IAlarmAction[];
+}
+
 /** Makes a task's alarms. @throws InvalidOptionError for an unknown alarm, and for an age that is not whole seconds. */
 export function addAlarms(
   scope: Construct,
   option: string,
-  given: AlarmOptions | false,
-  topic: ITopic | undefined,
+  { alarms: given = {}, alarmTopic, alarmActions = [] }: AlarmProps,
   parts: WatchedParts,
 ): Alarm[] {
   if (given === false) {
-    if (topic !== undefined)
+    if (alarmTopic !== undefined)
       throw new InvalidOptionError(`${option}.alarmTopic`, described('a topic'), 'none if alarms is false');
+    if (alarmActions.length > 0)
+      throw new InvalidOptionError(`${option}.alarmActions`, described('actions'), 'none if alarms is false');
     return [];
   }
   for (const [name, value] of Object.entries(given)) {
@@ -118,7 +127,7 @@ export function addAlarms(
     ...DEFAULTS,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   };
-  const action = topic && new SnsAction(topic);
+  const actions = [...(alarmTopic === undefined ? [] : [new SnsAction(alarmTopic)]), ...alarmActions];
   return alarmsOf(scope, option, wanted, parts).map(({ id, metric, above = 0, state, article, periods = 1 }) => {
     const alarm = new Alarm(scope, id, {
       metric,
@@ -129,10 +138,8 @@ export function addAlarms(
       treatMissingData: TreatMissingData.NOT_BREACHING,
       alarmDescription: `Outflow task ${parts.task}: ${state}. ${articleLink(article)}`,
     });
-    if (action !== undefined) {
-      alarm.addAlarmAction(action);
-      alarm.addOkAction(action);
-    }
+    alarm.addAlarmAction(...actions);
+    alarm.addOkAction(...actions);
     return alarm;
   });
 }

@@ -1,5 +1,6 @@
 import { described, InvalidOptionError } from '../lambdas/core/errors.ts';
 import type { OutflowTaskProps } from './task-props.ts';
+import { givenWorkerOptions } from './worker-options.ts';
 
 /** Options that have no effect together with certain others, or without them. */
 const CONFLICTS: readonly (readonly [keyof OutflowTaskProps, (props: OutflowTaskProps) => boolean, string])[] = [
@@ -41,7 +42,7 @@ export function workerOptions(props: OutflowTaskProps): Readonly<Record<string, 
     poison,
     onExpired,
   } = props;
-  const { maxConcurrency, rateLimit, enabled, memorySize, route, retryPolicy, requestTtl, logGroup } = props;
+  const { maxConcurrency, rateLimit, enabled, route, retryPolicy, requestTtl } = props;
   return {
     filter,
     transform: transform && described('steps'),
@@ -58,7 +59,6 @@ export function workerOptions(props: OutflowTaskProps): Readonly<Record<string, 
     maxConcurrency,
     rateLimit,
     enabled,
-    memorySize,
-    logGroup: logGroup && described('a log group'),
+    ...givenWorkerOptions(props),
   };
 }

@@ -1,5 +1,6 @@
 import { insteadOf, type OptionAdvice } from './advice.ts';
 import {
+  ALARM_ACTION,
   ANY,
   BOOLEAN,
   BUFFER,
@@ -7,7 +8,7 @@ import {
   DURATION,
   either,
   KEY,
-  LOG_GROUP,
+  listOf,
   NUMBER,
   OBJECT,
   type OptionTypes,
@@ -21,6 +22,7 @@ import {
 } from './props.ts';
 import { TASK_ADVICE } from './task-advice.ts';
 import type { OutflowTaskProps } from './task-props.ts';
+import { WORKER_OPTION_TYPES } from './worker-options.ts';
 
 const OPTIONS: OptionTypes<OutflowTaskProps> = {
   source: required(SOURCE),
@@ -46,11 +48,11 @@ const OPTIONS: OptionTypes<OutflowTaskProps> = {
   maxConcurrency: NUMBER,
   rateLimit: NUMBER,
   enabled: BOOLEAN,
-  logGroup: LOG_GROUP,
   logLevel: ANY,
-  memorySize: NUMBER,
+  ...WORKER_OPTION_TYPES,
   alarms: either(OBJECT, { expected: 'false', is: (value) => value === false }),
   alarmTopic: TOPIC,
+  alarmActions: listOf(ALARM_ACTION),
 };
 
 /** @throws InvalidOptionError for an option that a task does not have, or whose value has another type. */

@@ -1,6 +1,6 @@
 import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { IAlarmAction } from 'aws-cdk-lib/aws-cloudwatch';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { EventPattern } from '../lambdas/core/pattern/event-pattern.ts';
@@ -13,9 +13,10 @@ import type { AlarmOptions } from './observe.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { RouteOptions } from './route.ts';
 import type { ISource } from './source/source.ts';
+import type { WorkerOptions } from './worker-options.ts';
 
 /** @typeParam Overrides Options of the sink that a route can override; inferred from the sink. */
-export interface OutflowTaskProps<Overrides extends object = object> {
+export interface OutflowTaskProps<Overrides extends object = object> extends WorkerOptions {
   /** Where the messages come from. */
   readonly source: ISource;
   /** Where the messages are delivered. */
@@ -162,24 +163,12 @@ export interface OutflowTaskProps<Overrides extends object = object> {
    */
   readonly removalPolicy?: RemovalPolicy;
   /**
-   * Log group of the worker.
-   *
-   * @default - a log group of the task that keeps log entries for a month
-   */
-  readonly logGroup?: ILogGroup;
-  /**
    * What the worker logs. `info`: one line for each batch, with its metrics. `warn`: no line for a batch of which every record was
    * delivered or filtered; the metrics `Delivered` and `Filtered` then leave these batches out.
    *
    * @default info
    */
   readonly logLevel?: 'info' | 'warn';
-  /**
-   * Memory of the worker in MiB, 128 to 10,240. AWS Lambda allocates CPU in proportion to it.
-   *
-   * @default 512
-   */
-  readonly memorySize?: number;
   /**
    * The task's alarms and their thresholds; `false` for no alarms. The description of each alarm links its runbook article.
    *
@@ -194,4 +183,10 @@ export interface OutflowTaskProps<Overrides extends object = object> {
    * @default - no notifications
    */
   readonly alarmTopic?: ITopic;
+  /**
+   * Actions of the alarms in addition to `alarmTopic`, when an alarm goes off and when it is over.
+   *
+   * @default - none
+   */
+  readonly alarmActions?: readonly IAlarmAction[];
 }

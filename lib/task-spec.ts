@@ -95,10 +95,13 @@ function ratePerBatch(task: string, { rateLimit, maxConcurrency }: OutflowTaskPr
 function inSeconds(task: string, batchPush: BatchPush) {
   checkProps(`${task}.batchPush`, batchPush, BATCH_PUSH);
   const { messages, interval } = batchPush;
-  return { messages, intervalSeconds: wholeSeconds(interval, `${task}.batchPush.interval`) };
+  return {
+    messages,
+    intervalSeconds: interval === undefined ? undefined : wholeSeconds(interval, `${task}.batchPush.interval`),
+  };
 }
 
-const BATCH_PUSH: OptionTypes<BatchPush> = { messages: required(NUMBER), interval: required(DURATION) };
+const BATCH_PUSH: OptionTypes<BatchPush> = { messages: required(NUMBER), interval: DURATION };
 
 /** The options of the spec under the names and in the units of the props. */
 const RENAMED: readonly (readonly [RegExp, string])[] = [

@@ -1,10 +1,10 @@
-import { Annotations, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Annotations, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import type { Alarm, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { Construct } from 'constructs';
+import { Construct, type IConstruct } from 'constructs';
 import {
   CONTROL_QUEUE_URL,
   DEAD_LETTER_QUEUE_URL,
@@ -31,17 +31,15 @@ import { parseSpecAtSynth } from './task-spec.ts';
 import { addStateParameter } from './task-state.ts';
 import type { DeployTimeEnvironment } from './tokens.ts';
 import { addTopology } from './topology.ts';
-import { addWorker, WORKER_TIMEOUT } from './worker.ts';
+import { addWorker } from './worker.ts';
+import { checkReserved, workerTimeout } from './worker-options.ts';
 
-/**
- * Forwards MQTT messages from a source to a sink. ApsaraMQ for MQTT calls it an outflow task, EMQX a rule with a data bridge.
- *
- * @typeParam Overrides Options of the sink that a route can override; inferred from the sink.
- * @throws InvalidOptionError at synth for options that could not work once deployed.
- */
-export class OutflowTask<Overrides extends object = object> extends Construct {
+/** A task, as far as other constructs use it. */
+export interface IOutflowTask extends IConstruct {
   /** Name of the task in metrics, alarms, dead letters and the `outflow` command. */
   readonly taskName: string;
+  /** The task's specification, for `tryTask` of `mqtt-outflow/testing`. Values that are only known at deployment are variables. */
+  readonly spec: object;
   /** Topic rules of the source, in the order of its filters. */
   readonly rules: readonly CfnTopicRule[];
   readonly deadLetterQueue: IQueue;
@@ -50,6 +48,29 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
   /** Where messages wait for their next attempt; undefined for a buffer without a queue. */
   readonly retryQueue: IQueue | undefined;
   /** The task's function; undefined without a buffer, where AWS IoT Core delivers. */
+  readonly worker: LambdaFunction | undefined;
+  readonly alarms: readonly Alarm[];
+  /** A metric of the task; by default, the sum over 5 minutes. */
+  metric(name: MetricName, options?: MetricOptions): Metric;
+  /** Allows what `outflow status`, `enable`, `pause` and `test-connectivity` need. */
+  grantControl(grantee: IGrantable): Grant;
+  /** Allows what `outflow dlq` and `redrive` need. */
+  grantRedrive(grantee: IGrantable): Grant;
+}
+
+/**
+ * Forwards MQTT messages from a source to a sink. ApsaraMQ for MQTT calls it an outflow task, EMQX a rule with a data bridge.
+ *
+ * @typeParam Overrides Options of the sink that a route can override; inferred from the sink.
+ * @throws InvalidOptionError at synth for options that could not work once deployed.
+ */
+export class OutflowTask<Overrides extends object = object> extends Construct implements IOutflowTask {
+  readonly taskName: string;
+  readonly spec: object;
+  readonly rules: readonly CfnTopicRule[];
+  readonly deadLetterQueue: IQueue;
+  readonly queue: IQueue | undefined;
+  readonly retryQueue: IQueue | undefined;
   readonly worker: LambdaFunction | undefined;
   readonly alarms: readonly Alarm[];
   readonly #operated: OperatedParts;
@@ -67,6 +88,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
     this.taskName = props.taskName ?? id;
     const environment: DeployTimeEnvironment = {};
     const spec = parseSpecAtSynth(this.taskName, props, environment);
+    this.spec = spec;
     const description =
       `Outflow task ${this.taskName}${props.description === undefined ? '' : `: ${props.description}`}`.slice(0, 256);
     const {
@@ -75,6 +97,8 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
       encryptionKey,
       requestTtl,
     } = props;
+    const timeoutSeconds = workerTimeout(`${id}.timeout`, props.timeout);
+    checkReserved(`${id}.reservedConcurrentExecutions`, props.reservedConcurrentExecutions, props.maxConcurrency);
     const deadLetterQueue = props.deadLetterQueue ?? ownDeadLetterQueue(this, encryptionKey, removalPolicy);
 
     // Each part binds to the one that it writes to, so the sink comes first and the source last.
@@ -88,7 +112,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
       batch: batchWindow(this, props.batchPush, props.buffer),
       maxConcurrency: props.maxConcurrency,
       enabled,
-      workerTimeout: WORKER_TIMEOUT,
+      workerTimeout: Duration.seconds(timeoutSeconds),
       encryptionKey,
       removalPolicy,
     });
@@ -126,8 +150,8 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
         },
         parts: [this, control],
         description,
-        memorySize: props.memorySize,
-        logGroup: props.logGroup,
+        timeoutSeconds,
+        options: props,
         removalPolicy,
         sink,
         deadLetterQueue,
@@ -146,7 +170,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct {
     this.deadLetterQueue = deadLetterQueue;
     this.queue = queue;
     this.retryQueue = retryQueue;
-    this.alarms = addAlarms(this, id, props.alarms ?? {}, props.alarmTopic, {
+    this.alarms = addAlarms(this, id, props, {
       ...parts,
       task: this.taskName,
       rules: this.rules,

@@ -1,5 +1,5 @@
 import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
-import { Effect, Grant, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Effect, Grant, type IRole, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   Architecture,
@@ -10,7 +10,7 @@ import {
   Runtime,
   SystemLogLevel,
 } from 'aws-cdk-lib/aws-lambda';
-import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { IStringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
@@ -18,8 +18,7 @@ import { grantSend } from './buffer/queue-grants.ts';
 import { checkNetwork } from './connector/network.ts';
 import type { SinkConfig } from './deliver/sink.ts';
 import { versionIdentity } from './version-identity.ts';
-
-export const WORKER_TIMEOUT = Duration.seconds(60);
+import { checkEnvironmentVariables, type WorkerOptions, workerNetwork } from './worker-options.ts';
 
 const INTERFACE_ACTIONS = [
   'ec2:AssignPrivateIpAddresses',
@@ -38,10 +37,8 @@ export interface WorkerProps {
   /** The constructs that the environment names and that have generated names. */
   readonly parts: readonly Construct[];
   readonly description: string;
-  /** MiB. @default 512 */
-  readonly memorySize: number | undefined;
-  /** @default - a log group that keeps a month */
-  readonly logGroup: ILogGroup | undefined;
+  readonly timeoutSeconds: number;
+  readonly options: WorkerOptions;
   readonly removalPolicy: RemovalPolicy;
   readonly sink: SinkConfig;
   readonly deadLetterQueue: IQueue;
@@ -56,18 +53,21 @@ export interface WorkerProps {
  * change together under traffic.
  */
 export function addWorker(scope: Construct, props: WorkerProps): { worker: LambdaFunction; live: Alias } {
-  const { sink, readsState } = props;
+  const { sink, readsState, options } = props;
+  const { environment = {}, tracing, reservedConcurrentExecutions } = options;
+  checkEnvironmentVariables(`${props.option}.environment`, environment, props.environment);
   const logGroup =
-    props.logGroup ??
+    options.logGroup ??
     new LogGroup(scope, 'Logs', { retention: RetentionDays.ONE_MONTH, removalPolicy: props.removalPolicy });
   // AWS Lambda's managed policy would allow writing to every log group of the account.
-  const role = new Role(scope, 'WorkerRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+  const role =
+    options.role ?? new Role(scope, 'WorkerRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
   Grant.addToPrincipal({
     grantee: role,
     actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     resourceArns: [logGroup.logGroupArn],
   });
-  const { network } = sink;
+  const network = workerNetwork(scope, props.option, sink, options);
   if (network !== undefined) grantInterfaces(role);
   const identity = versionIdentity(scope, props.environment, props.parts);
   const fn = new LambdaFunction(scope, 'Worker', {
@@ -75,10 +75,12 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
     architecture: Architecture.ARM_64,
     handler: 'index.handler',
     code: props.code,
-    environment: props.environment,
+    environment: { ...environment, ...props.environment },
     description: props.description,
-    memorySize: props.memorySize ?? 512,
-    timeout: WORKER_TIMEOUT,
+    memorySize: options.memorySize ?? 512,
+    timeout: Duration.seconds(props.timeoutSeconds),
+    ...(tracing !== undefined && { tracing }),
+    ...(reservedConcurrentExecutions !== undefined && { reservedConcurrentExecutions }),
     role,
     logGroup,
     // As text, AWS Lambda would add three lines to each invocation.
@@ -106,7 +108,8 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
   return { worker: fn, live };
 }
 
-function grantInterfaces(role: Role): void {
+function grantInterfaces(role: IRole): void {
+  if (role.node.tryFindChild('Interfaces') !== undefined) return;
   // A child of the role, so that the function depends on it.
   const policy = new Policy(role, 'Interfaces', {
     statements: [new PolicyStatement({ actions: INTERFACE_ACTIONS, resources: ['*'] })],
@@ -123,7 +126,7 @@ function grantInterfaces(role: Role): void {
  * AWS Lambda makes the network interfaces with the function's role. The function's code itself needs none of these actions (AWS
  * Lambda, "Giving Lambda functions access to resources in an Amazon VPC": best practices).
  */
-function denyInterfaces(scope: Construct, role: Role, { functionArn }: LambdaFunction): void {
+function denyInterfaces(scope: Construct, role: IRole, { functionArn }: LambdaFunction): void {
   // No child of the role: it refers to the function, which depends on the role.
   new Policy(scope, 'NoInterfaces', {
     statements: [

@@ -55,7 +55,7 @@ export const taskName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 lette
 /** A batch is pushed at `messages` messages or after `intervalSeconds`, whichever comes first. */
 export const batchPush = z.strictObject({
   messages: z.int().min(1, '1 to 10000').max(10_000, '1 to 10000'),
-  intervalSeconds: z.int().min(0, '0 to 15').max(15, '0 to 15'),
+  intervalSeconds: z.int().min(0, '0 to 15').max(15, '0 to 15').optional(),
 });
 
 export const publisherDefaults = z.strictObject({

@@ -5,8 +5,12 @@ import type { Construct } from 'constructs';
 export interface BatchPush {
   /** 1 to 10,000. */
   readonly messages: number;
-  /** 0 to 15 whole seconds. */
-  readonly interval: Duration;
+  /**
+   * 0 to 15 whole seconds.
+   *
+   * @default - 1 second for more than 10 messages of a queue, otherwise 0
+   */
+  readonly interval?: Duration;
 }
 
 /** AWS Lambda, "CreateEventSourceMapping": a queue's batch size above 10 needs a batching window of at least 1 second. */
@@ -20,10 +24,12 @@ export function batchWindow(
     messagesByDefault = 10,
     needsWindow = true,
   }: { readonly messagesByDefault?: number; readonly needsWindow?: boolean } = {},
-): BatchPush {
+): Required<BatchPush> {
   if (given === undefined) return { messages: messagesByDefault, interval: Duration.seconds(0) };
   const { messages, interval } = given;
-  if (!needsWindow || messages <= MAX_WITHOUT_WINDOW || interval.toSeconds() > 0) return given;
+  const isWindowNeeded = needsWindow && messages > MAX_WITHOUT_WINDOW;
+  if (interval === undefined) return { messages, interval: Duration.seconds(isWindowNeeded ? 1 : 0) };
+  if (!isWindowNeeded || interval.toSeconds() > 0) return { messages, interval };
   Annotations.of(task).addInfo(
     `batchPush: AWS Lambda collects more than 10 messages only within a window, so ${messages} messages with interval 0 wait up to 1 second.`,
   );

@@ -46,7 +46,7 @@ export interface BufferBinding {
   readonly workerOptions: Readonly<Record<string, unknown>>;
   /** The same of the source. */
   readonly sourceOptions: Readonly<Record<string, unknown>>;
-  readonly batch: BatchPush;
+  readonly batch: Required<BatchPush>;
   /** Concurrent invocations. @default - as many as AWS Lambda starts */
   readonly maxConcurrency: number | undefined;
   /** Whether the buffer invokes the worker as soon as it is deployed. */

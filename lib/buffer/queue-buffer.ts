@@ -1,15 +1,16 @@
-import { Annotations, Duration, Token } from 'aws-cdk-lib';
+import { Annotations, Duration, Stack, Token } from 'aws-cdk-lib';
 import {
   type CfnEventSourceMapping,
   EventSourceMapping,
   type EventSourceMappingProps,
   type IFunction,
 } from 'aws-cdk-lib/aws-lambda';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import type { Construct } from 'constructs';
+import { CfnQueue, type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { Construct, IConstruct } from 'constructs';
 import { QUEUE_URL, RETRY_QUEUE_URL } from '../../lambdas/core/environment.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import { checkRetention, warnOfRetention } from '../dead-letter-queue.ts';
-import { checkProps, DURATION, type OptionTypes } from '../props.ts';
+import { checkProps, DURATION, type OptionTypes, QUEUE } from '../props.ts';
 import { selectEnvelope } from '../source/rule-sql.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
 import type { BufferBinding, BufferConfig, IBuffer } from './buffer.ts';
@@ -17,6 +18,13 @@ import { queueInlet } from './inlet.ts';
 import { grantReceive, grantSend } from './queue-grants.ts';
 
 export interface QueueBufferProps {
+  /**
+   * A standard queue of the task's stack. Only this task may read it, and only this task's source may write to it. Its visibility
+   * timeout is at least six times the worker's timeout plus the interval of `batchPush`.
+   *
+   * @default - a queue of the task
+   */
+  readonly queue?: IQueue;
   /**
    * Retention of the queue, at least 1 minute and shorter than the dead-letter queue's, which is 14 days by default. SQS deletes an
    * older message without a dead letter. The retry queue has the same retention, but at least 4 days, so that a message outlasts
@@ -27,7 +35,7 @@ export interface QueueBufferProps {
   readonly retentionPeriod?: Duration;
 }
 
-const OPTIONS: OptionTypes<QueueBufferProps> = { retentionPeriod: DURATION };
+const OPTIONS: OptionTypes<QueueBufferProps> = { queue: QUEUE, retentionPeriod: DURATION };
 
 const DEFAULT_RETENTION = Duration.days(4);
 
@@ -63,11 +71,12 @@ export class QueueBuffer implements IBuffer {
     const seconds = checkRetention(`${option}.buffer.retentionPeriod`, retentionPeriod, scope, deadLetterQueue);
     const retryRetention = seconds > DEFAULT_RETENTION.toSeconds() ? retentionPeriod : DEFAULT_RETENTION;
     warnOfRetention(scope, retryRetention, deadLetterQueue);
+    const visibilitySeconds = (windowSeconds: number) => 6 * workerTimeout.toSeconds() + windowSeconds;
     const make = (id: string, windowSeconds: number, retentionPeriod: Duration) =>
       new Queue(scope, id, {
         retentionPeriod,
         // AWS Lambda, "Using Lambda with Amazon SQS": six times the function's timeout plus the batching window.
-        visibilityTimeout: Duration.seconds(6 * workerTimeout.toSeconds() + windowSeconds),
+        visibilityTimeout: Duration.seconds(visibilitySeconds(windowSeconds)),
         deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: MAX_RECEIVE_COUNT },
         enforceSSL: true,
         ...(encryptionKey === undefined
@@ -80,10 +89,12 @@ export class QueueBuffer implements IBuffer {
         "maxConcurrency: without it, a backlog may take every concurrent execution of the account's quota, which is 1,000 by default, " +
           'and throttle other functions, the control function among them',
       );
-    const queue = make('Queue', batch.interval.toSeconds(), retentionPeriod);
+    const windowSeconds = batch.interval.toSeconds();
+    const given = this.#givenQueue(scope, `${option}.buffer`, visibilitySeconds(windowSeconds));
+    const queue = given ?? make('Queue', windowSeconds, retentionPeriod);
     const retryQueue = make('RetryQueue', 0, retryRetention);
 
-    const feed = (id: string, from: Queue, worker: IFunction, props: Partial<EventSourceMappingProps>) => {
+    const feed = (id: string, from: IQueue, worker: IFunction, props: Partial<EventSourceMappingProps>) => {
       grantReceive(from, worker);
       const mapping = new EventSourceMapping(scope, id, {
         target: worker,
@@ -122,7 +133,38 @@ export class QueueBuffer implements IBuffer {
       },
     };
   }
+
+  #givenQueue(task: Construct, option: string, atLeast: number): IQueue | undefined {
+    const { queue, retentionPeriod } = this.#props;
+    if (queue === undefined) return undefined;
+    const refuse = (given: string, expected: string) => {
+      throw new InvalidOptionError(`${option}.queue`, described(given), expected);
+    };
+    if (retentionPeriod !== undefined)
+      throw new InvalidOptionError(
+        `${option}.retentionPeriod`,
+        described(retentionPeriod.toHumanString()),
+        'none with queue: the queue has its own retention',
+      );
+    const resource = queue.node.defaultChild;
+    if (!(resource instanceof CfnQueue) || Stack.of(queue) !== Stack.of(task))
+      refuse('a queue of another stack', "a queue of the task's stack, where the commands find it");
+    if (queue.fifo) refuse('a FIFO queue', 'a standard queue: the SQS action of a topic rule sends to no other');
+    const other = taken.get(queue);
+    if (other !== undefined)
+      refuse(`the queue of ${other.node.path}`, 'a queue of its own: each task would receive the messages of both');
+    taken.set(queue, task);
+    const { visibilityTimeout = 30 } = resource as CfnQueue;
+    if (!Token.isUnresolved(visibilityTimeout) && visibilityTimeout < atLeast)
+      refuse(
+        `a visibility timeout of ${visibilityTimeout} seconds`,
+        `at least ${atLeast} seconds: six times the worker's timeout, and the interval of batchPush`,
+      );
+    return queue;
+  }
 }
+
+const taken = new WeakMap<IConstruct, Construct>();
 
 /** Concurrent batches of the retry queue: the minimum of AWS Lambda's maximum concurrency. */
 export const RETRY_CONCURRENCY = 2;

@@ -148,6 +148,7 @@ export class KinesisSink implements ISink<KinesisRouteOptions> {
     };
     return {
       targetArn,
+      services: ['kinesis-streams'],
       grantDeliver: (worker) => {
         grant(worker, 'kinesis:PutRecords');
         grant(worker, 'kinesis:DescribeStreamSummary');

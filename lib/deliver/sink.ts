@@ -59,6 +59,12 @@ export interface SinkConfig {
    * @default - none
    */
   readonly network?: WorkerNetwork | undefined;
+  /**
+   * AWS services that the worker calls to deliver, by their endpoint names, such as `kinesis-streams`.
+   *
+   * @default - none
+   */
+  readonly services?: readonly string[];
   /** Allows the worker to deliver and nothing more. */
   grantDeliver(worker: IGrantable): void;
   /**
