@@ -11,6 +11,7 @@ export const TASK_TAG = 'outflow:task';
 /** The constructs of a task that the metadata lists. */
 export interface TaskParts {
   readonly origins: readonly Origin[];
+  readonly description?: string | undefined;
   /** Templates of the AWS IoT Core topics that the sink publishes to. */
   readonly writesTo?: readonly string[] | undefined;
   readonly queue: IConstruct | undefined;
@@ -51,6 +52,7 @@ export function addTaskMetadata(
   });
   const task: TaskMetadata = {
     task: spec.task,
+    ...optional('description', parts.description),
     path: scope.node.path,
     sink: spec.sink.type,
     filters: byRules.flatMap(({ topicFilters }) => topicFilters),

@@ -126,9 +126,10 @@ export class OutflowTask<Overrides extends object = object> extends Construct im
     });
     const parts = { queue, retryQueue, stream, deadLetterQueue };
 
+    const listed = { origins, description: props.description, writesTo: sink.writesTo };
     if (buffer.feed === undefined) {
       this.#operated = parts;
-      addTaskMetadata(this, spec, { ...parts, origins, writesTo: sink.writesTo });
+      addTaskMetadata(this, spec, { ...parts, ...listed });
     } else {
       const control = Control.of(this);
       const state = addStateParameter(this);
@@ -163,7 +164,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct im
       control.add(this, this.taskName, { ...controlled, origins, retryQueue });
       this.worker = worker;
       this.#operated = { ...parts, controlled: { ...controlled, control } };
-      addTaskMetadata(this, spec, { ...parts, ...controlled, origins, writesTo: sink.writesTo, worker, control });
+      addTaskMetadata(this, spec, { ...parts, ...controlled, ...listed, worker, control });
     }
 
     this.rules = rulesOf(origins);

@@ -226,7 +226,9 @@ function awsTask(
         reportOfQueue(id(metadata.retryQueue)),
         deadLetterQueue().then(reportOfQueue),
       ]);
-      return reportOf({ task, stack, state, mappings, queue, retryQueue, deadLetterQueue: deadLetters }, Date.now());
+      const { description } = metadata;
+      const readings = { task, stack, description, state, mappings, queue, retryQueue, deadLetterQueue: deadLetters };
+      return reportOf(readings, Date.now());
     },
     async request(request) {
       worker();

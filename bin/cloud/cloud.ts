@@ -78,6 +78,8 @@ export interface CloudTask {
 export interface TaskReport {
   readonly task: string;
   readonly stack: string;
+  /** The user's description of the task. */
+  readonly description: string | undefined;
   /** Undefined for a task without a worker. */
   readonly status: TaskStatus | undefined;
   /** Why the task is Ready or Start Failed. */
@@ -89,6 +91,8 @@ export interface TaskReport {
   readonly stoppedAt: number | undefined;
   /** The rules are disabled too. */
   readonly intakeStopped: boolean;
+  /** Messages since the start of this process; undefined on AWS, where CloudWatch counts them. */
+  readonly counts: MessageCounts | undefined;
   /** Messages in the queue that were not received yet; undefined for a task without a queue in its stack. */
   readonly waiting: number | undefined;
   /** Messages that a worker has received and not deleted. */
@@ -105,6 +109,12 @@ export interface TaskReport {
   readonly mappings: readonly string[];
 }
 
+/** Messages that came in and that were delivered. */
+export interface MessageCounts {
+  readonly incoming: number;
+  readonly outgoing: number;
+}
+
 /** Approximate numbers of messages in a queue. */
 export interface QueueReport {
   readonly visible: number;
@@ -118,6 +128,8 @@ export interface QueueReport {
 export interface TaskReadings {
   readonly task: string;
   readonly stack: string;
+  readonly description?: string | undefined;
+  readonly counts?: MessageCounts | undefined;
   /** Undefined for a task without a worker. */
   readonly state: TaskState | undefined;
   readonly mappings: readonly string[];
@@ -134,12 +146,14 @@ export function reportOf(readings: TaskReadings, now: number): TaskReport {
   return {
     task,
     stack,
+    description: readings.description,
     status: state?.status,
     cause: state?.cause,
     blocker: state?.status === 'Ready' ? state.halt?.message : undefined,
     since: state?.since || undefined,
     stoppedAt: to === null ? from || undefined : undefined,
     intakeStopped: state?.intakeStopped ?? false,
+    counts: readings.counts,
     waiting: queue && queue.visible + queue.delayed,
     inFlight: (queue?.inFlight ?? 0) + (retryQueue?.inFlight ?? 0),
     retrying: (retryQueue?.visible ?? 0) + (retryQueue?.delayed ?? 0),

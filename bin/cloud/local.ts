@@ -39,6 +39,8 @@ export function localCloud(
         const readings = {
           task: task.name,
           stack: stack.name,
+          description: metadata.description,
+          counts: { incoming: task.counters.incoming, outgoing: task.counters.outgoing },
           state: task.control?.state,
           mappings: mappings.map(({ state }) => state),
           queue: queue && reportOfQueue(queue),

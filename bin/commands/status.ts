@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { pick, type TaskReport } from '../cloud/cloud.ts';
+import { type MessageCounts, pick, type TaskReport } from '../cloud/cloud.ts';
 import { colouredState } from './colour.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope } from './operator.ts';
 import { printable } from './printable.ts';
@@ -24,12 +24,16 @@ export function statusCommand(operator: Operator): Command {
     onCloud(operator, options, async (cloud, terminal) => {
       const read = async () => {
         const reports = await Promise.all(pick(await cloud.tasks(), name).map((task) => task.status()));
-        return { reports, hasStopped: reports.some(isStopped) };
+        return { reports, at: Date.now(), hasStopped: reports.some(isStopped) };
       };
-      const show = ({ reports }: { reports: readonly TaskReport[] }) =>
-        printResult(terminal, options, reports, () =>
-          statusText(reports, { now: Date.now(), columns: terminal.columns, isColoured: terminal.isColoured }),
-        );
+      type Reading = Awaited<ReturnType<typeof read>>;
+      const { columns, isColoured } = terminal;
+      const show = ({ reports, at }: Reading, earlier?: Reading) =>
+        printResult(terminal, options, reports, () => {
+          const hasCounts = earlier?.reports.some(({ counts }) => counts !== undefined);
+          const before = earlier && hasCounts ? { ...earlier, now: at } : undefined;
+          return statusText(reports, { now: at, columns, isColoured, before });
+        });
       const first = await terminal.during(() => 'Reading the tasks …', read());
       if (options.watch) terminal.clear();
       show(first);
@@ -39,12 +43,14 @@ export function statusCommand(operator: Operator): Command {
       void stop?.then(() => {
         isOver = true;
       });
+      let earlier = first;
       while (options.watch) {
         await Promise.race([sleep(REFRESH_MS), ...(stop === undefined ? [] : [stop])]);
         if (isOver) return;
         const next = await read();
         terminal.clear();
-        show(next);
+        show(next, earlier);
+        earlier = next;
       }
     }),
   );
@@ -55,15 +61,37 @@ export function isStopped({ status }: TaskReport): boolean {
   return status === 'Ready' || status === 'Start Failed';
 }
 
+export interface StatusTextOptions {
+  readonly now: number;
+  readonly columns: number;
+  readonly isColoured?: boolean;
+  /** An earlier reading with counts, from which rates are computed. */
+  readonly before?: { readonly at: number; readonly now: number; readonly reports: readonly TaskReport[] } | undefined;
+}
+
+/** Messages a second since the earlier reading. */
+function rate(
+  before: NonNullable<StatusTextOptions['before']>,
+  { task, stack, counts }: TaskReport,
+  of: keyof MessageCounts,
+): string {
+  const earlier = before.reports.find((one) => one.task === task && one.stack === stack)?.counts;
+  if (earlier === undefined || counts === undefined || before.now <= before.at) return '?';
+  return ((1000 * (counts[of] - earlier[of])) / (before.now - before.at)).toFixed(1);
+}
+
 /** Reports as a table, with the reasons of stopped tasks below it. */
 export function statusText(
   reports: readonly TaskReport[],
-  { now, columns, isColoured = false }: { now: number; columns: number; isColoured?: boolean },
+  { now, columns, isColoured = false, before }: StatusTextOptions,
 ): string {
+  const hasCounts = reports.some(({ counts }) => counts !== undefined);
   const rows = reports.map((report) => [
     report.task,
     report.status ?? 'IoT Core delivers',
     report.since === undefined ? '' : span(Math.max(0, now - report.since) / 1000),
+    ...(hasCounts ? [String(report.counts?.incoming ?? '?'), String(report.counts?.outgoing ?? '?')] : []),
+    ...(before === undefined ? [] : [rate(before, report, 'incoming'), rate(before, report, 'outgoing')]),
     String(report.waiting ?? '?'),
     report.oldestSeconds === undefined ? '?' : span(report.oldestSeconds),
     String(report.inFlight),
@@ -72,13 +100,17 @@ export function statusText(
     report.mappings.join(' '),
     report.stack,
   ]);
-  const head = ['TASK', 'STATE', 'FOR', 'WAITING', 'OLDEST', 'IN FLIGHT', 'RETRYING', 'DEAD', 'MAPPINGS', 'STACK'];
+  const counted = hasCounts ? ['IN', 'OUT'] : [];
+  const rates = before === undefined ? [] : ['IN/S', 'OUT/S'];
+  const rest = ['WAITING', 'OLDEST', 'IN FLIGHT', 'RETRYING', 'DEAD', 'MAPPINGS', 'STACK'];
+  const head = ['TASK', 'STATE', 'FOR', ...counted, ...rates, ...rest];
   const paint = (cell: string, column: number) => (column === 1 ? colouredState(cell, { isColoured }) : cell);
   return [table([head, ...rows], columns, paint), ...reports.flatMap(reasons)].join('\n');
 }
 
-function reasons({ task, cause, stoppedAt, intakeStopped }: TaskReport): string[] {
+function reasons({ task, description, cause, stoppedAt, intakeStopped }: TaskReport): string[] {
   const lines = [];
+  if (description !== undefined) lines.push(`${task}: ${printable(description)}`);
   if (cause !== undefined) lines.push(`${task}: ${printable(cause)}`);
   if (stoppedAt !== undefined) lines.push(`${task}: stopped at ${time(stoppedAt)} UTC`);
   if (intakeStopped) lines.push(`${task}: its rules are disabled; messages published now are not kept`);

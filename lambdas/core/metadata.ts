@@ -10,6 +10,8 @@ export interface TemplateMetadata {
 /** The logical ids of a task's resources. A resource that the task lacks, or that another stack owns, is left out. */
 export interface TaskMetadata {
   readonly task: string;
+  /** The user's description of the task. */
+  readonly description?: string;
   /** Path of the construct. */
   readonly path: string;
   /** Type of the sink. */

@@ -96,6 +96,20 @@ describe('a report', () => {
   });
 });
 
+describe('the status of tasks of this process', () => {
+  const report = (incoming: number, outgoing: number) =>
+    reportOf({ ...READINGS, state: INITIAL_STATE, description: 'Warm rooms', counts: { incoming, outgoing } }, 0);
+
+  it('shows the description, what came in and went out, and the rates since the last reading', () => {
+    const now = [report(30, 20)];
+    expect(statusText(now, { now: 0, columns: 200 })).toMatch(
+      / IN {2}OUT {2}WAITING[\s\S]* 30 {2}20 {3}7 [\s\S]*Warm: Warm rooms/,
+    );
+    const before = { at: 1_000, now: 3_000, reports: [report(10, 15)] };
+    expect(statusText(now, { now: 0, columns: 200, before })).toMatch(/ IN\/S {2}OUT\/S [\s\S]* 10\.0 {2}2\.5 /);
+  });
+});
+
 describe('waiting for a task', () => {
   const report = (state: TaskState, mappings = READINGS.mappings): TaskReport =>
     reportOf({ ...READINGS, state, mappings }, 99);
