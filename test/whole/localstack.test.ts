@@ -256,7 +256,7 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
       const { EventSourceMappings = [] } = await lambda.send(new ListEventSourceMappingsCommand({}));
       return EventSourceMappings.length === 0;
     }, PATIENCE);
-    // The task Warm keeps its queues, as tasks do by default; Hello does not.
+    // The task Warm keeps its queues; Hello does not.
     expect(QueueUrls.sort()).toEqual(
       ['WarmDeadLetterQueue', 'WarmQueue', 'WarmRetryQueue'].map((name) => outputs[name]).sort(),
     );

@@ -19,6 +19,8 @@ const task = new OutflowTask(stack, 'Warm', {
     partitionKey: '${clientid}',
     payload: `{"a":"${version}","n":\${payload.n},"b":"${version}"}`,
   }),
+  // LocalStack 4.14.0 deletes what RetainExceptOnCreate, the default, keeps.
+  removalPolicy: RemovalPolicy.RETAIN,
 });
 const hello = new OutflowTask(stack, 'Hello', {
   source: new IotTopicSource('t/#'),
