@@ -10,6 +10,7 @@ import { IotTopicSource, KinesisSink, OutflowTask, QueueBuffer, StreamBuffer } f
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import type { LocalKinesis } from '../../localstack/one-process/kinesis.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
+import type { RunningTask } from '../../localstack/one-process/task.ts';
 import { hostileMessage } from './hostile-device.ts';
 import { drawsOf } from './random.ts';
 
@@ -52,6 +53,8 @@ export async function soakHostile({ minutes, seed, log = () => {} }: HostileSoak
     const running = await run(readAssembly(synthesized()), { onError: (error) => log(`error: ${error.message}`) });
     try {
       const statuses = watchStatuses(running);
+      // On AWS they are in a queue of SQS; here they would fill the memory of this process.
+      const emptying = setInterval(() => running.tasks.forEach(emptyDeadLetters), 1_000);
       const published = await publish(
         running,
         hostile ? { minutes, draw: drawsOf(seed) } : { minutes: Math.min(minutes, MAX_MINUTES_ALONE) },
@@ -65,6 +68,7 @@ export async function soakHostile({ minutes, seed, log = () => {} }: HostileSoak
           statuses: [...statuses.get(buffer)!],
         });
       statuses.stop();
+      clearInterval(emptying);
     } finally {
       await running.close();
     }
@@ -98,6 +102,10 @@ function synthesized(): string {
     });
   }
   return app.synth().directory;
+}
+
+function emptyDeadLetters({ deadLetterQueue }: RunningTask): void {
+  for (const { receiptHandle } of deadLetterQueue!.receive(1_000)) deadLetterQueue!.delete(receiptHandle);
 }
 
 function watchStatuses({ tasks }: Run) {
