@@ -58,6 +58,12 @@ describe('options by name servers', () => {
     expect(seen).toBe(most);
   });
 
+  it('a namespace prefixes topics and the producer group', async () => {
+    const { broker, sink } = await serve(() => STORED, { namespace: 'inst' });
+    await sink.deliver([request], minute);
+    expect(broker.received.map(({ fields }) => [fields['a'], fields['b']])).toEqual([['inst%outflow', 'inst%T']]);
+  });
+
   it.each<[number, object]>([
     [3, { refreshTopicRouteIntervalMs: 0 }],
     [1, { refreshTopicRouteIntervalMs: 3_600_000 }],
