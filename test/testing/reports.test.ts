@@ -27,7 +27,6 @@ const bytesOf = (payload: Case['message']['payload']) =>
     ? Buffer.from(payload['base64'], 'base64')
     : payload;
 
-
 describe('messages of public reports end as they should', () => {
   for (const { id, what, spec, right, ...given } of cases) {
     it(`${id}: ${what}`, async () => {
