@@ -117,8 +117,15 @@ function awsTask(
   // A queue of another stack is not in the metadata. The worker's environment has its URL.
   const variable = async (name: string) => {
     if (metadata.worker === undefined) return undefined;
-    const command = new GetFunctionConfigurationCommand({ FunctionName: worker(), Qualifier: ALIAS });
-    return (await lambda.send(command)).Environment?.Variables?.[name];
+    const configuration = async (of: { Qualifier?: string }) =>
+      lambda.send(new GetFunctionConfigurationCommand({ FunctionName: worker(), ...of }));
+    try {
+      return (await configuration({ Qualifier: ALIAS })).Environment?.Variables?.[name];
+    } catch (error) {
+      // LocalStack finds no configuration by an alias.
+      if ((error as Error).name !== 'ResourceNotFoundException') throw error;
+      return (await configuration({})).Environment?.Variables?.[name];
+    }
   };
   let deadLetterQueueUrl: Promise<string | undefined> | undefined;
   const deadLetterQueue = () => {

@@ -51,8 +51,8 @@ export interface CloudTask {
   /**
    * Reads what arrived at the task's target.
    *
-   * @param target Name of the stream; by default the task's only one.
-   * @throws if the sink is not Kinesis, or the messages name the streams and none is given.
+   * @param target Name of the stream or topic; by default the task's only one.
+   * @throws if the messages name the targets and none is given, and for a RocketMQ sink of a deployed task.
    */
   arrived(options: ReadOptions, target: string | undefined): Promise<readonly ArrivedRecord[]>;
   /** Approximate number of messages in the dead-letter queue; undefined if the queue is unknown. */
@@ -199,7 +199,7 @@ export function streamToRead(
 ): string {
   if (sink !== 'kinesis')
     throw new Error(
-      `${task}: its sink is ${sink}; expected kinesis: read a RocketMQ topic with a consumer of RocketMQ`,
+      `${task}: its sink is ${sink}; expected kinesis: a RocketMQ topic is read in \`outflow local\` alone`,
     );
   const stream = target ?? STREAM_ARN.exec(targetArn ?? '')?.[1];
   if (stream === undefined) throw new Error(`--target: ${task} has no stream of its own; expected the name of one`);

@@ -11,6 +11,7 @@ import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf, str
 import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
 import { readStream } from './stream-records.ts';
+import { readTaskTopic } from './topic-records.ts';
 
 /**
  * The tasks of a run in this process.
@@ -54,8 +55,11 @@ export function localCloud(
         await controlOf(task).send(message);
       },
       testConnectivity: async () => controlOf(task).testConnectivity(),
-      arrived: async (options, target) =>
-        readStream(kinesis.client, streamToRead(task.name, metadata.sink, target, task.targetArn), options),
+      async arrived(options, target) {
+        if (metadata.sink === 'rocketmq' && task.deployed !== undefined)
+          return readTaskTopic(task.deployed, target, options);
+        return readStream(kinesis.client, streamToRead(task.name, metadata.sink, target, task.targetArn), options);
+      },
       countDeadLetters: async () => deadLetterQueue && messagesIn(reportOfQueue(deadLetterQueue)),
       async deadLetterQueue() {
         if (deadLetterQueue === undefined)

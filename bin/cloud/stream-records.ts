@@ -7,12 +7,16 @@ import {
 
 /** A record at a task's target. Its texts come from devices: escape them before printing. */
 export interface ArrivedRecord {
-  /** Name of the stream. */
+  /** Name of the stream or topic. */
   readonly target: string;
+  /** The partition key; of a message of RocketMQ its keys, with spaces between them. */
   readonly key: string;
+  /** Of a message of RocketMQ. */
+  readonly tag?: string;
+  readonly properties?: Readonly<Record<string, string>>;
   /** When it arrived: milliseconds since 1970. */
   readonly time: number;
-  /** Shard and sequence number. */
+  /** Shard and sequence number, or broker, queue and offset. */
   readonly position: string;
   /** The record's data: base64. */
   readonly body: string;

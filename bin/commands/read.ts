@@ -12,12 +12,14 @@ interface ReadCommandOptions extends Scope {
   readonly limit: number;
 }
 
-/** `outflow read`: prints what arrived at a task's Kinesis stream. */
+/** `outflow read`: prints what arrived at a task's target. */
 export function readCommand(operator: Operator): Command {
   return operatorCommand('read', operator)
-    .description("Print what arrived at a task's Kinesis stream: partition key, time and body of each record")
+    .description(
+      "Print what arrived at a task's Kinesis stream, or in this process at its RocketMQ topic: time, key, tag, properties, body",
+    )
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--target <stream>', 'name of the stream, if messages name it (default: the only one of the task)')
+    .option('--target <name>', 'name of the stream or topic, if messages name it (default: the only one of the task)')
     .option('--minutes <count>', 'records of the last minutes', wholeNumber(1, 525_600), 60)
     .option('--limit <count>', 'largest number of records', wholeNumber(1, 10_000), 100)
     .action((name: string, options: ReadCommandOptions) =>
@@ -25,7 +27,7 @@ export function readCommand(operator: Operator): Command {
         const task = pickOne(await terminal.during(() => 'Reading the stacks …', cloud.tasks()), name);
         const since = Date.now() - options.minutes * 60_000;
         const reading = task.arrived({ since, limit: options.limit }, options.target);
-        const records = await terminal.during(() => `Reading the stream of ${task.name} …`, reading);
+        const records = await terminal.during(() => `Reading the target of ${task.name} …`, reading);
         const shown = records.map(({ body, ...rest }) => ({ ...rest, body: showPayload(body) }));
         printResult(terminal, options, shown, () =>
           records.length === 0
@@ -37,8 +39,12 @@ export function readCommand(operator: Operator): Command {
 }
 
 /** A record as text for a terminal. */
-export function recordText({ target, key, time: at, position, body }: ArrivedRecord): string {
+export function recordText({ target, key, tag, properties, time: at, position, body }: ArrivedRecord): string {
   const [[form, value]] = Object.entries(showPayload(body)) as [[string, unknown]];
   const text = form === 'json' ? jsonText(value).replace(/\n */g, ' ') : printable(value as string);
-  return `${time(at)}  ${printable(target)}  key ${printable(key)}  ${printable(position)}\n  ${form === 'json' ? '' : `(${form}) `}${text}`;
+  const head = [time(at), printable(target), `key ${printable(key)}`];
+  if (tag !== undefined) head.push(`tag ${printable(tag)}`);
+  const lines = [[...head, printable(position)].join('  ')];
+  for (const [name, given] of Object.entries(properties ?? {})) lines.push(`  ${printable(name)}: ${printable(given)}`);
+  return [...lines, `  ${form === 'json' ? '' : `(${form}) `}${text}`].join('\n');
 }

@@ -1,6 +1,7 @@
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import { sinkOf } from '../../lambdas/deliver/all.ts';
+import type { SinkEnvironment } from '../../lambdas/deliver/sink.ts';
 import { createHandler, type Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import { workerQueues } from '../../lambdas/worker/queues.ts';
@@ -38,6 +39,8 @@ export interface RunningTask {
   readonly mappings: readonly (Mapping | StreamMapping)[];
   /** Name of the stream of a task with a StreamBuffer. */
   readonly stream: string | undefined;
+  /** The spec of the worker, not yet parsed, and its environment; undefined for a task without a worker. */
+  readonly deployed: { readonly spec: unknown; readonly environment: SinkEnvironment } | undefined;
   /** ARN of the worker's target; it ends with `*` when messages name the target. Undefined for a task without a worker. */
   readonly targetArn: string | undefined;
   /** Undefined for a task without a worker. */
@@ -78,6 +81,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
       ...base,
       deadLetterQueue: queueOf(metadata.deadLetterQueue),
       mappings: [],
+      deployed: undefined,
       targetArn: undefined,
       control: undefined,
     };
@@ -123,6 +127,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
   const task: RunningTask = {
     ...base,
     deadLetterQueue,
+    deployed: { spec: readSpec(stack, fn), environment: { env, ...(setup.secret && { secret: setup.secret }) } },
     targetArn: env['TARGET_ARN'],
     control,
     mappings: metadata.mappings.map((logicalId) => {

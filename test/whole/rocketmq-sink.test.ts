@@ -5,6 +5,7 @@ import { App, SecretValue, Stack } from 'aws-cdk-lib';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readTaskTopic } from '../../bin/cloud/topic-records.ts';
 import type { Resolved } from '../../lambdas/core/deploy-time.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
@@ -45,7 +46,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
     const open = (over: object = {}) => openRocketMq(options({ nameServers: mq.nameServer, ...over }), { env: {} });
 
     beforeAll(async () => {
-      const topics = ['Contract', 'Other', 'Ordered'].map((name) => ({ name, queues: 4 }));
+      const topics = ['Contract', 'Other', 'Ordered', 'Read'].map((name) => ({ name, queues: 4 }));
       mq = await startRocketMq({ home, version, topics, brokerSettings: { maxMessageSize: MAX_MESSAGE_BYTES } });
     }, START_TIMEOUT_MS);
     afterAll(() => mq?.close());
@@ -95,6 +96,44 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
         const own = stored.filter(({ properties }) => properties['__SHARDINGKEY'] === group).map(({ body }) => +body);
         expect(own).toEqual([...own].sort((a, b) => a - b));
       }
+    });
+
+    it('what it has sent is read with keys, tag and properties, and nothing is consumed', async () => {
+      const sink = open({ topic: 'Read' });
+      const message = { body: Buffer.from('read me'), keys: ['k1', 'k2'], tag: 't', properties: { p: 'é' } };
+      const before = Date.now() - 1_000;
+      const requests = Array.from({ length: 70 }, (_, i) =>
+        request('', { topic: 'Read', message: { body: Buffer.from(`${i}`) } }),
+      );
+      await sink.deliver([...requests, request('', { topic: 'Read', message })], minute);
+      await sink.close();
+      const spec = {
+        v: 1,
+        task: 'T',
+        source: { type: 'iot-core', filters: ['t'] },
+        sink: { type: 'rocketmq', tls: false, topic: 'Read', nameServers: mq.nameServer },
+      };
+      for (let twice = 0; twice < 2; twice++) {
+        const read = await readTaskTopic({ spec, environment: { env: {} } }, undefined, {
+          since: before,
+          limit: 1_000,
+        });
+        const texts = read.map(({ body }) => Buffer.from(body, 'base64').toString());
+        expect(texts.sort()).toEqual([...requests.keys()].map(String).concat('read me').sort());
+        expect(read).toContainEqual(
+          expect.objectContaining({
+            target: 'Read',
+            key: 'k1 k2',
+            tag: 't',
+            properties: expect.objectContaining({ p: 'é' }),
+          }),
+        );
+      }
+      const later = { since: Date.now() + 60_000, limit: 1_000 };
+      expect(await readTaskTopic({ spec, environment: { env: {} } }, undefined, later)).toEqual([]);
+      await expect(readTaskTopic({ spec, environment: { env: {} } }, 'Missing', later)).rejects.toThrow(
+        'Missing does not exist',
+      );
     });
   },
 );

@@ -24,6 +24,7 @@ export interface RouteBroker {
 
 const MASTER = '0';
 const WRITABLE = 2;
+const READABLE = 4;
 
 /** Reads a name server's answer about a topic. @throws ProtocolError */
 export function parseRoute(text: string): Route {
@@ -45,6 +46,27 @@ export function parseRoute(text: string): Route {
     if ((data.perm & WRITABLE) !== 0) brokers.push({ name: data.brokerName, address, queues: queues as number });
   }
   return { brokers: brokers.sort((a, b) => (a.name < b.name ? -1 : 1)), servers, isDefault: false };
+}
+
+/** A queue of a topic that consumers can read. */
+export interface ReadableQueue {
+  readonly broker: string;
+  /** `host:port` of the master. */
+  readonly address: string;
+  readonly id: number;
+}
+
+/** Reads the readable queues from a name server's answer about a topic. @throws ProtocolError */
+export function parseReadableQueues(text: string): readonly ReadableQueue[] {
+  const { brokerDatas, queueDatas } = parseServerJson(text) as { brokerDatas?: unknown; queueDatas?: unknown };
+  if (!Array.isArray(brokerDatas) || !Array.isArray(queueDatas))
+    throw new ProtocolError('a route without brokerDatas and queueDatas');
+  const masters = new Map(brokerDatas.map((broker) => [broker?.brokerName, broker?.brokerAddrs?.[MASTER]]));
+  return queueDatas.flatMap(({ brokerName, readQueueNums, perm }) => {
+    const address = masters.get(brokerName);
+    if (!isAddress(address) || (perm & READABLE) === 0 || !(readQueueNums > 0)) return [];
+    return Array.from({ length: readQueueNums }, (_, id) => ({ broker: brokerName, address, id }));
+  });
 }
 
 /** Makes the route of a topic that does not exist yet. A broker creates at most as many queues as the default topic has. */
