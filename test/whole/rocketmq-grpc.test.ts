@@ -27,7 +27,9 @@ import { makeCertificates } from '../../localstack/servers/rocketmq/certificates
 import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
 import { minute, sinkContract } from '../contract/sink.ts';
+import { hostileMessages } from '../support/hostile-message.ts';
 import { envelope, sqsEvent } from '../support/messages.ts';
+import { runs } from '../support/property-runs.ts';
 import { sendWith } from '../support/rocketmq-send.ts';
 import { isMissing } from '../support/setup-parts.ts';
 
@@ -196,6 +198,24 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
       'MESSAGE_TOO_LARGE',
       'delivered',
     ]);
+  });
+
+  it.each([
+    ['Other', 'plain'],
+    ['Groups', 'group'],
+    ['Timed', 'time'],
+    ['Any', 'group'],
+    ['Any', 'time'],
+  ] as const)('delivers what a device makes a message of, or blames the message: topic %s, %s', async (topic, type) => {
+    const rendered = { isTopicRendered: true, isTypeRendered: true };
+    await fc.assert(
+      fc.asyncProperty(fc.array(hostileMessages(type), { maxLength: 10 }), async (messages) => {
+        const outcomes = await sendWith(producer, topic, messages, rendered);
+        for (const outcome of outcomes)
+          expect(['delivered', 'never'], JSON.stringify(outcome)).toContain(outcome.status);
+      }),
+      { numRuns: runs(30) },
+    );
   });
 
   it('strict order without groups: one message of a topic after the other (E5)', async () => {

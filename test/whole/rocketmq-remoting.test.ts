@@ -10,6 +10,8 @@ import type { Sent } from '../../lambdas/deliver/rocketmq/remoting/stored.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { hostileMessages } from '../support/hostile-message.ts';
+import { runs } from '../support/property-runs.ts';
 import { sendWith } from '../support/rocketmq-send.ts';
 
 const START_TIMEOUT_MS = 180_000;
@@ -35,7 +37,7 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       mq = await startRocketMq({
         home,
         version,
-        topics: ['Any', 'Groups', 'Large', 'Delayed', 'Restart'].map((name) => ({ name })),
+        topics: ['Any', 'Groups', 'Large', 'Delayed', 'Hostile', 'Restart'].map((name) => ({ name })),
         autoCreateTopics: true,
         brokerSettings: { maxMessageSize: MAX_MESSAGE_BYTES },
       });
@@ -135,6 +137,23 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       expect(of('level')!.storeTimestamp).toBeGreaterThan(of('now')!.storeTimestamp);
       if (version === 5) expect(of('time')!.storeTimestamp).toBeGreaterThanOrEqual(deliverAtMs);
     });
+
+    it.each(['plain', 'group', 'time'] as const)(
+      'delivers what a device makes a message of, or blames it: %s',
+      async (type) => {
+        await fc.assert(
+          fc.asyncProperty(fc.array(hostileMessages(type), { maxLength: 10 }), async (messages) => {
+            const outcomes = await sendWith(producer, 'Hostile', messages, {
+              isTopicRendered: true,
+              isTypeRendered: true,
+            });
+            for (const outcome of outcomes)
+              expect(['delivered', 'never'], JSON.stringify(outcome)).toContain(outcome.status);
+          }),
+          { numRuns: runs(30) },
+        );
+      },
+    );
 
     it('blames the message for what it renders: a time, or a name that the broker uses itself', async () => {
       expect(verdicts(await sendWith(producer, 'Any', [text('a', { deliverAtMs: MAX_TIME_MS })]))).toEqual([
