@@ -164,11 +164,12 @@ export interface OutflowTaskProps<Overrides extends object = object> extends Wor
   readonly removalPolicy?: RemovalPolicy;
   /**
    * What the worker logs. `info`: one line for each batch, with its metrics. `warn`: no line for a batch of which every record was
-   * delivered or filtered; the metrics `Delivered` and `Filtered` then leave these batches out.
+   * delivered or filtered; the metrics `Delivered` and `Filtered` then leave these batches out. `debug`: also where the sink stored each
+   * record, such as shard and sequence number.
    *
    * @default info
    */
-  readonly logLevel?: 'info' | 'warn';
+  readonly logLevel?: 'debug' | 'info' | 'warn';
   /**
    * The task's alarms and their thresholds; `false` for no alarms. The description of each alarm links its runbook article.
    *

@@ -132,8 +132,8 @@ const withoutSink = z.strictObject({
   onExpired: z.enum(['deadLetter', 'drop']).default('deadLetter'),
   /** Rate limit of one running function: records per second. */
   recordsPerSecond: z.number().positive().optional(),
-  /** `warn`: a batch of which every record was delivered or filtered is neither logged nor counted. */
-  logLevel: z.enum(['info', 'warn']).default('info'),
+  /** `warn`: a batch of which every record was delivered or filtered is neither logged nor counted. `debug`: receipts are logged, too. */
+  logLevel: z.enum(['debug', 'info', 'warn']).default('info'),
 });
 
 /** The parsed specification of a task. */

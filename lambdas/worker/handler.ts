@@ -81,6 +81,9 @@ function eventSources(bufferOf: (event: unknown) => TaskBuffer): MiddlewareObj<u
   };
 }
 
+/** Keeps a line below the size of an event in CloudWatch Logs. */
+const RECEIPTS_PER_LINE = 500;
+
 /** Reads `spec.json` from beside the bundle, and the rest from the function's environment. @throws InvalidOptionError for a missing variable. */
 export function fromEnv(here: string): HandlerSetup {
   const { env } = process;
@@ -98,6 +101,10 @@ export function fromEnv(here: string): HandlerSetup {
       skipped: skippedMessages(stateText(state), { now: Date.now, log }),
     }),
     queues: workerQueues({ api: sqsApi(), env, task: spec.task, log, now: Date.now }),
+    onReceipts: (receipts) => {
+      for (let from = 0; from < receipts.length; from += RECEIPTS_PER_LINE)
+        log({ level: 'debug', event: 'delivered', receipts: receipts.slice(from, from + RECEIPTS_PER_LINE) });
+    },
     report: (report) => {
       const entry = batchEntry(spec.logLevel, dimensions, report, Date.now());
       if (entry !== undefined) log(entry);

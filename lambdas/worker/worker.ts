@@ -6,7 +6,7 @@ import { NeverRetry } from '../core/errors.ts';
 import { readRuleArns } from '../core/rule-arns.ts';
 import { routedOptions } from '../core/sink-options.ts';
 import type { RouteTo, TaskSpec } from '../core/spec.ts';
-import type { SinkDefinition, SinkEnvironment } from '../deliver/sink.ts';
+import type { Outcome, SinkDefinition, SinkEnvironment } from '../deliver/sink.ts';
 import { fingerprintOf, stillOwed } from './children.ts';
 import { type BatchFacts, compileDisposition, stopOf } from './disposition.ts';
 import {
@@ -49,12 +49,22 @@ export interface WorkerSetup extends SinkEnvironment {
   readonly deadLetters: DeadLetters;
   /** @default - the task was never paused or stopped */
   readonly stopped?: StoppedTime;
+  /** Called with where the sink stored each record, if the log level is `debug`. */
+  readonly onReceipts?: (receipts: readonly Receipt[]) => void;
   /** @default - no message was skipped */
   readonly skipped?: SkippedMessages;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
   /** 0 to 1, 1 excluded. @default Math.random */
   readonly random?: () => number;
+}
+
+/** Where a sink stored a record. */
+export interface Receipt {
+  /** Id of the message, or of its child. */
+  readonly id: string;
+  /** Of Kinesis the shard and sequence number; of RocketMQ the broker, queue and offset, or what a proxy gives. */
+  readonly receipt: string;
 }
 
 /** Kept from the sink for dead letters and requeued messages. */
@@ -140,6 +150,7 @@ export function createWorker<Schema extends z.ZodType, Request>(
       sent.map(({ progress, child }) => progress.children[child!]!.request),
       { remainingMs: () => remainingMs() - RESERVE_MS, order: buffer.order },
     );
+    if (spec.logLevel === 'debug') setup.onReceipts?.(receiptsOf(sent, outcomes));
     const stop = stopOf(sent, outcomes, { isProbe }, stoppedDevices);
     const after: BatchFacts = {
       ...NOTHING_HAPPENED,
@@ -231,4 +242,12 @@ const NONE_SKIPPED: SkippedMessages = { has: async () => false };
 
 function blocksOf({ disposition }: Delivery<unknown>): Blocker | undefined {
   return disposition?.to === 'defer' ? disposition.blocks : undefined;
+}
+
+function receiptsOf(sent: readonly Delivery<unknown>[], outcomes: readonly Outcome[]): Receipt[] {
+  return sent.flatMap(({ progress, child }, i) => {
+    const outcome = outcomes[i]!;
+    if (outcome.status !== 'delivered' || outcome.receipt === undefined) return [];
+    return [{ id: progress.children[child!]!.id, receipt: outcome.receipt }];
+  });
 }

@@ -5,6 +5,7 @@ import type { Outcome, SinkDefinition } from '../../lambdas/deliver/sink.ts';
 import { createHandler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import type { SkippedMessages } from '../../lambdas/worker/skipped-messages.ts';
+import type { Receipt } from '../../lambdas/worker/worker.ts';
 import { context } from './messages.ts';
 import { type QueueScript, scriptedQueues } from './task-queues.ts';
 
@@ -19,6 +20,7 @@ export function taskWith({
   now = () => 1_795_251_601_000,
   random,
   skipped,
+  onReceipts,
   env = { RULE_ARNS: 'arn:rule/1,2', TARGET_ARN: 'arn:aws:script:::*' },
   ...spec
 }: {
@@ -30,6 +32,7 @@ export function taskWith({
   env?: Record<string, string>;
   random?: () => number;
   skipped?: SkippedMessages;
+  onReceipts?: (receipts: readonly Receipt[]) => void;
   [option: string]: unknown;
 } & QueueScript) {
   const { payload = '${payload}', ...rest } = spec;
@@ -72,6 +75,7 @@ export function taskWith({
     env,
     ...(random && { random }),
     ...(skipped && { skipped }),
+    ...(onReceipts && { onReceipts }),
     queues,
     now,
     report: (report) => reports.push(report),

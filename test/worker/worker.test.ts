@@ -225,6 +225,19 @@ describe('the worker', () => {
     expect(hopeless.stops).toMatchObject([{ kind: 'circuitOpen' }]);
   });
 
+  it('gives the receipts of delivered records at log level debug, and at no other', async () => {
+    for (const logLevel of ['debug', 'info']) {
+      const receipts: unknown[] = [];
+      const task = taskWith({
+        logLevel,
+        deliver: (payload) => (payload.toString() === 'a' ? { status: 'delivered', receipt: 'shard:7' } : later),
+        onReceipts: (given) => receipts.push(...given),
+      });
+      await task.handler(sqsEvent(['a', 'b'].map((text) => JSON.stringify(envelope(text, { id: text })))));
+      expect(receipts).toEqual(logLevel === 'debug' ? [{ id: 'a', receipt: 'shard:7' }] : []);
+    }
+  });
+
   it('keeps a record that may not leave, with faults prohibited, and reports that it blocks (F33)', async () => {
     const event = sqsEvent([JSON.stringify(envelope('x'))]);
     const prohibited = { faultTolerance: 'prohibited', retryPolicy: { steps: [] } };
