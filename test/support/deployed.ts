@@ -3,6 +3,7 @@ import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-clo
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
 import { processesOf } from '../../localstack/docker-free/processes.ts';
 import type { LocalStackProcess } from '../../localstack/docker-free/start.ts';
 import { connectKinesis } from '../../localstack/one-process/kinesis.ts';
@@ -16,6 +17,7 @@ export function clientsOf(endpoint: string) {
     lambda: new LambdaClient(config),
     logs: new CloudWatchLogsClient(config),
     sqs: new SQSClient(config),
+    ssm: new SSMClient(config),
   };
 }
 export type Clients = ReturnType<typeof clientsOf>;

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation';
 import { GetRecordsCommand, GetShardIteratorCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis';
 import { ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import {
@@ -8,10 +10,13 @@ import {
   DeleteQueueCommand,
   GetQueueAttributesCommand,
   ListQueuesCommand,
+  SendMessageCommand,
   SetQueueAttributesCommand,
 } from '@aws-sdk/client-sqs';
+import { GetParameterCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { labelledState, readState, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
 import { type Attached, attach } from '../../localstack/deployed/attach.ts';
 import { bootstrap, cdk } from '../../localstack/deployed/cdk.ts';
 import { localStackHome } from '../../localstack/docker-free/install.mjs';
@@ -239,6 +244,46 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
     const records = await numbers();
     expect(records.filter(({ a, b }) => a !== b)).toEqual([]);
     expect(records.find(({ n }) => n === 9999)).toEqual({ a: 'v2', n: 9999, b: 'v2' });
+  });
+
+  it('stays paused when CloudFormation writes the parameter of its state again', async () => {
+    const { lambda, sqs, ssm } = clients;
+    const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({}));
+    const QueueUrl = QueueUrls.find((url) => url.includes('OutflowControl'));
+    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+    const control = Functions.find(({ FunctionName }) => FunctionName!.includes('OutflowControl'))!.FunctionName!;
+    const request = (kind: string) =>
+      sqs.send(
+        new SendMessageCommand({
+          QueueUrl,
+          MessageBody: JSON.stringify({ kind, task: 'Warm' }),
+          MessageGroupId: 'Warm',
+          MessageDeduplicationId: randomUUID(),
+        }),
+      );
+    const carriedOut = async (kind: string, status: string) =>
+      vi.waitUntil(async () => {
+        const lines = await logOf(clients, control);
+        const isIt = (line: string) => line.includes(`"request":"${kind}"`) && line.includes(`"status":"${status}"`);
+        return lines.some((line) => line.includes('"task":"Warm"') && isIt(line));
+      }, PATIENCE);
+    const { StackResources = [] } = await clients.cloudFormation.send(
+      new DescribeStackResourcesCommand({ StackName: STACK }),
+    );
+    const state = StackResources.find(({ LogicalResourceId }) => LogicalResourceId!.startsWith('WarmState'))!;
+    const read = async (Name: string) => (await ssm.send(new GetParameterCommand({ Name }))).Parameter!.Value!;
+
+    await request('pause');
+    await carriedOut('pause', 'Paused');
+    // As CloudFormation does on AWS when a tag of the stack changes; LocalStack does not pass these tags on.
+    const Name = state.PhysicalResourceId!;
+    await ssm.send(new PutParameterCommand({ Name, Value: UNWRITTEN_STATE, Overwrite: true }));
+    await request('reconcile');
+    await carriedOut('reconcile', 'Paused');
+    expect(await read(Name)).toBe(UNWRITTEN_STATE);
+    expect(readState(await read(labelledState(Name))).desired).toBe('Paused');
+    await request('enable');
+    await vi.waitUntil(async () => readState(await read(labelledState(Name))).desired === 'Running', PATIENCE);
   });
 
   it('leaves nothing but what it retains when it is destroyed', async () => {
