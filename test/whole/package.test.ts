@@ -34,6 +34,11 @@ describe('the package, installed in an empty CDK app', () => {
     expect(folders.map(({ name }) => name).sort()).toEqual(['iot-core', 'one-process']);
   });
 
+  it('has a command that can be run in a clone after a build', async () => {
+    const { stdout } = await run(join(folder, 'copy/dist/bin/outflow.js'), ['--version']);
+    expect(stdout.trim()).toBe('0.1.0');
+  });
+
   it('is there for CommonJS too, and for tests without CDK', async () => {
     const script = `const { OutflowTask } = require('mqtt-outflow'); const { compilePattern } = require('mqtt-outflow/core');
       const { tryTask } = require('mqtt-outflow/testing'); console.log(typeof OutflowTask, typeof compilePattern, typeof tryTask)`;
