@@ -65,7 +65,7 @@ function asList(routes: unknown): readonly unknown[] {
 }
 
 function routesSpec({ routeSpec = (overrides) => overrides }: ISink, routes: readonly Route[]): unknown {
-  // The schema refuses what is no list of objects.
+  // The schema refuses a value that is not a list of objects.
   if (!Array.isArray(routes)) return routes;
   return routes.map((route) => (OBJECT.is(route?.sink) ? { ...route, sink: routeSpec(route.sink) } : route));
 }

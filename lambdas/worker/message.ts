@@ -86,7 +86,7 @@ export type Disposition =
       readonly to: 'defer';
       readonly delaySeconds: number;
       readonly reason: string;
-      /** Why the task cannot go on past it: the error of the dead letter that it becomes when an operator skips it. */
+      /** The error that blocks the task. If an operator skips the message, it is dead-lettered with this error. */
       readonly blocks?: Blocker;
       /** A stop error deferred it. */
       readonly isStop?: boolean;
@@ -109,7 +109,7 @@ export interface BatchReport {
   readonly filtered: number;
   readonly delivered: number;
   readonly deadLettered: number;
-  /** Those of the dead letters that expired. */
+  /** Dead letters with the code EXPIRED; `deadLettered` counts them, too. */
   readonly expiredDeadLetters: number;
   /** Failed, and to be tried again. */
   readonly retried: number;

@@ -28,7 +28,6 @@ export function stoppedTime(
     try {
       return readState(await readText());
     } catch (error) {
-      if (isUnwritten(error)) return readState(undefined);
       log({ event: 'task state not read', reason: String(error) });
       return undefined;
     }
@@ -43,7 +42,25 @@ export function stoppedTime(
   };
 }
 
-/** Returns a function that reads the text of a state's parameter. The first call loads the client. */
-export function stateText(name: string): () => Promise<string | undefined> {
-  return async () => (await import('./parameter-client.ts')).readParameter(labelledState(name));
+/**
+ * Returns a function that reads the text of a state's parameter, undefined until the control function has written it.
+ *
+ * @param read Reads a parameter. By default the first call loads the client of AWS Systems Manager.
+ */
+export function stateText(
+  parameter: string,
+  read: (name: string) => Promise<string | undefined> = readParameter,
+): () => Promise<string | undefined> {
+  return async () => {
+    try {
+      return await read(labelledState(parameter));
+    } catch (error) {
+      if (!isUnwritten(error)) throw error;
+      return undefined;
+    }
+  };
+}
+
+async function readParameter(name: string): Promise<string | undefined> {
+  return (await import('./parameter-client.ts')).readParameter(name);
 }

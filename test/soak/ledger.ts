@@ -47,7 +47,7 @@ export interface LedgerOptions {
   /** A client of the sink that no fault affects. */
   readonly client: KinesisClient;
   readonly stream: string;
-  /** Codes of dead letters that are not the fault of the message. */
+  /** Codes of dead letters that a fault caused, not the message. */
   readonly reasons: readonly DeadLetterCode[];
 }
 
