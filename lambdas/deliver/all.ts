@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { InvalidOptionError } from '../core/errors.ts';
+import '../core/jsonpath/every-path.ts';
 import { kinesis } from './kinesis/kinesis.ts';
 import { rocketmq } from './rocketmq/rocketmq.ts';
 import type { SinkDefinition } from './sink.ts';

@@ -7,6 +7,7 @@ import { bufferOf } from '../buffer/event-sources.ts';
 import { sqsApi } from '../buffer/sqs/on-demand-api.ts';
 import type { Connectivity, ConnectivityRequest } from '../core/control-requests.ts';
 import { readVariable, STACK_NAME, STATE_PARAMETER } from '../core/environment.ts';
+import { loadExpressions } from '../core/jsonpath/expression.ts';
 import { parseSpec } from '../core/spec.ts';
 import type { SinkDefinition } from '../deliver/sink.ts';
 import type { BatchReport } from './message.ts';
@@ -85,9 +86,10 @@ function eventSources(bufferOf: (event: unknown) => TaskBuffer): MiddlewareObj<u
 const RECEIPTS_PER_LINE = 500;
 
 /** Reads `spec.json` from beside the bundle, and the rest from the function's environment. @throws InvalidOptionError for a missing variable. */
-export function fromEnv(here: string): HandlerSetup {
+export async function fromEnv(here: string): Promise<HandlerSetup> {
   const { env } = process;
   const spec = JSON.parse(readFileSync(new URL('./spec.json', here), 'utf8'));
+  await loadExpressions(spec.sink);
   // Not by console, which AWS Lambda puts a prefix in front of, or an object around.
   const log = (entry: object) => void process.stdout.write(`${JSON.stringify({ task: spec.task, ...entry })}\n`);
   const dimensions = { Stack: readVariable(env, STACK_NAME), Task: spec.task };

@@ -3,6 +3,7 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IStream } from 'aws-cdk-lib/aws-kinesis';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
+import '../../lambdas/core/jsonpath/every-path.ts';
 import { isJsonPath } from '../../lambdas/core/jsonpath/expression.ts';
 import { KINESIS_ROUTED, kinesisOptions } from '../../lambdas/deliver/kinesis/config.ts';
 import type { OptionAdvice } from '../advice.ts';

@@ -1,6 +1,7 @@
 import { type Duration, Token } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
+import '../../lambdas/core/jsonpath/every-path.ts';
 import { isJsonPath, isRendered } from '../../lambdas/core/jsonpath/expression.ts';
 import { parseTemplate } from '../../lambdas/core/template/parse.ts';
 import { ROCKETMQ_ROUTED, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';

@@ -1,3 +1,4 @@
+import '../../lambdas/core/jsonpath/every-path.ts';
 import type { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -18,7 +18,8 @@ describe.skipIf(isMissing('node24'))('the deployed bundle under Lambda’s Node 
     const sink = {
       type: 'kinesis',
       stream: { $env: 'SINK_STREAM' },
-      partitionKey: '${clientid}',
+      // Not a plain path, so the function loads the JSONPath library when it starts.
+      partitionKey: '$..clientid',
       payload: '${payload}',
     };
     const filter = { data: { body: { temp: [{ numeric: ['>', 20] }] } } };
@@ -68,7 +69,7 @@ describe.skipIf(isMissing('node24'))('the deployed bundle under Lambda’s Node 
       expect.objectContaining({ task: 'Warm', received: 3, filtered: 1, delivered: 1, deadLettered: 0, failed: 1 }),
     );
     expect((await readRecords(kinesis, 'telemetry')).map(({ key, data }) => `${key} ${data}`)).toEqual([
-      'd1 {"temp":21.5}',
+      '["d1"] {"temp":21.5}',
     ]);
   });
 });

@@ -7,6 +7,7 @@ import {
   jsonpath,
 } from 'json-p3';
 import { ExactNumber, MAX_JSON_DEPTH } from '../json.ts';
+import { childAt, isContainer } from './child.ts';
 import { quantifiersOf, repeatsVariableGroup } from './regular-expression.ts';
 import { countPattern, countSteps } from './steps.ts';
 
@@ -91,17 +92,6 @@ function selectFrom(value: object, selector: Segment['selectors'][number], root:
   }
   countSteps(childrenOf(value).length);
   for (const node of selector.resolve(new JSONPathNode(value as Json, [], root as Json))) found.push(node.value);
-}
-
-/** Returns a member of an object or an element of an array; undefined for other values. */
-export function childAt(value: unknown, step: string | number): unknown {
-  if (!isContainer(value)) return undefined;
-  if (Array.isArray(value)) return typeof step === 'number' ? value.at(step) : undefined;
-  return typeof step === 'string' && Object.hasOwn(value, step) ? value[step as never] : undefined;
-}
-
-function isContainer(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !(value instanceof ExactNumber);
 }
 
 function childrenOf(value: object): readonly unknown[] {

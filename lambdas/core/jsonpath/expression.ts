@@ -4,7 +4,7 @@ import { stringifyJson } from '../json.ts';
 import { literalOf, parseTemplate } from '../template/parse.ts';
 import { compileTemplate, type MissingVariable } from '../template/template.ts';
 import { valueText } from '../template/value-text.ts';
-import { compileJsonPath } from './jsonpath.ts';
+import { compileJsonPath, isPlainPath } from './jsonpath.ts';
 
 /**
  * A compiled option: a JSONPath over the event when the text is `$` or begins with `$.` or `$[`, else a `${…}` template over
@@ -38,6 +38,18 @@ export const expression = z.string().check((context) => {
 
 export function isJsonPath(text: string): boolean {
   return JSON_PATH.test(text);
+}
+
+/** Loads what the texts of `options` need to be compiled: a function whose options have plain paths alone loads nothing. */
+export async function loadExpressions(options: unknown): Promise<void> {
+  const texts = [options];
+  for (const one of texts) {
+    if (typeof one === 'string' && isJsonPath(one) && !isPlainPath(one)) {
+      await import('./every-path.ts');
+      return;
+    }
+    if (typeof one === 'object' && one !== null) texts.push(...Object.values(one));
+  }
 }
 
 /** Whether the expression's value depends on the message. */

@@ -1,8 +1,4 @@
-import type { JSONPathQuery } from 'json-p3';
-import { InvalidTemplateError, NeverRetry } from '../errors.ts';
-import { stringifyJson } from '../json.ts';
-import { childAt, isDescendant, parseJsonPath, select } from './bounded-query.ts';
-import { countCharacters, startSteps } from './steps.ts';
+import { childAt } from './child.ts';
 
 /** A compiled JSONPath (RFC 9535). */
 export interface JsonPath {
@@ -17,55 +13,36 @@ export interface JsonPath {
 }
 
 type Step = string | number;
+type Compile = (text: string) => JsonPath;
+
+/** A path of names and indexes. A name in quotes that has an escape is left to the library. */
+const PLAIN = /^\$(?:\.[A-Za-z_]\w*|\[(?:0|-?[1-9]\d{0,8})\]|\['[^'"\\\p{Cc}]*'\]|\["[^'"\\\p{Cc}]*"\])*$/u;
+const STEP = /\.(\w+)|\[(-?\d+)\]|\[['"]([^'"]*)['"]\]/g;
+
+let compileQuery: Compile | undefined;
+
+/** Sets the compiler of the paths that are not plain. */
+export function useQueries(compile: Compile): void {
+  compileQuery = compile;
+}
+
+/** Whether the path names one value by names and indexes alone, such as `$.data.body.list[0]`. */
+export function isPlainPath(text: string): boolean {
+  return PLAIN.test(text);
+}
 
 /** Compiles a JSONPath. @throws InvalidTemplateError for any other text. */
 export function compileJsonPath(text: string): JsonPath {
-  const { segments } = parse(text);
-  const steps: Step[] = [];
-  for (const segment of segments) {
-    const step = asStep(segment);
-    if (step === undefined) break;
-    steps.push(step);
+  if (isPlainPath(text)) {
+    const steps = [...text.matchAll(STEP)].map(([, name, index, quoted]) => name ?? quoted ?? Number(index));
+    return { read: (root) => walk(root, steps) };
   }
-  if (steps.length === segments.length) return { read: (root) => walk(root, steps) };
-  // A filter that names the root needs the whole root.
-  const prefix = text.includes('$', 1) ? [] : steps;
-  const rest = segments.slice(prefix.length);
-  return {
-    read(root) {
-      const found = valuesOf(rest, walk(root, prefix), text);
-      return found.length === 0 ? undefined : found;
-    },
-  };
+  if (compileQuery === undefined) throw new Error(`JSONPath '${text}' needs loadExpressions() before it is compiled`);
+  return compileQuery(text);
 }
 
-function parse(text: string): JSONPathQuery {
-  try {
-    return parseJsonPath(text);
-  } catch (cause) {
-    throw new InvalidTemplateError(`'${text}' is not a JSONPath: ${(cause as Error).message}`, { cause });
-  }
-}
-
-/** Returns the child that a segment names; undefined for a segment that may name several. */
-function asStep(segment: JSONPathQuery['segments'][number]): Step | undefined {
-  const [selector, ...more] = segment.selectors as { name?: string; index?: number }[];
-  return isDescendant(segment) || more.length > 0 ? undefined : (selector?.name ?? selector?.index);
-}
-
-function walk(root: unknown, steps: readonly Step[]): unknown {
+export function walk(root: unknown, steps: readonly Step[]): unknown {
   let value = root;
   for (const step of steps) value = childAt(value, step);
   return value;
-}
-
-function valuesOf(segments: JSONPathQuery['segments'], value: unknown, text: string): unknown[] {
-  try {
-    startSteps();
-    const found = select(segments, value);
-    for (const one of found) countCharacters(stringifyJson(one).length);
-    return found;
-  } catch (cause) {
-    throw new NeverRetry('INVALID_PAYLOAD', `JSONPath ${text} failed: ${(cause as Error).message}`, { cause });
-  }
 }

@@ -1,4 +1,4 @@
 import { createHandler, fromEnv } from '../../worker/handler.ts';
 import { rocketmq } from './rocketmq.ts';
 
-export const handler = createHandler(rocketmq, fromEnv(import.meta.url));
+export const handler = createHandler(rocketmq, await fromEnv(import.meta.url));

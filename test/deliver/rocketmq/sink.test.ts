@@ -1,3 +1,4 @@
+import '../../../lambdas/core/jsonpath/every-path.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Resolved } from '../../../lambdas/core/deploy-time.ts';

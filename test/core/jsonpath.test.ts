@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvalidTemplateError } from '../../../lambdas/core/errors.ts';
-import { ExactNumber, parseJson, stringifyJson } from '../../../lambdas/core/json.ts';
-import { compileExpression, isJsonPath } from '../../../lambdas/core/jsonpath/expression.ts';
-import { compileJsonPath } from '../../../lambdas/core/jsonpath/jsonpath.ts';
+import { InvalidTemplateError } from '../../lambdas/core/errors.ts';
+import { ExactNumber, parseJson, stringifyJson } from '../../lambdas/core/json.ts';
+import { compileExpression, isJsonPath } from '../../lambdas/core/jsonpath/expression.ts';
+import { compileJsonPath, isPlainPath } from '../../lambdas/core/jsonpath/jsonpath.ts';
+import { compileQuery } from '../../lambdas/core/jsonpath/query.ts';
+import '../../lambdas/core/jsonpath/every-path.ts';
 
 const event = parseJson(
   '{"data":{"body":{"n":1e400,"list":[{"t":21.50,"id":"a"},{"t":5,"id":"b"}],"text":"x","none":null},"limit":20.0}}',
@@ -40,6 +42,40 @@ describe('JSONPath', () => {
       }),
     );
   });
+
+  it('reads a plain path as the library does', () => {
+    const name = fc.constantFrom('data', 'list', '_x1', 'length', '0');
+    const segment = fc.oneof(
+      name.filter((text) => text !== '0').map((text) => `.${text}`),
+      name.map((text) => `['${text}']`),
+      name.map((text) => `["${text}"]`),
+      fc.integer({ min: -3, max: 3 }).map((index) => `[${index}]`),
+    );
+    const value = fc.letrec((tie) => ({
+      value: fc.oneof(fc.constantFrom(1, 'text', null), fc.array(tie('value')), fc.dictionary(name, tie('value'))),
+    })).value;
+    fc.assert(
+      fc.property(fc.array(segment, { maxLength: 4 }), value, (segments, root) => {
+        const path = `$${segments.join('')}`;
+        expect(isPlainPath(path)).toBe(true);
+        expect(compileJsonPath(path).read(root as object)).toEqual(compileQuery(path).read(root as object));
+      }),
+    );
+  });
+
+  it.each([
+    '$.a[01]',
+    '$.a[-0]',
+    '$.a.1b',
+    "$['a\\'b']",
+    '$..a',
+    '$[*]',
+    '$.a b',
+    "$['a', 'b']",
+    '$.ä',
+    '$[1:2]',
+    ' $.a',
+  ])('leaves %s to the library', (path) => expect(isPlainPath(path)).toBe(false));
 
   it('finds neither inherited properties nor digits of a number', () => {
     for (const path of ['$.constructor', '$.data.toString', '$.data.body.text.length', '$.data.body.list.length'])
