@@ -1,7 +1,6 @@
 import { type Resolved, resolveDeployTime } from '../../lambdas/core/deploy-time.ts';
 import { isRendered } from '../../lambdas/core/jsonpath/expression.ts';
 import { parseSpec } from '../../lambdas/core/spec.ts';
-import { secretReader } from '../../lambdas/deliver/net/secrets.ts';
 import {
   CA_SECRET_ARN,
   CREDENTIALS_SECRET_ARN,
@@ -11,6 +10,7 @@ import {
 import { parseCredentials } from '../../lambdas/deliver/rocketmq/credentials.ts';
 import { readTopic } from '../../lambdas/deliver/rocketmq/remoting/reader.ts';
 import type { SinkEnvironment } from '../../lambdas/deliver/sink.ts';
+import { secretReader } from '../../lambdas/net/secrets.ts';
 import type { ArrivedRecord, ReadOptions } from './stream-records.ts';
 
 /** The spec of a task's worker, not yet parsed, and the environment of its sink. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { concurrencyLimit } from '../net/concurrency-limit.ts';
 import { addTo, type Batch, type Batching, formBatches } from './batching.ts';
-import { concurrencyLimit } from './net/concurrency-limit.ts';
 import { type Failure, failure } from './outcome.ts';
 import { type DeliverContext, isSettled, type Outcome } from './sink.ts';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
-import { parseAddress } from '../../lambdas/deliver/net/address.ts';
 import { encodeHead, frameReader } from '../../lambdas/deliver/rocketmq/remoting/frame.ts';
+import { parseAddress } from '../../lambdas/net/address.ts';
 import type { FaultProxy, Link } from '../../localstack/servers/fault-proxy/start.ts';
 import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';
 

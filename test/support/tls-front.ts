@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls';
-import { parseAddress } from '../../lambdas/deliver/net/address.ts';
+import { parseAddress } from '../../lambdas/net/address.ts';
 
 /** What a server shows of itself: PEM. */
 export interface Face {

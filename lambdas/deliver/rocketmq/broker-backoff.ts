@@ -1,4 +1,4 @@
-import type { Clock } from '../net/clock.ts';
+import type { Clock } from '../../net/clock.ts';
 
 /** Remembers which servers failed recently, so that others are tried first. */
 export interface BrokerBackoff {

@@ -4,7 +4,7 @@ import { expression, literalOfExpression } from '../../core/jsonpath/expression.
 import { jsonObject } from '../../core/jsonpath/object.ts';
 import { objectOf } from '../../core/object-schema.ts';
 import { meets, type TextConstraint } from '../../core/text-constraint.ts';
-import { parseAddress } from '../net/address.ts';
+import { parseAddress } from '../../net/address.ts';
 import {
   DELAY_LEVEL,
   DELIVER_AT,

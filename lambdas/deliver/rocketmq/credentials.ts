@@ -1,5 +1,5 @@
 import { StopTask } from '../../core/errors.ts';
-import type { CredentialsSource as Source } from '../net/credentials.ts';
+import type { CredentialsSource as Source } from '../../net/credentials.ts';
 
 /** The user of a broker with access control: ACL 1.0 of RocketMQ 4 and ACL 2.0 of RocketMQ 5. */
 export interface Credentials {

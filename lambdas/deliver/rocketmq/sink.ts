@@ -1,9 +1,9 @@
 import type { Resolved } from '../../core/deploy-time.ts';
 import { InvalidOptionError, StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
-import { rotatingAuthorities } from '../net/ca-rotation.ts';
-import { type ReadSecret, secretReader } from '../net/secrets.ts';
-import { isTlsFailure } from '../net/tls.ts';
+import { type ReadSecret, secretReader } from '../../net/secrets.ts';
+import { isTlsFailure } from '../../net/tls.ts';
+import { rotatingAuthorities } from '../ca-rotation.ts';
 import type { Sink, SinkEnvironment } from '../sink.ts';
 import {
   BATCH_SIZE,

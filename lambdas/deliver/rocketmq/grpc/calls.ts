@@ -15,7 +15,7 @@ import type {
   SendMessageResponse,
   TelemetryCommand,
 } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
-import type { Deadline } from '../../net/deadline.ts';
+import type { Deadline } from '../../../net/deadline.ts';
 import { type CallName, NoAnswerError } from './errors.ts';
 import { type Identity, metadataOf } from './metadata.ts';
 import type { Server } from './route.ts';

@@ -1,6 +1,6 @@
 import { RetryLater } from '../../../core/errors.ts';
-import type { Clock } from '../../net/clock.ts';
-import { CREDENTIALS_TTL_MS, credentialsCache } from '../../net/credentials.ts';
+import type { Clock } from '../../../net/clock.ts';
+import { CREDENTIALS_TTL_MS, credentialsCache } from '../../../net/credentials.ts';
 import type { Credentials, CredentialsSource } from '../credentials.ts';
 import { isCredentialsRefusal } from './classify.ts';
 import type { Client } from './client.ts';

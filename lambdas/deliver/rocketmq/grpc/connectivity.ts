@@ -1,5 +1,5 @@
-import type { Clock } from '../../net/clock.ts';
-import type { Deadline } from '../../net/deadline.ts';
+import type { Clock } from '../../../net/clock.ts';
+import type { Deadline } from '../../../net/deadline.ts';
 import type { Connectivity } from '../producer.ts';
 import type { Client } from './client.ts';
 import { NoAnswerError } from './errors.ts';

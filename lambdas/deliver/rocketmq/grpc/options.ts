@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../../../core/errors.ts';
-import { type Clock, systemClock } from '../../net/clock.ts';
+import { type Clock, systemClock } from '../../../net/clock.ts';
 import { IN_FLIGHT_BY_PROXIES, MAX_MESSAGE_BYTES } from '../config.ts';
 import type { CredentialsSource } from '../credentials.ts';
 import { parseProxyAddress } from '../proxy-address.ts';

@@ -1,4 +1,4 @@
-import { deadlineIn } from '../../net/deadline.ts';
+import { deadlineIn } from '../../../net/deadline.ts';
 import { orderedDelivery } from '../../ordered.ts';
 import { checkTopic, orderKey, type RocketMqRequest } from '../message.ts';
 import type { Producer } from '../producer.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../net/clock.ts';
+import type { Clock } from '../../../net/clock.ts';
 
 /** Names that expire. */
 export interface TtlSet {

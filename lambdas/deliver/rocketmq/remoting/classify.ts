@@ -1,5 +1,5 @@
 import { type FailureKind, NeverRetry, RetryLater, StopTask } from '../../../core/errors.ts';
-import { isTlsFailure } from '../../net/tls.ts';
+import { isTlsFailure } from '../../../net/tls.ts';
 import { withoutTopic } from '../remark.ts';
 import { resultCodes } from './command.ts';
 import { MissingTopicError, NoAnswerError, RefusedError, ServerTopicError } from './errors.ts';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../../net/clock.ts';
-import type { Deadline } from '../../net/deadline.ts';
+import type { Clock } from '../../../net/clock.ts';
+import type { Deadline } from '../../../net/deadline.ts';
 import { type Answer, decodeAnswer, encodeRequest, type Request } from './command.ts';
 import { NoAnswerError, type NoAnswerReason, ProtocolError } from './errors.ts';
 import { frameReader, MAX_REQUEST_BYTES } from './frame.ts';

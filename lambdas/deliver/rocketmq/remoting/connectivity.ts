@@ -1,5 +1,5 @@
-import type { Clock } from '../../net/clock.ts';
-import type { Deadline } from '../../net/deadline.ts';
+import type { Clock } from '../../../net/clock.ts';
+import type { Deadline } from '../../../net/deadline.ts';
 import type { Connectivity } from '../producer.ts';
 import { classify, type Verdict } from './classify.ts';
 import { requestCodes } from './command.ts';

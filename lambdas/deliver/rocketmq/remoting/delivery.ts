@@ -1,5 +1,5 @@
-import type { Clock } from '../../net/clock.ts';
-import { deadlineIn } from '../../net/deadline.ts';
+import type { Clock } from '../../../net/clock.ts';
+import { deadlineIn } from '../../../net/deadline.ts';
 import { orderedDelivery, SPLIT } from '../../ordered.ts';
 import { type Failure, failure } from '../../outcome.ts';
 import type { DeliverContext } from '../../sink.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../net/clock.ts';
+import type { Clock } from '../../../net/clock.ts';
 
 const PROCESS_BYTES = 10;
 const COUNTERS = 0x1_0000;

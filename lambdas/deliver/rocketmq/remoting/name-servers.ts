@@ -1,6 +1,6 @@
-import type { Clock } from '../../net/clock.ts';
-import { type Deadline, deadlineIn } from '../../net/deadline.ts';
-import { isTlsFailure } from '../../net/tls.ts';
+import type { Clock } from '../../../net/clock.ts';
+import { type Deadline, deadlineIn } from '../../../net/deadline.ts';
+import { isTlsFailure } from '../../../net/tls.ts';
 import type { BrokerBackoff } from '../broker-backoff.ts';
 import { type Answer, type Request, resultCodes } from './command.ts';
 import { RefusedError } from './errors.ts';

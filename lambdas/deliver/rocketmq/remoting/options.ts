@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '../../../core/errors.ts';
-import { checkAddress } from '../../net/address.ts';
-import { type Clock, systemClock } from '../../net/clock.ts';
-import type { TlsOptions } from '../../net/tls.ts';
+import { checkAddress } from '../../../net/address.ts';
+import { type Clock, systemClock } from '../../../net/clock.ts';
+import type { TlsOptions } from '../../../net/tls.ts';
 import type { CredentialsSource } from '../credentials.ts';
 
 export interface ProducerOptions {

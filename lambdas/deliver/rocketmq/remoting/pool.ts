@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../../net/clock.ts';
-import { type Deadline, deadlineIn } from '../../net/deadline.ts';
-import { dial, type UnreachableError } from '../../net/dial.ts';
-import type { TlsOptions } from '../../net/tls.ts';
+import type { Clock } from '../../../net/clock.ts';
+import { type Deadline, deadlineIn } from '../../../net/deadline.ts';
+import { dial, type UnreachableError } from '../../../net/dial.ts';
+import type { TlsOptions } from '../../../net/tls.ts';
 import type { Answer, Request } from './command.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { NoAnswerError } from './errors.ts';

@@ -1,4 +1,4 @@
-import { deadlineIn } from '../../net/deadline.ts';
+import { deadlineIn } from '../../../net/deadline.ts';
 import { type Failure, failure } from '../../outcome.ts';
 import { openBrokerBackoff } from '../broker-backoff.ts';
 import { checkTopic, type RocketMqRequest } from '../message.ts';

@@ -1,4 +1,4 @@
-import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import { type Deadline, deadlineIn } from '../../../net/deadline.ts';
 import { openBrokerBackoff } from '../broker-backoff.ts';
 import { type Answer, type Request, requestCodes, resultCodes } from './command.ts';
 import { MissingTopicError, RefusedError } from './errors.ts';

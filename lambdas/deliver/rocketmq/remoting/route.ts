@@ -1,4 +1,4 @@
-import { parseAddress } from '../../net/address.ts';
+import { parseAddress } from '../../../net/address.ts';
 import { ProtocolError } from './errors.ts';
 
 /** The topic whose route lists the brokers that create topics automatically, and the queues that they create. */

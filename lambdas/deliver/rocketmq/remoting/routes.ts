@@ -1,6 +1,6 @@
 import { RetryLater } from '../../../core/errors.ts';
-import type { Clock } from '../../net/clock.ts';
-import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import type { Clock } from '../../../net/clock.ts';
+import { type Deadline, deadlineIn } from '../../../net/deadline.ts';
 import { requestCodes, resultCodes } from './command.ts';
 import { MissingTopicError, ServerTopicError } from './errors.ts';
 import type { AnswerFrom, NameServers } from './name-servers.ts';

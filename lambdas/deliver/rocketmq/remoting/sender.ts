@@ -1,6 +1,6 @@
 import { NeverRetry, RetryLater } from '../../../core/errors.ts';
-import type { Clock } from '../../net/clock.ts';
-import type { Deadline } from '../../net/deadline.ts';
+import type { Clock } from '../../../net/clock.ts';
+import type { Deadline } from '../../../net/deadline.ts';
 import type { BrokerBackoff } from '../broker-backoff.ts';
 import { isCredentialsRefusal, isWorthAnotherTry } from './classify.ts';
 import { type Answer, type Request, resultCodes, VERSION_5 } from './command.ts';

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import type { Clock } from '../../net/clock.ts';
-import { credentialsCache } from '../../net/credentials.ts';
+import type { Clock } from '../../../net/clock.ts';
+import { credentialsCache } from '../../../net/credentials.ts';
 import type { Credentials, CredentialsSource } from '../credentials.ts';
 import type { Request } from './command.ts';
 

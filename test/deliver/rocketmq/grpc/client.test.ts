@@ -4,10 +4,10 @@ import {
   TelemetryCommand,
 } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
 import { afterEach, expect, it, vi } from 'vitest';
-import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
-import { deadlineIn } from '../../../../lambdas/deliver/net/deadline.ts';
 import { type Client, openClient } from '../../../../lambdas/deliver/rocketmq/grpc/client.ts';
 import { toProtocolMessage } from '../../../../lambdas/deliver/rocketmq/grpc/message.ts';
+import { systemClock } from '../../../../lambdas/net/clock.ts';
+import { deadlineIn } from '../../../../lambdas/net/deadline.ts';
 import { type ProxyOptions, type ScriptedProxy, scriptedProxy } from './scripted-proxy.ts';
 
 const OK = 20_000;

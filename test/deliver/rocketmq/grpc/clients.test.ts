@@ -1,10 +1,10 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { systemClock } from '../../../../lambdas/deliver/net/clock.ts';
 import type { Client } from '../../../../lambdas/deliver/rocketmq/grpc/client.ts';
 import { openClients } from '../../../../lambdas/deliver/rocketmq/grpc/clients.ts';
 import { NoAnswerError, RefusedError } from '../../../../lambdas/deliver/rocketmq/grpc/errors.ts';
+import { systemClock } from '../../../../lambdas/net/clock.ts';
 
 const LATE = new NoAnswerError('sendMessage', 'a:1', Object.assign(new Error('late'), { code: 4 }) as ServiceError);
 const MISSING = new RefusedError('a:1', 40_402, 'No topic route info');

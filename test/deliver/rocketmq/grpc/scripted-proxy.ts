@@ -30,7 +30,7 @@ import {
   SendResultEntry,
   type TelemetryCommand,
 } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_pb.js';
-import { parseAddress } from '../../../../lambdas/deliver/net/address.ts';
+import { parseAddress } from '../../../../lambdas/net/address.ts';
 
 /** A message as it arrived, and who sent it. */
 export interface ReceivedMessage {

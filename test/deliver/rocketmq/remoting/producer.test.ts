@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../../../../lambdas/core/errors.ts';
-import { type Clock, systemClock } from '../../../../lambdas/deliver/net/clock.ts';
 import { openBrokerBackoff } from '../../../../lambdas/deliver/rocketmq/broker-backoff.ts';
 import type { Message } from '../../../../lambdas/deliver/rocketmq/message.ts';
 import type { Producer } from '../../../../lambdas/deliver/rocketmq/producer.ts';
@@ -13,6 +12,7 @@ import type { ProducerOptions } from '../../../../lambdas/deliver/rocketmq/remot
 import { openProducer } from '../../../../lambdas/deliver/rocketmq/remoting/producer.ts';
 import type { Sent } from '../../../../lambdas/deliver/rocketmq/remoting/stored.ts';
 import type { Outcome } from '../../../../lambdas/deliver/sink.ts';
+import { type Clock, systemClock } from '../../../../lambdas/net/clock.ts';
 import { runs } from '../../../support/property-runs.ts';
 import { sendWith } from '../../../support/rocketmq-send.ts';
 import {

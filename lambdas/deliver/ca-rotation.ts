@@ -1,7 +1,7 @@
-import { RetryLater, StopTask } from '../../core/errors.ts';
-import { failure } from '../outcome.ts';
-import { isSettled, type Outcome, type Sink } from '../sink.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { RetryLater, StopTask } from '../core/errors.ts';
+import { type Clock, systemClock } from '../net/clock.ts';
+import { failure } from './outcome.ts';
+import { isSettled, type Outcome, type Sink } from './sink.ts';
 
 export interface CaRotationOptions<Request> {
   /** Reads the current certificate authorities, in PEM. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { NeverRetry, RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
-import { rotatingAuthorities } from '../../../lambdas/deliver/net/ca-rotation.ts';
-import { systemClock } from '../../../lambdas/deliver/net/clock.ts';
-import { failure } from '../../../lambdas/deliver/outcome.ts';
-import type { Outcome } from '../../../lambdas/deliver/sink.ts';
-import { minute } from '../../contract/sink.ts';
+import { NeverRetry, RetryLater, StopTask } from '../../lambdas/core/errors.ts';
+import { rotatingAuthorities } from '../../lambdas/deliver/ca-rotation.ts';
+import { failure } from '../../lambdas/deliver/outcome.ts';
+import type { Outcome } from '../../lambdas/deliver/sink.ts';
+import { systemClock } from '../../lambdas/net/clock.ts';
+import { minute } from '../contract/sink.ts';
 
 const untrusted = () => new StopTask('unable to verify', { cause: new Error('TLS') });
 const textOf = (outcome: Outcome) =>

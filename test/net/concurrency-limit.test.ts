@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { concurrencyLimit } from '../../../lambdas/deliver/net/concurrency-limit.ts';
+import { concurrencyLimit } from '../../lambdas/net/concurrency-limit.ts';
 
 it('a concurrency limit runs everything, at most the limit at a time, and goes on after failures', async () => {
   await fc.assert(

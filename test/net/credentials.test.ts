@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../../lambdas/deliver/net/clock.ts';
-import { type CredentialsSource, credentialsCache } from '../../../lambdas/deliver/net/credentials.ts';
+import { systemClock } from '../../lambdas/net/clock.ts';
+import { type CredentialsSource, credentialsCache } from '../../lambdas/net/credentials.ts';
 
 const MINUTE_MS = 60_000;
 

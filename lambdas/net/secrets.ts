@@ -1,5 +1,4 @@
-import { RetryLater, StopTask } from '../../core/errors.ts';
-import type { SinkEnvironment } from '../sink.ts';
+import { RetryLater, StopTask } from '../core/errors.ts';
 
 const STOPS = new Set([
   'AccessDeniedException',
@@ -16,8 +15,8 @@ const STOPS = new Set([
 /** Reads the text of a secret, without a cache. @throws StopTask, RetryLater */
 export type ReadSecret = (arn: string) => Promise<string>;
 
-/** Reads from AWS Secrets Manager, or from the environment's `secret`. */
-export function secretReader({ secret = secretsManager() }: Pick<SinkEnvironment, 'secret'>): ReadSecret {
+/** @param options.secret Reads the text of a secret. By default from AWS Secrets Manager. */
+export function secretReader({ secret = secretsManager() }: { readonly secret?: ReadSecret }): ReadSecret {
   return async (arn) => {
     try {
       return await secret(arn);

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../../core/errors.ts';
+import { InvalidOptionError } from '../core/errors.ts';
 
 export interface HostAndPort {
   readonly host: string;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { RetryLater, StopTask } from '../../../lambdas/core/errors.ts';
-import { secretReader } from '../../../lambdas/deliver/net/secrets.ts';
+import { RetryLater, StopTask } from '../../lambdas/core/errors.ts';
+import { secretReader } from '../../lambdas/net/secrets.ts';
 
 it('a secret that cannot be read stops the task where waiting is no use, and the error names the secret', async () => {
   const failing = (name: string) =>
