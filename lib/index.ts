@@ -17,9 +17,12 @@ export type { FunctionWrite, Inlet, RuleWrite } from './buffer/inlet.ts';
 export { NoBuffer, type NoBufferProps } from './buffer/no-buffer.ts';
 export { QueueBuffer, type QueueBufferProps } from './buffer/queue-buffer.ts';
 export { StreamBuffer, type StreamBufferProps } from './buffer/stream-buffer.ts';
-export type { WorkerNetwork } from './connector/network.ts';
+export { MqttConnector, type MqttConnectorProps } from './connector/mqtt-connector.ts';
+export type { NetworkProps, WorkerNetwork } from './connector/network.ts';
 export { RocketMqConnector, type RocketMqConnectorProps } from './connector/rocketmq-connector.ts';
 export { type KinesisRouteOptions, KinesisSink, type KinesisSinkProps } from './deliver/kinesis-sink.ts';
+export type { MqttMessageProps } from './deliver/mqtt-message.ts';
+export { type MqttRouteOptions, MqttSink, type MqttSinkProps } from './deliver/mqtt-sink.ts';
 export {
   RocketMqMapping,
   type RocketMqMessageProps,

@@ -55,12 +55,16 @@ export const BUFFER: OptionType = {
 };
 export const SINK = having(
   'routed',
-  "a sink, such as new KinesisSink(stream, { partitionKey: '${clientid}' }) or new RocketMqSink(connector, { topic })",
+  "a sink, such as new KinesisSink(stream, { partitionKey: '${clientid}' }), new RocketMqSink(connector, { topic }) or new MqttSink(connector, { topic })",
 );
-export const CONNECTOR = having(
-  'grantConnect',
-  "a connector: new RocketMqConnector(this, id, { nameServers: ['host:port'] })",
+export const MQTT_CONNECTOR = having(
+  'poolSize',
+  "a connector: new MqttConnector(this, id, { server: 'mqtts://host:port' })",
 );
+export const CONNECTOR: OptionType = {
+  expected: "a connector: new RocketMqConnector(this, id, { nameServers: ['host:port'] })",
+  is: (value) => having('grantConnect', '').is(value) && !MQTT_CONNECTOR.is(value),
+};
 export const RETRY_POLICY = having(
   'toSpec',
   'a retry policy: RetryPolicy.backoff(), .exponentialDecay(), .none() or .custom({ steps })',

@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { InvalidOptionError } from '../core/errors.ts';
 import '../core/jsonpath/every-path.ts';
 import { kinesis } from './kinesis/kinesis.ts';
+import { mqtt } from './mqtt/mqtt.ts';
 import { rocketmq } from './rocketmq/rocketmq.ts';
 import type { SinkDefinition } from './sink.ts';
 
@@ -9,7 +10,7 @@ import type { SinkDefinition } from './sink.ts';
  * Every sink, by the `type` of its options: for the command, the local runner and the schema. A Lambda handler imports its
  * own sink instead, so that its bundle contains no other client.
  */
-export const sinks = { kinesis, rocketmq } as const;
+export const sinks = { kinesis, mqtt, rocketmq } as const;
 
 /** Finds a sink by its type. @throws InvalidOptionError for an unknown type. */
 export function sinkOf(type: string): SinkDefinition<z.ZodType, unknown> {

@@ -40,8 +40,13 @@ export function dial(address: string, tls: TlsOptions | false, timeoutMs: number
   });
 }
 
-function tlsTo(host: string, { ca, servername }: TlsOptions) {
+function tlsTo(host: string, { ca, servername, ...identity }: TlsOptions) {
   // Server Name Indication carries host names only (RFC 6066). An IP address is still checked against the certificate.
   const name = servername ?? (isIP(host) === 0 ? host : undefined);
-  return { rejectUnauthorized: true, ...(ca !== undefined && { ca }), ...(name !== undefined && { servername: name }) };
+  return {
+    rejectUnauthorized: true,
+    ...identity,
+    ...(ca !== undefined && { ca }),
+    ...(name !== undefined && { servername: name }),
+  };
 }

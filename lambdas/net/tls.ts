@@ -4,6 +4,10 @@ export interface TlsOptions {
   readonly ca?: string | Buffer;
   /** The name that the server's certificate must carry. @default - the host of the address */
   readonly servername?: string;
+  /** Certificate and private key of the client in PEM, for servers that require them. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly passphrase?: string;
 }
 
 const TLS_CODE =

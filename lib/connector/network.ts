@@ -3,12 +3,14 @@ import {
   CfnVPCEndpoint,
   type ISecurityGroup,
   type IVpc,
+  SecurityGroup,
   type SelectedSubnets,
   type SubnetSelection,
   Vpc,
 } from 'aws-cdk-lib/aws-ec2';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { listOf, OBJECT, type OptionTypes, SECURITY_GROUP, VPC } from '../props.ts';
 
 /** Where a worker has its network interfaces, and the AWS services that it calls from there. */
 export interface WorkerNetwork {
@@ -17,6 +19,55 @@ export interface WorkerNetwork {
   readonly securityGroups: readonly ISecurityGroup[];
   /** AWS services that the connector needs, by their endpoint names, such as `secretsmanager`. */
   readonly services: readonly string[];
+}
+
+/** Where a connector's workers have their network interfaces. */
+export interface NetworkProps {
+  /**
+   * VPC in which the workers have their network interfaces.
+   *
+   * @default - none: the workers reach the servers over the internet
+   */
+  readonly vpc?: IVpc;
+  /**
+   * Subnets of the VPC. They need a NAT, or interface endpoints for SQS and, with secrets, Secrets Manager.
+   *
+   * @default - private subnets
+   */
+  readonly vpcSubnets?: SubnetSelection;
+  /**
+   * Security groups of the workers.
+   *
+   * @default - one for all workers of the connector; see `connections`
+   */
+  readonly securityGroups?: readonly ISecurityGroup[];
+}
+
+export const NETWORK_OPTIONS: OptionTypes<NetworkProps> = {
+  vpc: VPC,
+  vpcSubnets: OBJECT,
+  securityGroups: listOf(SECURITY_GROUP),
+};
+
+/** The network of a connector's workers; undefined without a VPC. @throws InvalidOptionError for an option that needs a VPC. */
+export function connectorNetwork(
+  connector: Construct,
+  id: string,
+  { vpc, vpcSubnets, securityGroups }: NetworkProps,
+  hasSecrets: boolean,
+): WorkerNetwork | undefined {
+  if (vpc === undefined) {
+    for (const [name, given] of Object.entries({ vpcSubnets, securityGroups }))
+      if (given !== undefined) throw new InvalidOptionError(`${id}.${name}`, described('a value'), 'vpc with it');
+    return undefined;
+  }
+  const description = `Workers of the Outflow connector ${connector.node.id}`;
+  return {
+    vpc,
+    vpcSubnets,
+    securityGroups: securityGroups ?? [new SecurityGroup(connector, 'Workers', { vpc, description })],
+    services: hasSecrets ? ['secretsmanager'] : [],
+  };
 }
 
 /**

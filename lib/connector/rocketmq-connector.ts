@@ -1,12 +1,5 @@
 import { Annotations, Token } from 'aws-cdk-lib';
-import {
-  Connections,
-  type IConnectable,
-  type ISecurityGroup,
-  type IVpc,
-  SecurityGroup,
-  type SubnetSelection,
-} from 'aws-cdk-lib/aws-ec2';
+import { Connections, type IConnectable } from 'aws-cdk-lib/aws-ec2';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -18,22 +11,12 @@ import {
   isServerAddress,
 } from '../../lambdas/deliver/rocketmq/config.ts';
 import type { OptionAdvice } from '../advice.ts';
-import {
-  BOOLEAN,
-  checkProps,
-  either,
-  listOf,
-  OBJECT,
-  type OptionTypes,
-  SECRET,
-  SECURITY_GROUP,
-  STRING,
-  VPC,
-} from '../props.ts';
+import { BOOLEAN, checkProps, either, listOf, type OptionTypes, SECRET, STRING } from '../props.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
-import type { WorkerNetwork } from './network.ts';
+import { authorityOf } from './authority.ts';
+import { connectorNetwork, NETWORK_OPTIONS, type NetworkProps, type WorkerNetwork } from './network.ts';
 
-export interface RocketMqConnectorProps {
+export interface RocketMqConnectorProps extends NetworkProps {
   /**
    * `host:port` of each name server, for RocketMQ 4 and 5. One that answers is enough. The workers also need to reach the brokers at
    * the addresses that the name servers return. Give either `nameServers` or `endpoints`.
@@ -75,24 +58,6 @@ export interface RocketMqConnectorProps {
    * @default - the certificate authorities that Node.js trusts
    */
   readonly certificateAuthority?: string | ISecret;
-  /**
-   * VPC in which the workers have their network interfaces.
-   *
-   * @default - none: the workers reach the servers over the internet
-   */
-  readonly vpc?: IVpc;
-  /**
-   * Subnets of the VPC. They need a NAT, or interface endpoints for SQS and, with secrets, Secrets Manager.
-   *
-   * @default - private subnets
-   */
-  readonly vpcSubnets?: SubnetSelection;
-  /**
-   * Security groups of the workers.
-   *
-   * @default - one for all workers of the connector; see `connections`
-   */
-  readonly securityGroups?: readonly ISecurityGroup[];
 }
 
 const OPTIONS: OptionTypes<RocketMqConnectorProps> = {
@@ -102,9 +67,7 @@ const OPTIONS: OptionTypes<RocketMqConnectorProps> = {
   namespace: STRING,
   tls: BOOLEAN,
   certificateAuthority: either(STRING, SECRET),
-  vpc: VPC,
-  vpcSubnets: OBJECT,
-  securityGroups: listOf(SECURITY_GROUP),
+  ...NETWORK_OPTIONS,
 };
 
 /** Names in the connectors of EMQX's RocketMQ data bridge and of its 3.x plugin. */
@@ -144,24 +107,14 @@ export class RocketMqConnector extends Construct implements IConnectable {
       );
     if (!tls && authority !== undefined)
       throw new InvalidOptionError(`${id}.certificateAuthority`, described('certificates'), 'none with tls: false');
-    if (
-      typeof authority === 'string' &&
-      !Token.isUnresolved(authority) &&
-      !authority.includes('-----BEGIN CERTIFICATE')
-    )
-      throw new InvalidOptionError(
-        `${id}.certificateAuthority`,
-        authority,
-        'PEM that begins with -----BEGIN CERTIFICATE-----',
-      );
+    const { pem, secret: authoritySecret } = authorityOf(`${id}.certificateAuthority`, authority);
 
     this.namespace = namespace;
-    const authoritySecret = typeof authority === 'object' ? authority : undefined;
     this.spec = {
       [option]: servers.join(';'),
       tls,
       ...(namespace !== undefined && { namespace }),
-      ...(typeof authority === 'string' && { ca: authority }),
+      ...(pem !== undefined && { ca: pem }),
     };
     this.address = `rocketmq://${servers[0]}${namespace === undefined ? '' : `/${namespace}`}`;
     this.environment = {
@@ -169,28 +122,13 @@ export class RocketMqConnector extends Construct implements IConnectable {
       ...(authoritySecret && { [CA_SECRET_ARN]: authoritySecret.secretArn }),
     };
     this.#secrets = [credentials, authoritySecret].filter((secret) => secret !== undefined);
-    this.network = this.#network(id, props);
+    this.network = connectorNetwork(this, id, props, this.#secrets.length > 0);
     this.connections = new Connections({ securityGroups: [...(this.network?.securityGroups ?? [])] });
   }
 
   /** Allows a worker to read the secrets. */
   grantConnect(worker: IGrantable): void {
     for (const secret of this.#secrets) secret.grantRead(worker);
-  }
-
-  #network(id: string, { vpc, vpcSubnets, securityGroups }: RocketMqConnectorProps): WorkerNetwork | undefined {
-    if (vpc === undefined) {
-      for (const [name, given] of Object.entries({ vpcSubnets, securityGroups }))
-        if (given !== undefined) throw new InvalidOptionError(`${id}.${name}`, described('a value'), 'vpc with it');
-      return undefined;
-    }
-    const description = `Workers of the Outflow connector ${this.node.id}`;
-    return {
-      vpc,
-      vpcSubnets,
-      securityGroups: securityGroups ?? [new SecurityGroup(this, 'Workers', { vpc, description })],
-      services: this.#secrets.length === 0 ? [] : ['secretsmanager'],
-    };
   }
 }
 

@@ -24,7 +24,7 @@ describe('a record’s path has the same words', () => {
   });
 
   it('in the picture and in the folders of what runs and of what is declared', () => {
-    const offThePath = ['core', 'control', 'testing', 'connector', 'observe'];
+    const offThePath = ['core', 'net', 'control', 'testing', 'connector', 'observe'];
     const folders = ['lambdas', 'lib'].flatMap(foldersOf).filter((name) => !offThePath.includes(name));
     expect(folders).toEqual(expect.arrayContaining(['source', 'buffer', 'worker', 'step', 'deliver']));
     expect(folders.filter((name) => !words.has(name) && !words.has(`${name}s`))).toEqual([]);

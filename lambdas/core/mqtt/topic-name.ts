@@ -52,7 +52,7 @@ export function isTopicNameOrPrefix(text: string, rules: TopicNameRules): boolea
   return name !== '' && !name.includes(ANY_END) && topicNameConstraint(rules).isMet(name);
 }
 
-/** Makes a function that tells whether a topic is among topic names and prefixes that end with `*`. */
+/** Returns whether a topic is among topic names and prefixes that end with `*`. */
 function allowList(allowed: readonly string[]): (topic: string) => boolean {
   const names = new Set(allowed);
   const prefixes = allowed.filter((text) => text.endsWith(ANY_END)).map((text) => text.slice(0, -1));

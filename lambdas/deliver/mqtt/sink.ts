@@ -1,0 +1,156 @@
+import type { Resolved } from '../../core/deploy-time.ts';
+import { StopTask, show } from '../../core/errors.ts';
+import { isRendered } from '../../core/jsonpath/expression.ts';
+import { type Clock, systemClock } from '../../net/clock.ts';
+import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import type { MqttConnection } from '../../net/mqtt/connection.ts';
+import { ConnectionClosedError } from '../../net/mqtt/errors.ts';
+import { FIRST_FAILURE, reasonCodes, reasonText } from '../../net/mqtt/reason-codes.ts';
+import { secretReader } from '../../net/secrets.ts';
+import { isTlsFailure } from '../../net/tls.ts';
+import { rotatingAuthorities } from '../ca-rotation.ts';
+import { orderedDelivery } from '../ordered.ts';
+import type { Outcome, Sink, SinkEnvironment } from '../sink.ts';
+import { acknowledgementVerdict, connectVerdict, publishVerdict, refusedAloneVerdict } from './classify.ts';
+import { type Client, openClient } from './client.ts';
+import {
+  CA_SECRET_ARN,
+  CLIENT_CERTIFICATE_SECRET_ARN,
+  CREDENTIALS_SECRET_ARN,
+  type MqttOptions,
+  TOPIC,
+} from './config.ts';
+import type { MqttRequest } from './message.ts';
+import { openPool } from './pool.ts';
+import { publicationOf } from './publication.ts';
+import { openSlot, type Slot } from './slot.ts';
+
+/** Publishes to an MQTT broker. The connections of its pool stay open for as long as the sandbox lives. */
+export function openMqtt(options: Resolved<MqttOptions>, environment: SinkEnvironment): Sink<MqttRequest> {
+  const readSecret = secretReader(environment);
+  const { env } = environment;
+  const secrets = { credentials: env[CREDENTIALS_SECRET_ARN], clientCertificate: env[CLIENT_CERTIFICATE_SECRET_ARN] };
+  const clock = systemClock;
+  const open = (ca: string | undefined) =>
+    mqttSink(options, () => openClient({ options, ca, secrets, readSecret, clock }), { clock });
+  const authorities = env[CA_SECRET_ARN];
+  if (authorities === undefined) return open(options.ca);
+  return rotatingAuthorities({ readAuthorities: () => readSecret(authorities), open, isTlsFailure });
+}
+
+export interface MqttSinkSetup {
+  readonly clock: Clock;
+  /** @default - nothing is logged */
+  readonly log?: (entry: object) => void;
+}
+
+export function mqttSink(
+  options: Resolved<MqttOptions>,
+  open: () => Client,
+  { clock, log = () => {} }: MqttSinkSetup,
+): Sink<MqttRequest> {
+  const { poolSize, inflightWindow, publishTimeoutMs, topic } = options;
+  let client: Client | undefined;
+  let isClosed = false;
+  const connect = (number: number, deadline: Deadline) => {
+    client ??= open();
+    return client.connect(number, deadline);
+  };
+  const slots = Array.from({ length: poolSize }, (_, index) =>
+    openSlot({
+      address: options.server,
+      connect: (deadline) => connect(index + 1, deadline),
+      inflightWindow,
+      clock,
+    }),
+  );
+  const pool = openPool(slots, log);
+
+  async function deliverOne(request: MqttRequest, orderKey: string | undefined, deadline: Deadline): Promise<Outcome> {
+    for (;;) {
+      const slot = pool.slot(orderKey);
+      try {
+        return outcomeOf(await slot.use(deadline, publish), request);
+      } catch (error) {
+        if (isClosed || deadline.leftMs() === 0) throw error;
+        if (!(error instanceof ConnectionClosedError)) {
+          if (pool.refused(slot, error)) continue;
+          throw error;
+        }
+        // The broker answered for the message that made it close the connection; this one was in flight beside it.
+        if (error.isExplained) continue;
+        return outcomeOf(await deliverAlone(slot), request);
+      }
+    }
+
+    function publish(connection: MqttConnection): Promise<number> {
+      const publication = publicationOf(request, connection.connack);
+      return connection.publish(publication, Math.min(publishTimeoutMs, deadline.leftMs()));
+    }
+
+    /**
+     * A broker that stops closes the connection, and so does one that refuses a message in MQTT 3.1.1. The messages that were in flight
+     * are published once more, each alone: a second time with the same end, it is the message.
+     */
+    async function deliverAlone(slot: Slot): Promise<number> {
+      let ended: ConnectionClosedError | undefined;
+      for (let attempt = 0; attempt < 2; attempt++) {
+        try {
+          return await slot.useAlone(deadline, publish);
+        } catch (error) {
+          if (!(error instanceof ConnectionClosedError) || isClosed) throw error;
+          ended = error;
+        }
+      }
+      throw refusedAloneVerdict(ended!, request);
+    }
+  }
+
+  /** Requests of one order key use one connection, since a broker keeps the order of each. */
+  const delivery = (orderKey: (request: MqttRequest) => string | undefined) =>
+    orderedDelivery<MqttRequest>({
+      orderKey,
+      maxConcurrency: inflightWindow * poolSize,
+      async send([one], leftMs) {
+        const request = one!;
+        try {
+          // A name that was unknown until deployment.
+          if (!request.isTopicRendered && !TOPIC.isMet(request.topic)) throw wrongTopic(request.topic);
+          return [await deliverOne(request, orderKey(request), deadlineIn(leftMs, clock))];
+        } catch (error) {
+          throw publishVerdict(error, request, options.server);
+        }
+      },
+    });
+  const unordered = delivery(() => undefined);
+  const ordered = delivery(({ topic }) => topic);
+
+  return {
+    deliver: (requests, context) => (context.order === undefined ? unordered : ordered)(requests, context),
+    async testConnectivity(topics = [topic]) {
+      for (const name of topics) if (!isRendered(name) && !TOPIC.isMet(name)) throw wrongTopic(name);
+      const startedAtMs = clock.monotonicMs();
+      try {
+        const deadline = deadlineIn(options.connectTimeoutMs, clock);
+        await pool.slot().use(deadline, (connection) => connection.ping(deadline.leftMs()));
+      } catch (error) {
+        throw connectVerdict(error, options.server);
+      }
+      return `connector available: ${options.server} answers in ${Math.ceil(clock.monotonicMs() - startedAtMs)} ms`;
+    },
+    close() {
+      isClosed = true;
+      pool.close();
+    },
+  };
+}
+
+function wrongTopic(topic: string): StopTask {
+  return new StopTask(`topic: got ${show(topic)}; expected ${TOPIC.expected}`);
+}
+
+function outcomeOf(code: number, request: MqttRequest): Outcome {
+  if (code >= FIRST_FAILURE) throw acknowledgementVerdict(code, request);
+  if (code === reasonCodes.noMatchingSubscribers) return { status: 'delivered', receipt: reasonText(code) };
+  return { status: 'delivered' };
+}
