@@ -1,6 +1,7 @@
 import * as localStack from './docker-free/install.mjs';
 import * as node24 from './docker-free/node24.mjs';
 import * as faultProxy from './servers/fault-proxy/install.mjs';
+import * as mqttBrokers from './servers/mqtt-brokers/install.mjs';
 import * as rocketMq from './servers/rocketmq/install.mjs';
 
 /** What some suites need besides Node and npm packages. `npm run setup -- <name>` installs a part. */
@@ -28,5 +29,11 @@ export const parts = [
     what: 'RocketMQ 5 and 4, without Docker (JDK 17, Maven)',
     isReady: () => rocketMq.isInstalled(rocketMq.rocketMqHome),
     install: () => rocketMq.install(rocketMq.rocketMqHome),
+  },
+  {
+    name: 'mqtt-brokers',
+    what: 'mosquitto, without Docker (Debian 12 or newer)',
+    isReady: () => mqttBrokers.isInstalled(mqttBrokers.mqttBrokersHome),
+    install: () => mqttBrokers.install(mqttBrokers.mqttBrokersHome),
   },
 ];

@@ -23,7 +23,7 @@ import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqSink } from '..
 import { node24 } from '../../localstack/docker-free/node24.mjs';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { run } from '../../localstack/one-process/run.ts';
-import { makeCertificates } from '../../localstack/servers/rocketmq/certificates.ts';
+import { makeCertificates } from '../../localstack/servers/certificates.ts';
 import { rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
 import { minute, sinkContract } from '../contract/sink.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Certificates } from '../certificates.ts';
 import { type Acl, brokerAuthSettings, plainAcl, proxyAuthSettings } from './acl.ts';
-import type { Certificates } from './certificates.ts';
 import type { Topic } from './rocketmq.ts';
 
 /** What the servers' configuration files are made from. */

@@ -4,9 +4,9 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeCertificates } from '../certificates.ts';
 import { freePorts } from '../ports.ts';
 import { type Acl, ADMIN } from './acl.ts';
-import { makeCertificates } from './certificates.ts';
 import { type Client, startClient } from './client.ts';
 import {
   brokerFile,

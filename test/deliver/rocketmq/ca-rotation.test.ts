@@ -8,7 +8,7 @@ import { parseOptions } from '../../../lambdas/core/options.ts';
 import { CA_SECRET_ARN, type RocketMqOptions, rocketMqOptions } from '../../../lambdas/deliver/rocketmq/config.ts';
 import { openRocketMq } from '../../../lambdas/deliver/rocketmq/sink.ts';
 import { parseAddress } from '../../../lambdas/net/address.ts';
-import { makeAuthority } from '../../../localstack/servers/rocketmq/certificates.ts';
+import { makeAuthority } from '../../../localstack/servers/certificates.ts';
 import { minute } from '../../contract/sink.ts';
 import { scriptedProxy } from './grpc/scripted-proxy.ts';
 import { routeTo, scriptedServer } from './remoting/scripted-server.ts';

@@ -1,0 +1,2 @@
+export type * from './broker.ts';
+export { startMosquitto } from './mosquitto/start.ts';
