@@ -4,13 +4,13 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
+import { POOL_SIZE } from '../../lambdas/deliver/mqtt/config.ts';
 import {
   CA_SECRET_ARN,
   CLIENT_CERTIFICATE_SECRET_ARN,
   CREDENTIALS_SECRET_ARN,
-  POOL_SIZE,
-} from '../../lambdas/deliver/mqtt/config.ts';
-import { parseServer } from '../../lambdas/deliver/mqtt/server.ts';
+} from '../../lambdas/net/mqtt/options.ts';
+import { parseServer } from '../../lambdas/net/mqtt/server.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { checkProps, DURATION, either, NUMBER, type OptionTypes, required, SECRET, STRING } from '../props.ts';
 import { TASK_ADVICE } from '../task-advice.ts';

@@ -4,8 +4,8 @@ import { reasonCodes } from '../../net/mqtt/reason-codes.ts';
 import type { Slot } from './slot.ts';
 
 export interface Pool {
-  /** The slot of an order key: the same one for the same key. Without a key, slots take turns. */
-  slot(orderKey?: string): Slot;
+  /** The slot of a key: the same one for the same key. Without a key, slots take turns. */
+  slot(key?: string): Slot;
   /**
    * Halves the pool when the broker accepts some of its connections and refuses others, as EMQX advises for a broker with a
    * connection limit.
@@ -30,8 +30,8 @@ export function openPool(slots: readonly Slot[], log: (entry: object) => void): 
   let turn = 0;
 
   return {
-    slot(orderKey) {
-      const at = orderKey === undefined ? turn++ : hash(orderKey);
+    slot(key) {
+      const at = key === undefined ? turn++ : hash(key);
       return slots[at % size]!;
     },
     refused(slot, error) {

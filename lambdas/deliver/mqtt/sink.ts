@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import type { Resolved } from '../../core/deploy-time.ts';
 import { StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
 import { type Clock, systemClock } from '../../net/clock.ts';
 import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import { type Client, clientIds, openClient } from '../../net/mqtt/client.ts';
 import type { MqttConnection } from '../../net/mqtt/connection.ts';
 import { ConnectionClosedError } from '../../net/mqtt/errors.ts';
+import { CA_SECRET_ARN, CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN } from '../../net/mqtt/options.ts';
 import { FIRST_FAILURE, reasonCodes, reasonText } from '../../net/mqtt/reason-codes.ts';
 import { secretReader } from '../../net/secrets.ts';
 import { isTlsFailure } from '../../net/tls.ts';
@@ -12,14 +15,7 @@ import { rotatingAuthorities } from '../ca-rotation.ts';
 import { orderedDelivery } from '../ordered.ts';
 import type { Outcome, Sink, SinkEnvironment } from '../sink.ts';
 import { acknowledgementVerdict, connectVerdict, publishVerdict, refusedAloneVerdict } from './classify.ts';
-import { type Client, openClient } from './client.ts';
-import {
-  CA_SECRET_ARN,
-  CLIENT_CERTIFICATE_SECRET_ARN,
-  CREDENTIALS_SECRET_ARN,
-  type MqttOptions,
-  TOPIC,
-} from './config.ts';
+import { type MqttOptions, TOPIC } from './config.ts';
 import type { MqttRequest } from './message.ts';
 import { openPool } from './pool.ts';
 import { publicationOf } from './publication.ts';
@@ -52,9 +48,11 @@ export function mqttSink(
   const { poolSize, inflightWindow, publishTimeoutMs, topic } = options;
   let client: Client | undefined;
   let isClosed = false;
+  // Two sandboxes never have the same client ids.
+  const clientId = clientIds(options, randomBytes(4).toString('hex'));
   const connect = (number: number, deadline: Deadline) => {
     client ??= open();
-    return client.connect(number, deadline);
+    return client.connect({ clientId: clientId(number), clean: true }, deadline);
   };
   const slots = Array.from({ length: poolSize }, (_, index) =>
     openSlot({
@@ -66,9 +64,9 @@ export function mqttSink(
   );
   const pool = openPool(slots, log);
 
-  async function deliverOne(request: MqttRequest, orderKey: string | undefined, deadline: Deadline): Promise<Outcome> {
+  async function deliverOne(request: MqttRequest, slotKey: string | undefined, deadline: Deadline): Promise<Outcome> {
     for (;;) {
-      const slot = pool.slot(orderKey);
+      const slot = pool.slot(slotKey);
       try {
         return outcomeOf(await slot.use(deadline, publish), request);
       } catch (error) {
@@ -106,24 +104,27 @@ export function mqttSink(
     }
   }
 
-  /** Requests of one order key use one connection, since a broker keeps the order of each. */
-  const delivery = (orderKey: (request: MqttRequest) => string | undefined) =>
+  /**
+   * A broker keeps the order of the messages of one connection, so that those of one topic share one. Relaxed order does not wait for
+   * their acknowledgements.
+   */
+  const delivery = (isOrdered: boolean) =>
     orderedDelivery<MqttRequest>({
-      orderKey,
+      orderKey: ({ topic }, order) => (order === 'strict' ? topic : undefined),
       maxConcurrency: inflightWindow * poolSize,
       async send([one], leftMs) {
         const request = one!;
         try {
           // A name that was unknown until deployment.
           if (!request.isTopicRendered && !TOPIC.isMet(request.topic)) throw wrongTopic(request.topic);
-          return [await deliverOne(request, orderKey(request), deadlineIn(leftMs, clock))];
+          return [await deliverOne(request, isOrdered ? request.topic : undefined, deadlineIn(leftMs, clock))];
         } catch (error) {
           throw publishVerdict(error, request, options.server);
         }
       },
     });
-  const unordered = delivery(() => undefined);
-  const ordered = delivery(({ topic }) => topic);
+  const unordered = delivery(false);
+  const ordered = delivery(true);
 
   return {
     deliver: (requests, context) => (context.order === undefined ? unordered : ordered)(requests, context),

@@ -38,6 +38,7 @@ export class MqttConnection {
   #barrier: Promise<void> | undefined;
   #lastId = 0;
   #isLastRefused = false;
+  #isPaused = false;
   #end: ConnectionClosedError | undefined;
   #onClosed!: (reason: ConnectionClosedError) => void;
   readonly #keepalive: NodeJS.Timeout | undefined;
@@ -59,7 +60,7 @@ export class MqttConnection {
     const seconds = connack.properties?.serverKeepAlive ?? options.keepaliveSeconds;
     if (seconds > 0) {
       const intervalMs = seconds * 750;
-      this.#keepalive = setInterval(() => this.ping(intervalMs).catch(() => {}), intervalMs).unref();
+      this.#keepalive = setInterval(() => this.#keepAlive(intervalMs), intervalMs).unref();
     }
   }
 
@@ -91,13 +92,19 @@ export class MqttConnection {
     return this.#outcome(answer);
   }
 
-  /** @returns the granted QoS or the failure code of each filter, in their order. @throws as `publish`. */
+  /**
+   * Subscribes in one packet. The broker sends retained messages only for subscriptions that its session did not have, and keeps their
+   * retain flag as it was published.
+   *
+   * @returns the granted QoS or the failure code of each filter, in their order.
+   * @throws as `publish`.
+   */
   async subscribe(
     subscriptions: readonly { readonly topic: string; readonly qos: 0 | 1 | 2 }[],
     timeoutMs: number,
   ): Promise<readonly number[]> {
-    // A bridge forwards the retain flag as it was published (MQTT 5, section 3.8.3.1).
-    const v5 = this.#options.protocolVersion === 5 ? { nl: false, rap: true, rh: 0 } : {};
+    // MQTT 5, section 3.8.3.1
+    const v5 = this.#options.protocolVersion === 5 ? { nl: false, rap: true, rh: 1 } : {};
     const answer = await this.#request(
       { cmd: 'subscribe', subscriptions: subscriptions.map((one) => ({ ...one, ...v5 })) },
       timeoutMs,
@@ -114,6 +121,17 @@ export class MqttConnection {
   acknowledge({ qos, messageId }: Pick<IPublishPacket, 'qos' | 'messageId'>): void {
     if (qos === 0 || messageId === undefined || !this.isOpen) return;
     this.#write({ cmd: qos === 1 ? 'puback' : 'pubrec', messageId, reasonCode: 0 });
+  }
+
+  /** Stops reading, so that the broker has to wait; acknowledgements are still sent. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#socket.resume();
   }
 
   /** Asks whether the broker still answers. @throws ConnectionClosedError, NoAnswerError, which closes the connection. */
@@ -143,6 +161,12 @@ export class MqttConnection {
   /** Ends the connection at once. */
   destroy(reason = 'this client closed the connection'): void {
     this.#close(new ConnectionClosedError(reason));
+  }
+
+  #keepAlive(intervalMs: number): void {
+    // While nothing is read, no answer is seen.
+    if (this.#isPaused) this.#write({ cmd: 'pingreq' });
+    else this.ping(intervalMs).catch(() => {}); // which closes the connection
   }
 
   #receive(packet: Packet): void {

@@ -57,6 +57,8 @@ export interface MqttBrokerOptions {
   readonly receiveMaximum?: number;
   /** How many clients may be connected to each port. @default - no limit */
   readonly maxConnections?: number;
+  /** Size of a packet that the broker accepts, in bytes; mosquitto only. MQTT 5 clients read it from CONNACK. @default - no limit */
+  readonly maxPacketBytes?: number;
   /**
    * The longest keepalive, in seconds. MQTT 5 clients read it from CONNACK. mosquitto 2.0.21 soon closes the connection of an active
    * client whose keepalive is not below it.

@@ -13,6 +13,7 @@ export interface Layout
   readonly receiveMaximum: number | undefined;
   readonly maxConnections: number | undefined;
   readonly maxKeepaliveSeconds: number | undefined;
+  readonly maxPacketBytes: number | undefined;
 }
 
 /** How to run one kind of broker. */

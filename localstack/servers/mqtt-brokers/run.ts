@@ -36,6 +36,7 @@ export async function runBroker(program: BrokerProgram, options: MqttBrokerOptio
     receiveMaximum: options.receiveMaximum,
     maxConnections: options.maxConnections,
     maxKeepaliveSeconds: options.maxKeepaliveSeconds,
+    maxPacketBytes: options.maxPacketBytes,
   };
   let running: ServerProcess | undefined;
 

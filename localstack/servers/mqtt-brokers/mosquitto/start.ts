@@ -56,6 +56,7 @@ function configuration(layout: Layout): string {
       // Without it, acknowledgements in small writes wait 40 ms for each other.
       set_tcp_nodelay: true,
       max_keepalive: layout.maxKeepaliveSeconds,
+      max_packet_size: layout.maxPacketBytes,
       // It buffers standard output.
       log_dest: 'stderr',
       log_timestamp_format: '%Y-%m-%dT%H:%M:%S',

@@ -1,5 +1,5 @@
 import { StopTask } from '../../core/errors.ts';
-import type { ReadSecret } from '../../net/secrets.ts';
+import type { ReadSecret } from '../secrets.ts';
 
 /** What a client shows a broker: user name and password, and a certificate. */
 export interface Identity {

@@ -1,32 +1,37 @@
-import { randomBytes } from 'node:crypto';
-import type { Resolved } from '../../core/deploy-time.ts';
 import { StopTask, show } from '../../core/errors.ts';
-import type { Clock } from '../../net/clock.ts';
-import { credentialsCache } from '../../net/credentials.ts';
-import type { Deadline } from '../../net/deadline.ts';
-import { connectMqtt } from '../../net/mqtt/connect.ts';
-import type { MqttConnection } from '../../net/mqtt/connection.ts';
-import { ConnectionRefusedError } from '../../net/mqtt/errors.ts';
-import { reasonCodes, returnCodes } from '../../net/mqtt/reason-codes.ts';
-import type { ReadSecret } from '../../net/secrets.ts';
-import { isTlsFailure } from '../../net/tls.ts';
-import type { MqttOptions } from './config.ts';
+import type { Clock } from '../clock.ts';
+import { credentialsCache } from '../credentials.ts';
+import type { Deadline } from '../deadline.ts';
+import type { ReadSecret } from '../secrets.ts';
+import { isTlsFailure } from '../tls.ts';
+import { type ConnectOptions, connectMqtt } from './connect.ts';
+import type { MqttConnection } from './connection.ts';
+import { ConnectionRefusedError } from './errors.ts';
 import { type Identity, type IdentitySecrets, readIdentity } from './identity.ts';
+import type { MqttConnectionOptions } from './options.ts';
+import { reasonCodes, returnCodes } from './reason-codes.ts';
 import { parseServer, type Server } from './server.ts';
 
 export interface ClientOptions {
-  readonly options: Resolved<MqttOptions>;
+  readonly options: MqttConnectionOptions;
+  /** Certificate authorities in PEM. @default - those that Node trusts */
   readonly ca: string | undefined;
   readonly secrets: IdentitySecrets;
   readonly readSecret: ReadSecret;
   readonly clock: Clock;
 }
 
-/** Opens connections to one broker, with client ids that no other sandbox has. */
+/** What one connection has and the others of a client do not. */
+export type OneConnection = Pick<
+  ConnectOptions,
+  'clientId' | 'clean' | 'sessionExpirySeconds' | 'receiveMaximum' | 'onMessage'
+>;
+
+/** Opens connections to one broker. */
 export interface Client {
   readonly server: Server;
-  /** @param number Place of the connection in the pool, from 1. @throws as `connectMqtt`, and what reading a secret throws. */
-  connect(number: number, deadline: Deadline): Promise<MqttConnection>;
+  /** @throws as `connectMqtt`, and what reading a secret throws. */
+  connect(connection: OneConnection, deadline: Deadline): Promise<MqttConnection>;
 }
 
 /** @throws StopTask for a server that was unknown until deployment, and is none. */
@@ -35,12 +40,12 @@ export function openClient({ options, ca, secrets, readSecret, clock }: ClientOp
   const server = parseServer(options.server);
   if (typeof server === 'string') throw new StopTask(`server: got ${show(options.server)}; expected ${server}`);
   const { address, isTls } = server;
-  const clientIds = `${clientIdBase(options)}${randomBytes(4).toString('hex')}`;
   const identities = credentialsCache<Identity>(() => readIdentity(secrets, readSecret), clock);
 
-  async function connectAs(identity: Identity, number: number, deadline: Deadline): Promise<MqttConnection> {
+  async function connectAs(identity: Identity, connection: OneConnection, deadline: Deadline): Promise<MqttConnection> {
     const { username, password, ...certificate } = identity;
     return connectMqtt({
+      ...connection,
       address,
       tls: isTls && {
         ...(ca !== undefined && { ca }),
@@ -48,8 +53,6 @@ export function openClient({ options, ca, secrets, readSecret, clock }: ClientOp
         ...certificate,
       },
       protocolVersion,
-      clientId: `${clientIds}:${number}`,
-      clean: true,
       keepaliveSeconds,
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
@@ -59,22 +62,26 @@ export function openClient({ options, ca, secrets, readSecret, clock }: ClientOp
 
   return {
     server,
-    async connect(number, deadline) {
+    async connect(connection, deadline) {
       const identity = await identities.current();
       try {
-        return await connectAs(identity, number, deadline);
+        return await connectAs(identity, connection, deadline);
       } catch (error) {
         const isRefused = (other: Identity) => JSON.stringify(other) === JSON.stringify(identity);
         if (!isIdentityRefusal(error) || !(await identities.renew(isRefused))) throw error;
       }
-      return connectAs(await identities.current(), number, deadline);
+      return connectAs(await identities.current(), connection, deadline);
     },
   };
 }
 
-/** `[<prefix>:]<name>`, the beginning of each client id. */
-function clientIdBase({ clientIdPrefix, name }: Pick<MqttOptions, 'clientIdPrefix' | 'name'>): string {
-  return clientIdPrefix === undefined ? name : `${clientIdPrefix}:${name}`;
+/** Client ids of the form `[<prefix>:]<name><unique>:<number>`. @param unique 8 hexadecimal digits. */
+export function clientIds(
+  { clientIdPrefix, name }: Pick<MqttConnectionOptions, 'clientIdPrefix' | 'name'>,
+  unique: string,
+): (number: number) => string {
+  const prefix = clientIdPrefix === undefined ? '' : `${clientIdPrefix}:`;
+  return (number) => `${prefix}${name}${unique}:${number}`;
 }
 
 /** Whether the broker refused who the client is: its password, or its certificate in the TLS handshake. */
