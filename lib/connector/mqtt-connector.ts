@@ -119,7 +119,7 @@ export const MQTT_CONNECTOR_ADVICE: OptionAdvice = [
   [/^bridgemode$/, 'no value: MQTT 5 subscriptions of Outflow keep the retain flag as it was published'],
 ];
 
-/** Letters that every broker accepts in a client id (MQTT 3.1.1, section 3.1.3.1), and the separators of EMQX. */
+/** Characters that every broker accepts in a client id (MQTT 3.1.1, section 3.1.3.1), and the separators of EMQX. */
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 /** The longest client id of MQTT 3.1, section "CONNECT". */
 const MAX_CLIENT_ID_OF_MQTT_3_1 = 23;

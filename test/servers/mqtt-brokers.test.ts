@@ -93,9 +93,9 @@ describe.skipIf(!isInstalled(home)).each(brokers)('$name without Docker', ({ sta
       await vi.waitUntil(() => received.length > 0, PATIENCE);
       await client.endAsync();
       await expect(connectMqtt(mtlsUrl, { ...USER, ca: broker.ca })).rejects.toThrow();
-      const strange = makeCertificates();
+      const untrusted = makeCertificates();
       await expect(
-        connectMqtt(mtlsUrl, { ...USER, ca: broker.ca, cert: strange.certificate, key: strange.key }),
+        connectMqtt(mtlsUrl, { ...USER, ca: broker.ca, cert: untrusted.certificate, key: untrusted.key }),
       ).rejects.toThrow();
     });
 

@@ -12,7 +12,7 @@ const USUAL_OVERHEAD_BYTES = 8_192;
  * Makes the packet of a request for a broker with these capabilities (MQTT 5, section 3.2.2.3). QoS is lowered to the broker's
  * maximum.
  *
- * @throws NeverRetry, StopTask for a message that the broker says it refuses: publishing it would end the connection.
+ * @throws NeverRetry, StopTask for a message that the broker announces to refuse: publishing it would end the connection.
  */
 export function publicationOf(request: MqttRequest, { properties: broker = {} }: IConnackPacket): Publication {
   const { topic, isTopicRendered, payload, qos, retain } = request;

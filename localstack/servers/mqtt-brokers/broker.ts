@@ -52,7 +52,7 @@ export interface MqttBrokerOptions {
   /**
    * How many unacknowledged publishes of QoS 1 and 2 the broker accepts from one client. MQTT 5 clients read it from CONNACK.
    *
-   * @default - the broker's own: no limit in CONNACK, and 10 for HiveMQ
+   * @default - the default of the broker: no limit in CONNACK, and 10 for HiveMQ
    */
   readonly receiveMaximum?: number;
   /** How many clients may be connected to each port. @default - no limit */
