@@ -10,7 +10,7 @@ import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } 
 import { GetParameterCommand, LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { SQSRecord } from 'aws-lambda';
 import type { Connectivity, ProbeResponse } from '../core/control-requests.ts';
-import { isUnwritten, labelledState, readState, STATE_LABEL } from '../core/task-state.ts';
+import { readState, readStateText, STATE_LABEL } from '../core/task-state.ts';
 import type { TaskPorts } from './reconcile.ts';
 
 /** The AWS resources of a task; the JSON of its configuration parameter. */
@@ -80,13 +80,11 @@ export function awsPorts(
 
   return {
     async readState() {
-      try {
-        const { Parameter } = await ssm.send(new GetParameterCommand({ Name: labelledState(task.state) }));
-        return readState(Parameter?.Value, task.enabled);
-      } catch (error) {
-        if (!isUnwritten(error)) throw error;
-        return readState(undefined, task.enabled);
-      }
+      const text = await readStateText(task.state, async (Name) => {
+        const { Parameter } = await ssm.send(new GetParameterCommand({ Name }));
+        return Parameter?.Value;
+      });
+      return readState(text, task.enabled);
     },
     async writeState(state) {
       const Name = task.state;

@@ -48,9 +48,21 @@ export function labelledState(parameter: string): string {
   return `${parameter}:${STATE_LABEL}`;
 }
 
-/** Whether GetParameter failed because no version has the label: the control function has not written the state yet. */
-export function isUnwritten(error: unknown): boolean {
-  return ['ParameterNotFound', 'ParameterVersionNotFound'].includes((error as Error).name);
+/**
+ * Reads the text of a state's parameter; undefined until the control function has written the state: no version has the label.
+ *
+ * @param read Calls GetParameter.
+ */
+export async function readStateText(
+  parameter: string,
+  read: (name: string) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  try {
+    return await read(labelledState(parameter));
+  } catch (error) {
+    if (!['ParameterNotFound', 'ParameterVersionNotFound'].includes((error as Error).name)) throw error;
+    return undefined;
+  }
 }
 
 /** The state of a task that has had no control message. */

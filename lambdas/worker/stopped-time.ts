@@ -1,4 +1,4 @@
-import { isUnwritten, labelledState, readState, stoppedMsWithin, type TaskState } from '../core/task-state.ts';
+import { readState, readStateText, stoppedMsWithin, type TaskState } from '../core/task-state.ts';
 
 /** How long a task was paused or stopped. */
 export interface StoppedTime {
@@ -51,14 +51,7 @@ export function stateText(
   parameter: string,
   read: (name: string) => Promise<string | undefined> = readParameter,
 ): () => Promise<string | undefined> {
-  return async () => {
-    try {
-      return await read(labelledState(parameter));
-    } catch (error) {
-      if (!isUnwritten(error)) throw error;
-      return undefined;
-    }
-  };
+  return () => readStateText(parameter, read);
 }
 
 async function readParameter(name: string): Promise<string | undefined> {
