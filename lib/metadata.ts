@@ -32,7 +32,7 @@ export interface TaskParts {
  */
 export function addTaskMetadata(
   scope: Construct,
-  spec: { task: string; sink: { type: string } },
+  spec: { task: string; sink: { type: string }; logLevel?: string },
   parts: TaskParts,
 ): void {
   const stack = Stack.of(scope);
@@ -57,6 +57,7 @@ export function addTaskMetadata(
     sink: spec.sink.type,
     filters: byRules.flatMap(({ topicFilters }) => topicFilters),
     ...(parts.writesTo !== undefined && { writesTo: parts.writesTo }),
+    ...optional('logLevel', spec.logLevel === 'info' ? undefined : spec.logLevel),
     specHash: createHash('sha256').update(JSON.stringify(spec)).digest('hex'),
     rules: rulesOf(parts.origins).map((rule) => logicalId(stack, rule)!),
     ...(byFunctions.length > 0 && { functions: byFunctions }),

@@ -1,5 +1,5 @@
 import { Annotations, Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
-import type { Alarm, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Alarm, IMetric, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { CfnTopicRule } from 'aws-cdk-lib/aws-iot';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
@@ -20,6 +20,7 @@ import { QueueBuffer } from './buffer/queue-buffer.ts';
 import { Control } from './control.ts';
 import { checkDeadLetterQueue, ownDeadLetterQueue } from './dead-letter-queue.ts';
 import { grantControl, grantRedrive, type OperatedParts } from './grants.ts';
+import { incomingMetric } from './incoming.ts';
 import { addTaskMetadata, TASK_TAG } from './metadata.ts';
 import { addAlarms, taskMetric } from './observe.ts';
 import { refuseConflicts, workerOptions } from './option-conflicts.ts';
@@ -186,6 +187,15 @@ export class OutflowTask<Overrides extends object = object> extends Construct im
     return taskMetric(this, this.taskName, name, options);
   }
 
+  /**
+   * Messages that reached the task, by a metric that AWS has anyway: what was sent to the buffer's queue (redriven messages count
+   * again) or put into its stream. With `NoBuffer` it is what matched the topic filters of the rules, one message several times where
+   * they overlap.
+   */
+  metricIncoming(options?: MetricOptions): IMetric {
+    return incomingMetric(this, { queue: this.queue, stream: this.#operated.stream, rules: this.rules }, options);
+  }
+
   /** Messages that were delivered. A message that is delivered twice counts twice. */
   metricDelivered(options?: MetricOptions): Metric {
     return this.metric('Delivered', options);
@@ -224,7 +234,8 @@ export class OutflowTask<Overrides extends object = object> extends Construct im
   /**
    * Allows what `outflow status`, `enable`, `pause` and `test-connectivity` need: reading the stack, the task's state, event source
    * mappings and queue attributes, invoking the worker, and sending requests to the stack's control function. The last one is a
-   * permission for all tasks of the stack.
+   * permission for all tasks of the stack. `cloudwatch:GetMetricData`, for the numbers of `outflow status`, is left out: IAM can only
+   * allow it for all metrics of the account.
    */
   grantControl(grantee: IGrantable): Grant {
     return grantControl(this, this.#operated, grantee);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import {
   GetEventSourceMappingCommand,
@@ -8,32 +8,22 @@ import {
   InvokeCommand,
   LambdaClient,
 } from '@aws-sdk/client-lambda';
-import {
-  GetQueueAttributesCommand,
-  ListMessageMoveTasksCommand,
-  ReceiveMessageCommand,
-  SendMessageCommand,
-  SQSClient,
-  StartMessageMoveTaskCommand,
-} from '@aws-sdk/client-sqs';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { MAX_ENTRIES } from '../../lambdas/buffer/sqs/batches.ts';
 import { sqsApi } from '../../lambdas/buffer/sqs/on-demand-api.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
 import type { Connectivity } from '../../lambdas/core/control-requests.ts';
-import { isUnwritten, labelledState, readState } from '../../lambdas/core/task-state.ts';
-import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf, streamToRead } from './cloud.ts';
-import {
-  type DeadLetterQueue,
-  openDeadLetterQueue,
-  type ReceivedDeadLetter,
-  VISIBILITY_SECONDS,
-} from './dead-letter-queue.ts';
+import { readState, readStateText } from '../../lambdas/core/task-state.ts';
+import { moveMessages, receiveDeadLetters, reportOfQueue } from './aws-queues.ts';
+import { type Cloud, type CloudTask, messagesIn, reportOf, streamToRead } from './cloud.ts';
+import { openMetricsReader } from './cloud-watch.ts';
+import { type DeadLetterQueue, openDeadLetterQueue } from './dead-letter-queue.ts';
 import { type DeployedStack, type DeployedTask, readDeployedStack } from './deployed.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
 import { queueName, retainedQueuesOf } from './retained-queues.ts';
 import { readStream } from './stream-records.ts';
+import type { MeasuredTask } from './task-metrics.ts';
 
 export interface AwsCloudOptions {
   readonly stackNames: readonly string[];
@@ -43,9 +33,6 @@ export interface AwsCloudOptions {
 
 /** The alias that a worker's mappings invoke. */
 const ALIAS = 'live';
-/** A long poll queries all of SQS's servers, so an empty answer means an empty queue. */
-const POLL_SECONDS = 1;
-const MOVE_POLL_MS = 1_000;
 const STREAM_ARN = /^arn:[^:]*:kinesis:[^:]*:[^:]*:stream\/(.+)$/;
 
 /**
@@ -53,6 +40,9 @@ const STREAM_ARN = /^arn:[^:]*:kinesis:[^:]*:[^:]*:stream\/(.+)$/;
  * to LocalStack.
  */
 export function awsCloud({ stackNames, onNote }: AwsCloudOptions, clients: Clients = connect()): Cloud {
+  const metrics = openMetricsReader({ onNote, ...(clients.cloudWatch && { client: clients.cloudWatch }) });
+  const measured = new WeakMap<CloudTask, AwsTask['measured']>();
+
   async function readStacks(): Promise<readonly DeployedStack[]> {
     const stacks = await Promise.all(
       stackNames.map(async (name) => {
@@ -70,13 +60,16 @@ export function awsCloud({ stackNames, onNote }: AwsCloudOptions, clients: Clien
       const used = new Set(stacks.flatMap(({ physicalIds }) => [...physicalIds].map(queueName)));
       const tasks = stacks.flatMap((stack) => stack.tasks.map((task) => awsTask(task, used, clients, onNote)));
       if (tasks.length === 0) throw new Error(`no task is deployed in ${stackNames.join(', ') || 'no stack'}`);
+      for (const task of tasks) measured.set(task, task.measured);
       return tasks;
     },
+    readMetrics: async (tasks) => metrics.read(await Promise.all(tasks.map((task) => measured.get(task)!()))),
     async retainedQueues() {
       const stacks = await readStacks();
       return (await Promise.all(stacks.map((stack) => retainedQueuesOf(stack, clients.sqs)))).flat();
     },
     close() {
+      metrics.close();
       for (const client of Object.values(clients)) client.destroy();
     },
   };
@@ -88,6 +81,8 @@ export interface Clients {
   readonly sqs: SQSClient;
   readonly kinesis: KinesisClient;
   readonly ssm: SSMClient;
+  /** @default - loaded with the first reading of metrics */
+  readonly cloudWatch?: CloudWatchClient;
 }
 
 function connect(): Clients {
@@ -101,12 +96,17 @@ function connect(): Clients {
   };
 }
 
+interface AwsTask extends CloudTask {
+  /** Names of the task's metrics. */
+  measured(): Promise<MeasuredTask>;
+}
+
 function awsTask(
   { stack, metadata, idOf }: DeployedTask,
   used: ReadonlySet<string>,
   { lambda, sqs, kinesis, ssm }: Clients,
   onNote: (note: string) => void,
-): CloudTask {
+): AwsTask {
   const { task } = metadata;
   const id = (logicalId: string | undefined) => (logicalId === undefined ? undefined : idOf(logicalId));
   const worker = () => {
@@ -137,24 +137,13 @@ function awsTask(
   };
 
   // A stream of another stack is not in the metadata either. The event source mapping names it. Queues are always in the task's stack.
-  const streamOfMapping = async () => {
+  const bufferStream = async () => {
+    if (metadata.stream !== undefined) return idOf(metadata.stream);
     const [mapping] = metadata.mappings;
     if (mapping === undefined || metadata.queue !== undefined) return undefined;
     const { EventSourceArn = '' } = await lambda.send(new GetEventSourceMappingCommand({ UUID: idOf(mapping) }));
     return STREAM_ARN.exec(EventSourceArn)?.[1];
   };
-
-  async function reportOfQueue(QueueUrl: string | undefined): Promise<QueueReport | undefined> {
-    if (QueueUrl === undefined) return undefined;
-    const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
-    const number = (name: string) => Number((Attributes as Record<string, string> | undefined)?.[name] ?? 0);
-    return {
-      visible: number('ApproximateNumberOfMessages'),
-      inFlight: number('ApproximateNumberOfMessagesNotVisible'),
-      delayed: number('ApproximateNumberOfMessagesDelayed'),
-      retentionSeconds: number('MessageRetentionPeriod'),
-    };
-  }
 
   async function stateOfMapping(uuid: string): Promise<string> {
     try {
@@ -166,55 +155,30 @@ function awsTask(
     }
   }
 
-  async function readParameter(name: string) {
-    try {
-      const { Parameter } = await ssm.send(new GetParameterCommand({ Name: labelledState(name) }));
-      return readState(Parameter?.Value, metadata.enabled);
-    } catch (error) {
-      if (!isUnwritten(error)) throw error;
-      return readState(undefined, metadata.enabled);
-    }
+  async function state(parameter: string) {
+    const text = await readStateText(parameter, async (Name) => {
+      const { Parameter } = await ssm.send(new GetParameterCommand({ Name }));
+      return Parameter?.Value;
+    });
+    return readState(text, metadata.enabled);
   }
 
-  async function receive(QueueUrl: string): Promise<ReceivedDeadLetter[]> {
-    const { Messages = [] } = await sqs.send(
-      new ReceiveMessageCommand({
-        QueueUrl,
-        MaxNumberOfMessages: MAX_ENTRIES,
-        VisibilityTimeout: VISIBILITY_SECONDS,
-        WaitTimeSeconds: POLL_SECONDS,
-        MessageAttributeNames: ['All'],
-        MessageSystemAttributeNames: ['All'],
-      }),
-    );
-    return Messages.map(({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes = {} }) => ({
-      messageId: MessageId!,
-      receiptHandle: ReceiptHandle!,
-      body: Body!,
-      sentAt: Number(Attributes?.SentTimestamp),
-      attributes: Object.fromEntries(
-        Object.entries(MessageAttributes).map(([name, { DataType = 'String', StringValue, BinaryValue }]) => [
-          name,
-          { DataType, StringValue, BinaryValue },
-        ]),
-      ),
-    }));
-  }
-
-  async function queueArn(QueueUrl: string | undefined, what: string): Promise<string> {
-    if (QueueUrl === undefined) throw new Error(`${task} has no ${what}`);
-    const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
-    return Attributes!.QueueArn!;
-  }
+  const queueReport = (url: string | undefined) => (url === undefined ? undefined : reportOfQueue(sqs, url));
 
   async function open(from: string): Promise<DeadLetterQueue> {
     const api = sqsApi();
     const queueUrl = id(metadata.queue);
-    const streamName = id(metadata.stream) ?? (await streamOfMapping());
+    const streamName = await bufferStream();
     let target = noTarget;
     if (queueUrl !== undefined) target = queueTarget(api, queueUrl, onNote);
     else if (streamName !== undefined) target = streamTarget(kinesis, streamName, onNote);
-    return openDeadLetterQueue({ api, receive: () => receive(from), deadLetterQueueUrl: from, target, onNote });
+    return openDeadLetterQueue({
+      api,
+      receive: () => receiveDeadLetters(sqs, from),
+      deadLetterQueueUrl: from,
+      target,
+      onNote,
+    });
   }
 
   return {
@@ -226,16 +190,16 @@ function awsTask(
     filters: metadata.filters,
     rules: metadata.rules.map(idOf),
     async status() {
-      const [state, mappings, queue, retryQueue, deadLetters] = await Promise.all([
-        metadata.state === undefined ? undefined : readParameter(idOf(metadata.state)),
+      const [stored, mappings, queue, retryQueue, deadLetters] = await Promise.all([
+        metadata.state === undefined ? undefined : state(idOf(metadata.state)),
         Promise.all(metadata.mappings.map((mapping) => stateOfMapping(idOf(mapping)))),
-        reportOfQueue(id(metadata.queue)),
-        reportOfQueue(id(metadata.retryQueue)),
-        deadLetterQueue().then(reportOfQueue),
+        queueReport(id(metadata.queue)),
+        queueReport(id(metadata.retryQueue)),
+        deadLetterQueue().then(queueReport),
       ]);
       const { description } = metadata;
-      const readings = { task, stack, description, state, mappings, queue, retryQueue, deadLetterQueue: deadLetters };
-      return reportOf(readings, Date.now());
+      const queues = { queue, retryQueue, deadLetterQueue: deadLetters };
+      return reportOf({ task, stack, description, state: stored, mappings, ...queues }, Date.now());
     },
     async request(request) {
       worker();
@@ -267,7 +231,7 @@ function awsTask(
       return readStream(kinesis, streamToRead(task, metadata.sink, target, targetArn), options);
     },
     async countDeadLetters() {
-      const report = await reportOfQueue(await deadLetterQueue());
+      const report = await queueReport(await deadLetterQueue());
       return report && messagesIn(report);
     },
     async deadLetterQueue() {
@@ -282,23 +246,22 @@ function awsTask(
       return open(queueUrl);
     },
     async moveAll(ratePerSecond, onProgress) {
-      const SourceArn = await queueArn(await deadLetterQueue(), 'dead-letter queue');
-      const DestinationArn = await queueArn(id(metadata.queue), 'queue to redrive to');
-      const rate = ratePerSecond !== undefined && { MaxNumberOfMessagesPerSecond: ratePerSecond };
-      const { TaskHandle } = await sqs.send(new StartMessageMoveTaskCommand({ SourceArn, DestinationArn, ...rate }));
-      for (;;) {
-        const { Results = [] } = await sqs.send(new ListMessageMoveTasksCommand({ SourceArn, MaxResults: 10 }));
-        // Only a running move task has a handle. The latest one comes first.
-        const move = Results.find((result) => result.TaskHandle === TaskHandle) ?? Results[0];
-        const moved = move?.ApproximateNumberOfMessagesMoved ?? 0;
-        onProgress(moved);
-        if (move?.Status === 'COMPLETED') return moved;
-        if (move === undefined || move.Status !== 'RUNNING')
-          throw new Error(
-            `SQS's move task ended with status ${move?.Status ?? 'unknown'}: ${move?.FailureReason ?? 'no reason given'}`,
-          );
-        await sleep(MOVE_POLL_MS);
-      }
+      const [from, to] = [await deadLetterQueue(), id(metadata.queue)];
+      if (from === undefined || to === undefined)
+        throw new Error(`${task} has no ${from === undefined ? 'dead-letter queue' : 'queue to redrive to'}`);
+      return moveMessages(sqs, { from, to }, ratePerSecond, onProgress);
+    },
+    async measured() {
+      const queueUrl = id(metadata.queue);
+      return {
+        stack,
+        task,
+        queue: queueUrl && queueName(queueUrl),
+        stream: await bufferStream(),
+        worker: id(metadata.worker),
+        rules: metadata.rules.map(idOf),
+        countsDelivered: metadata.worker !== undefined && metadata.logLevel !== 'warn',
+      };
     },
   };
 }

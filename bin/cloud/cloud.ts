@@ -2,6 +2,7 @@ import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { type TaskState, type TaskStatus, withStatus } from '../../lambdas/core/task-state.ts';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { ArrivedRecord, ReadOptions } from './stream-records.ts';
+import type { TaskMetrics } from './task-metrics.ts';
 
 /** The place where tasks run: AWS, LocalStack, or this process. */
 export interface Cloud {
@@ -9,6 +10,11 @@ export interface Cloud {
   tasks(): Promise<readonly CloudTask[]>;
   /** The queues that tasks of these stacks have left behind: the stack kept them, and no task uses them any more. */
   retainedQueues(): Promise<readonly RetainedQueue[]>;
+  /**
+   * Reads the numbers that CloudWatch has of tasks of this cloud, in their order; undefined for tasks of this process, whose reports
+   * have them. A failure is a note, and leaves numbers out.
+   */
+  readonly readMetrics?: (tasks: readonly CloudTask[]) => Promise<readonly TaskMetrics[]>;
   close(): void;
 }
 
@@ -91,8 +97,10 @@ export interface TaskReport {
   readonly stoppedAt: number | undefined;
   /** The rules are disabled too. */
   readonly intakeStopped: boolean;
-  /** Messages since the start of this process; undefined on AWS, where CloudWatch counts them. */
+  /** Undefined on AWS until CloudWatch's numbers are added: see {@link Cloud.readMetrics}. */
   readonly counts: MessageCounts | undefined;
+  /** Messages a second. */
+  readonly rates?: MessageCounts | undefined;
   /** Messages in the queue that were not received yet; undefined for a task without a queue in its stack. */
   readonly waiting: number | undefined;
   /** Messages that a worker has received and not deleted. */
@@ -101,7 +109,7 @@ export interface TaskReport {
   readonly retrying: number;
   /** Undefined if the dead-letter queue is unknown. */
   readonly deadLetters: number | undefined;
-  /** Age of the oldest message in the queue; undefined on AWS, where it is a CloudWatch metric. */
+  /** Age of the oldest message in the queue or in the last batch of the stream; on AWS it is a CloudWatch metric. */
   readonly oldestSeconds: number | undefined;
   /** Retention period of the queue. */
   readonly retentionSeconds: number | undefined;
@@ -109,10 +117,12 @@ export interface TaskReport {
   readonly mappings: readonly string[];
 }
 
-/** Messages that came in and that were delivered. */
+/** Messages that came in and that were delivered; undefined where CloudWatch has no value. */
 export interface MessageCounts {
-  readonly incoming: number;
-  readonly outgoing: number;
+  readonly incoming: number | undefined;
+  readonly outgoing: number | undefined;
+  /** The span that the counts cover, up to now. @default - since the start of this process */
+  readonly seconds?: number;
 }
 
 /** Approximate numbers of messages in a queue. */

@@ -1,10 +1,6 @@
-import {
-  GetQueueAttributesCommand,
-  ListQueueTagsCommand,
-  paginateListQueues,
-  type SQSClient,
-} from '@aws-sdk/client-sqs';
-import type { RetainedQueue } from './cloud.ts';
+import { ListQueueTagsCommand, paginateListQueues, type SQSClient } from '@aws-sdk/client-sqs';
+import { reportOfQueue } from './aws-queues.ts';
+import { messagesIn, type RetainedQueue } from './cloud.ts';
 import type { DeployedStack } from './deployed.ts';
 
 /** Tag of a task's resources; a retained queue keeps it. */
@@ -29,19 +25,10 @@ export async function retainedQueuesOf(
       if (used.has(queueName(queueUrl)) || !/^[A-Za-z0-9]+-[A-Za-z0-9]+$/.test(rest)) continue;
       const { Tags } = await sqs.send(new ListQueueTagsCommand({ QueueUrl: queueUrl }));
       const task = Tags?.[TASK_TAG];
-      if (task !== undefined) found.push({ queueUrl, stack: name, task, messages: await countMessages(sqs, queueUrl) });
+      if (task !== undefined)
+        found.push({ queueUrl, stack: name, task, messages: messagesIn(await reportOfQueue(sqs, queueUrl)) });
     }
   return found;
-}
-
-async function countMessages(sqs: SQSClient, QueueUrl: string): Promise<number> {
-  const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
-  const number = (name: string) => Number((Attributes as Record<string, string>)[name] ?? 0);
-  return (
-    number('ApproximateNumberOfMessages') +
-    number('ApproximateNumberOfMessagesNotVisible') +
-    number('ApproximateNumberOfMessagesDelayed')
-  );
 }
 
 /** The name of a queue by its URL. An emulator has several URLs for a queue, and a region one queue of a name. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { type MessageCounts, pick, type TaskReport } from '../cloud/cloud.ts';
+import { pick, type TaskReport } from '../cloud/cloud.ts';
 import { colouredState } from './colour.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope } from './operator.ts';
 import { printable } from './printable.ts';
@@ -23,15 +23,19 @@ export function statusCommand(operator: Operator): Command {
   return command.action((name: string | undefined, options: StatusOptions) =>
     onCloud(operator, options, async (cloud, terminal) => {
       const read = async () => {
-        const reports = await Promise.all(pick(await cloud.tasks(), name).map((task) => task.status()));
+        const tasks = pick(await cloud.tasks(), name);
+        const [readings, metrics] = await Promise.all([
+          Promise.all(tasks.map((task) => task.status())),
+          cloud.readMetrics?.(tasks),
+        ]);
+        const reports = readings.map((report, i): TaskReport => ({ ...report, ...metrics?.[i] }));
         return { reports, at: Date.now(), hasStopped: reports.some(isStopped) };
       };
       type Reading = Awaited<ReturnType<typeof read>>;
       const { columns, isColoured } = terminal;
       const show = ({ reports, at }: Reading, earlier?: Reading) =>
         printResult(terminal, options, reports, () => {
-          const hasCounts = earlier?.reports.some(({ counts }) => counts !== undefined);
-          const before = earlier && hasCounts ? { ...earlier, now: at } : undefined;
+          const before = earlier && { ...earlier, now: at };
           return statusText(reports, { now: at, columns, isColoured, before });
         });
       const first = await terminal.during(() => 'Reading the tasks …', read());
@@ -65,19 +69,25 @@ export interface StatusTextOptions {
   readonly now: number;
   readonly columns: number;
   readonly isColoured?: boolean;
-  /** An earlier reading with counts, from which rates are computed. */
+  /** An earlier reading, from whose counts the rates are computed of tasks whose reports have none. */
   readonly before?: { readonly at: number; readonly now: number; readonly reports: readonly TaskReport[] } | undefined;
 }
 
-/** Messages a second since the earlier reading. */
-function rate(
-  before: NonNullable<StatusTextOptions['before']>,
-  { task, stack, counts }: TaskReport,
-  of: keyof MessageCounts,
-): string {
+/** Messages a second: those of the report, otherwise since the earlier reading. */
+function ratesOf({ task, stack, counts, rates }: TaskReport, before: StatusTextOptions['before']) {
+  if (rates !== undefined || counts === undefined || before === undefined || before.now <= before.at) return rates;
   const earlier = before.reports.find((one) => one.task === task && one.stack === stack)?.counts;
-  if (earlier === undefined || counts === undefined || before.now <= before.at) return '?';
-  return ((1000 * (counts[of] - earlier[of])) / (before.now - before.at)).toFixed(1);
+  const rate = (now: number | undefined, then: number | undefined) =>
+    now === undefined || then === undefined ? undefined : (1_000 * (now - then)) / (before.now - before.at);
+  return {
+    incoming: rate(counts.incoming, earlier?.incoming),
+    outgoing: rate(counts.outgoing, earlier?.outgoing),
+  };
+}
+
+/** A cell of the table. */
+function cell<Value>(value: Value | undefined, text: (value: Value) => string = String): string {
+  return value === undefined ? '-' : text(value);
 }
 
 /** Reports as a table, with the reasons of stopped tasks below it. */
@@ -85,27 +95,38 @@ export function statusText(
   reports: readonly TaskReport[],
   { now, columns, isColoured = false, before }: StatusTextOptions,
 ): string {
+  const rates = reports.map((report) => ratesOf(report, before));
   const hasCounts = reports.some(({ counts }) => counts !== undefined);
-  const rows = reports.map((report) => [
+  const hasRates = rates.some((some) => some !== undefined);
+  const perSecond = (value: number) => value.toFixed(1);
+  const rows = reports.map((report, i) => [
     report.task,
     report.status ?? 'IoT Core delivers',
     report.since === undefined ? '' : span(Math.max(0, now - report.since) / 1000),
-    ...(hasCounts ? [String(report.counts?.incoming ?? '?'), String(report.counts?.outgoing ?? '?')] : []),
-    ...(before === undefined ? [] : [rate(before, report, 'incoming'), rate(before, report, 'outgoing')]),
-    String(report.waiting ?? '?'),
-    report.oldestSeconds === undefined ? '?' : span(report.oldestSeconds),
+    ...(hasCounts ? [cell(report.counts?.incoming), cell(report.counts?.outgoing)] : []),
+    ...(hasRates ? [cell(rates[i]?.incoming, perSecond), cell(rates[i]?.outgoing, perSecond)] : []),
+    cell(report.waiting),
+    cell(report.oldestSeconds, span),
     String(report.inFlight),
     String(report.retrying),
-    String(report.deadLetters ?? '?'),
+    cell(report.deadLetters),
     report.mappings.join(' '),
     report.stack,
   ]);
   const counted = hasCounts ? ['IN', 'OUT'] : [];
-  const rates = before === undefined ? [] : ['IN/S', 'OUT/S'];
+  const rated = hasRates ? ['IN/S', 'OUT/S'] : [];
   const rest = ['WAITING', 'OLDEST', 'IN FLIGHT', 'RETRYING', 'DEAD', 'MAPPINGS', 'STACK'];
-  const head = ['TASK', 'STATE', 'FOR', ...counted, ...rates, ...rest];
-  const paint = (cell: string, column: number) => (column === 1 ? colouredState(cell, { isColoured }) : cell);
-  return [table([head, ...rows], columns, paint), ...reports.flatMap(reasons)].join('\n');
+  const head = ['TASK', 'STATE', 'FOR', ...counted, ...rated, ...rest];
+  const paint = (text: string, column: number) => (column === 1 ? colouredState(text, { isColoured }) : text);
+  return [table([head, ...rows], columns, paint), ...reports.flatMap(reasons), ...legend(reports)].join('\n');
+}
+
+/** What the numbers from CloudWatch mean. */
+function legend(reports: readonly TaskReport[]): string[] {
+  const seconds = reports.find(({ counts }) => counts?.seconds !== undefined)?.counts?.seconds;
+  if (seconds === undefined) return [];
+  const of = `IN and OUT: the last ${span(seconds)}; IN/S and OUT/S: five of the last minutes`;
+  return [`${of}; -: CloudWatch has no value (yet)`];
 }
 
 function reasons({ task, description, cause, stoppedAt, intakeStopped }: TaskReport): string[] {

@@ -20,6 +20,8 @@ export interface TaskMetadata {
   readonly filters: readonly string[];
   /** Topics of AWS IoT Core that the sink publishes to, as templates. */
   readonly writesTo?: readonly string[];
+  /** Level of the worker's log, if it is not the default: `warn` leaves out metrics. */
+  readonly logLevel?: string;
   /** SHA-256 of the spec. */
   readonly specHash: string;
   readonly rules: readonly string[];

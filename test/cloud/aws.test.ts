@@ -13,6 +13,7 @@ const IMPORTED: TaskMetadata = {
   rules: [],
   worker: 'WarmWorker',
   mappings: ['WarmMapping'],
+  logLevel: 'warn',
 };
 
 const ANSWERS: Readonly<Record<string, object>> = {
@@ -76,6 +77,32 @@ describe('a task whose queue and stream are in another stack', () => {
     ]);
     const [task] = await cloud.tasks();
     await expect(task!.retainedQueue(url('the-WarmWorker'))).rejects.toThrow('which a stack uses; expected a retained');
+  });
+
+  it('has the metrics of that stream, and none of the worker if its log level leaves them out', async () => {
+    const queried: unknown[] = [];
+    const cloudWatch = {
+      async send({ input }: { input: { MetricDataQueries: { MetricStat: { Metric: object } }[] } }) {
+        queried.push(...input.MetricDataQueries.map(({ MetricStat }) => MetricStat.Metric));
+        return { MetricDataResults: [{ Id: 'm0', Timestamps: [new Date()], Values: [7] }] };
+      },
+      destroy() {},
+    };
+    const cloud = awsCloud({ stackNames: ['Plant'], onNote() {} }, { ...clients, cloudWatch } as unknown as Clients);
+    const [metrics] = await cloud.readMetrics!(await cloud.tasks());
+    expect(metrics!.counts).toMatchObject({ incoming: 7, outgoing: undefined });
+    expect(queried).toEqual([
+      {
+        Namespace: 'AWS/Kinesis',
+        MetricName: 'IncomingRecords',
+        Dimensions: [{ Name: 'StreamName', Value: 'other' }],
+      },
+      {
+        Namespace: 'AWS/Lambda',
+        MetricName: 'IteratorAge',
+        Dimensions: [{ Name: 'FunctionName', Value: 'the-WarmWorker' }],
+      },
+    ]);
   });
 
   it('counts the dead letters of the queue that its worker names', async () => {

@@ -110,6 +110,48 @@ describe('the status of tasks of this process', () => {
   });
 });
 
+describe('the status of deployed tasks', () => {
+  const deployed = (name: string) =>
+    ({
+      name,
+      path: name,
+      status: async () =>
+        reportOf({ ...READINGS, task: name, state: { ...INITIAL_STATE, status: 'Running', since: 1 } }, 1),
+    }) as unknown as CloudTask;
+  const unknown = { incoming: undefined, outgoing: undefined };
+  const plant = {
+    tasks: async () => [deployed('Warm'), deployed('Cold')],
+    retainedQueues: async () => [],
+    readMetrics: async () => [
+      {
+        counts: { incoming: 30, outgoing: 20, seconds: 3600 },
+        rates: { incoming: 0.25, outgoing: 0 },
+        oldestSeconds: 41,
+      },
+      { counts: { ...unknown, seconds: 3600 }, rates: unknown, oldestSeconds: undefined },
+    ],
+    close() {},
+  };
+
+  it('shows what came in and went out in the last hour, the rates, the oldest age, and - for what is unknown', async () => {
+    const { answer, failed } = await command(plant, ['status']);
+    const cells = answer.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(failed).toBe(false);
+    expect(cells[0]!.slice(3, 9)).toEqual(['IN', 'OUT', 'IN/S', 'OUT/S', 'WAITING', 'OLDEST']);
+    expect(cells[1]!.slice(3, 9)).toEqual(['30', '20', '0.3', '0.0', '7', '41 s']);
+    expect(cells[2]!.slice(3, 9)).toEqual(['-', '-', '-', '-', '7', '-']);
+    expect(answer).toMatch(/IN and OUT: the last 60 min; .*-: CloudWatch has no value/);
+  });
+
+  it('has the numbers for programs', async () => {
+    const reports: TaskReport[] = JSON.parse((await command(plant, ['status', '--json'])).answer);
+    expect(reports.map(({ counts, oldestSeconds }) => [counts, oldestSeconds])).toEqual([
+      [{ incoming: 30, outgoing: 20, seconds: 3600 }, 41],
+      [{ seconds: 3600 }, undefined],
+    ]);
+  });
+});
+
 describe('waiting for a task', () => {
   const report = (state: TaskState, mappings = READINGS.mappings): TaskReport =>
     reportOf({ ...READINGS, state, mappings }, 99);

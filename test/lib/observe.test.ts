@@ -164,6 +164,53 @@ it("metrics have the task's dimensions, and sums unless the options differ", () 
   expect(each).toMatchObject({ metricName: 'Blocked', statistic: 'Maximum', period: Duration.minutes(1) });
 });
 
+it('the metadata has the log level, by which `outflow status` knows that `Delivered` is not of every batch', () => {
+  const levels = (['info', 'warn', undefined] as const).map((logLevel) => {
+    const { Metadata } = declare({ ...(logLevel && { logLevel }) })
+      .template()
+      .toJSON();
+    return Metadata['mqtt-outflow'].tasks[0].logLevel;
+  });
+  expect(levels).toEqual([undefined, 'warn', undefined]);
+});
+
+describe('the metric of incoming messages', () => {
+  const native = { statistic: 'Sum', label: 'Incoming' };
+  const incoming = (props: Partial<OutflowTaskProps>) =>
+    declare(props)
+      .task.metricIncoming({ period: Duration.minutes(1) })
+      .toMetricConfig();
+
+  it("is the queue's or the stream's", () => {
+    expect(incoming({})).toMatchObject({
+      metricStat: { namespace: 'AWS/SQS', metricName: 'NumberOfMessagesSent', statistic: 'Sum' },
+      renderingProperties: { label: 'Incoming' },
+    });
+    expect(incoming({ buffer: new StreamBuffer() })).toMatchObject({
+      metricStat: {
+        namespace: 'AWS/Kinesis',
+        metricName: 'IncomingRecords',
+        statistic: 'Sum',
+        period: Duration.minutes(1),
+      },
+    });
+  });
+
+  it('is the sum of what matches each rule if no worker reads a buffer', () => {
+    const buffer = new NoBuffer({ payload: 'reserialised' });
+    expect(incoming({ buffer }).mathExpression).toMatchObject({
+      expression: 'FILL(m0, 0) + FILL(m1, 0)',
+      period: 60,
+      usingMetrics: { m0: { namespace: 'AWS/IoT', metricName: 'TopicMatch', ...native } },
+    });
+    expect(incoming({ buffer, source: new IotTopicSource('a') }).metricStat).toMatchObject({
+      namespace: 'AWS/IoT',
+      metricName: 'TopicMatch',
+      dimensions: [{ name: 'RuleName', value: expect.anything() }],
+    });
+  });
+});
+
 describe('an operator', () => {
   /** The actions that a task grants to an operator, each with the id of its resource. */
   function granted(grant: (task: OutflowTask, operator: Role) => void, props: Partial<OutflowTaskProps> = {}) {

@@ -96,6 +96,20 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
 
     cloudContract(() => under, { patience: PATIENCE, isPatient: true });
 
+    it('shows what came in, by the metrics of SQS; LocalStack makes no metrics of log entries', async () => {
+      await under.publish('{"n":6000,"temp":30}');
+      const { answer } = await vi.waitUntil(async () => {
+        // A new cloud, because an answer of CloudWatch is kept for a minute.
+        const opened = awsCloud({ stackNames: [STACK], onNote: (note) => expect.unreachable(note) });
+        const shown = await command(opened, ['status', '--json']).finally(() => opened.close());
+        const reports: TaskReport[] = JSON.parse(shown.answer);
+        return (reports.find(({ task }) => task === 'Warm')?.counts?.incoming ?? 0) > 0 && { answer: reports };
+      }, PATIENCE);
+      const warm = answer.find(({ task }) => task === 'Warm')!;
+      expect(warm.counts!.outgoing).toBeUndefined();
+      expect(warm.rates!.incoming).toBeGreaterThanOrEqual(0);
+    });
+
     it('has SQS move the whole queue by its own move task', async () => {
       const body = JSON.stringify(envelope('{"n":7000,"temp":30}', { id: 'native' }));
       await under.sendDeadLetter(body, { ERROR_CODE: 'REJECTED', TASK: 'Warm' });
