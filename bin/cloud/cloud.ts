@@ -2,7 +2,7 @@ import type { Connectivity } from '../../lambdas/core/control-requests.ts';
 import { type TaskState, type TaskStatus, withStatus } from '../../lambdas/core/task-state.ts';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { ArrivedRecord, ReadOptions } from './stream-records.ts';
-import type { TaskMetrics } from './task-metrics.ts';
+import type { MessageCounts, TaskMetrics } from './task-metrics.ts';
 
 /** The place where tasks run: AWS, LocalStack, or this process. */
 export interface Cloud {
@@ -115,14 +115,6 @@ export interface TaskReport {
   readonly retentionSeconds: number | undefined;
   /** States of the event source mappings as AWS Lambda reports them. The main queue's or stream's is the first. */
   readonly mappings: readonly string[];
-}
-
-/** Messages that came in and that were delivered; undefined where CloudWatch has no value. */
-export interface MessageCounts {
-  readonly incoming: number | undefined;
-  readonly outgoing: number | undefined;
-  /** The span that the counts cover, up to now. @default - since the start of this process */
-  readonly seconds?: number;
 }
 
 /** Approximate numbers of messages in a queue. */

@@ -1,5 +1,4 @@
 import { NAMESPACE } from '../../lambdas/core/metrics.ts';
-import type { MessageCounts } from './cloud.ts';
 
 /** The names by which CloudWatch has the metrics of a task. */
 export interface MeasuredTask {
@@ -12,6 +11,14 @@ export interface MeasuredTask {
   readonly rules: readonly string[];
   /** Whether the worker writes the metric `Delivered` for each batch. */
   readonly countsDelivered: boolean;
+}
+
+/** Messages that came in and that were delivered; undefined where CloudWatch has no value. */
+export interface MessageCounts {
+  readonly incoming: number | undefined;
+  readonly outgoing: number | undefined;
+  /** The span that the counts cover, up to now. @default - since the start of this process */
+  readonly seconds?: number;
 }
 
 /** What CloudWatch knows of a task. A number for which it has no value is undefined. */
