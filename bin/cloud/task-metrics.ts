@@ -46,7 +46,7 @@ export const COUNTED_MINUTES = 60;
 const RATE_MINUTES = 5;
 /** A service may not have written the values of the last minutes yet. */
 const INCOMPLETE_MINUTES = 2;
-/** An older age tells nothing about the queue now. */
+/** An older age is not that of the queue now. */
 const AGE_MINUTES = 10;
 
 /**
