@@ -38,6 +38,7 @@ export type { Route, RouteOptions } from './route.ts';
 export { ClientEventsSource, type ClientEventsSourceProps } from './source/client-events-source.ts';
 export type { FilteredHook, Hook, HookEvent, Hooks } from './source/hook-events.ts';
 export { IotTopicSource, type IotTopicSourceProps } from './source/iot-topic-source.ts';
+export { MqttSource, type MqttSourceProps } from './source/mqtt-source.ts';
 export type { IntakeSwitch, Origin } from './source/origin.ts';
 export type { ISource, SourceBinding } from './source/source.ts';
 export { type IOutflowTask, OutflowTask } from './task.ts';

@@ -122,6 +122,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct im
       option: `${id}.source`,
       inlet,
       deadLetterQueue,
+      task: this.taskName,
       description,
       removalPolicy,
     });

@@ -1,5 +1,5 @@
-import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
-import { Effect, Grant, type IRole, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
+import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   Architecture,
@@ -17,17 +17,9 @@ import type { Construct } from 'constructs';
 import { grantSend } from './buffer/queue-grants.ts';
 import { checkNetwork } from './connector/network.ts';
 import type { SinkConfig } from './deliver/sink.ts';
+import { denyInterfaces, grantInterfaces, inNetwork } from './function-network.ts';
 import { versionIdentity } from './version-identity.ts';
 import { checkEnvironmentVariables, type WorkerOptions, workerNetwork } from './worker-options.ts';
-
-const INTERFACE_ACTIONS = [
-  'ec2:AssignPrivateIpAddresses',
-  'ec2:CreateNetworkInterface',
-  'ec2:DeleteNetworkInterface',
-  'ec2:DescribeNetworkInterfaces',
-  'ec2:DescribeSubnets',
-  'ec2:UnassignPrivateIpAddresses',
-];
 
 export interface WorkerProps {
   /** The task's path, for errors. */
@@ -90,11 +82,7 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
     // A retry returns to this function through the retry queue, up to 176 times by default; AWS Lambda would stop it after 16
     // (AWS Lambda, "Recursive loop detection").
     recursiveLoop: RecursiveLoop.ALLOW,
-    ...(network !== undefined && {
-      vpc: network.vpc,
-      ...(network.vpcSubnets && { vpcSubnets: network.vpcSubnets }),
-      securityGroups: [...network.securityGroups],
-    }),
+    ...inNetwork(network),
   });
   const live = new Alias(scope, 'Live', { aliasName: 'live', version: fn.currentVersion });
   if (network !== undefined)
@@ -106,37 +94,4 @@ export function addWorker(scope: Construct, props: WorkerProps): { worker: Lambd
   if (readsState !== undefined)
     Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParameter'], resourceArns: [readsState.parameterArn] });
   return { worker: fn, live };
-}
-
-function grantInterfaces(role: IRole): void {
-  if (role.node.tryFindChild('Interfaces') !== undefined) return;
-  // A child of the role, so that the function depends on it.
-  const policy = new Policy(role, 'Interfaces', {
-    statements: [new PolicyStatement({ actions: INTERFACE_ACTIONS, resources: ['*'] })],
-    roles: [role],
-  });
-  Validations.of(policy).acknowledge({
-    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
-    reason:
-      'AWS Lambda requires these actions on all network interfaces (AWS Lambda, "Giving Lambda functions access to resources in an Amazon VPC").',
-  });
-}
-
-/**
- * AWS Lambda makes the network interfaces with the function's role. The function's code itself needs none of these actions (AWS
- * Lambda, "Giving Lambda functions access to resources in an Amazon VPC": best practices).
- */
-function denyInterfaces(scope: Construct, role: IRole, { functionArn }: LambdaFunction): void {
-  // No child of the role: it refers to the function, which depends on the role.
-  new Policy(scope, 'NoInterfaces', {
-    statements: [
-      new PolicyStatement({
-        effect: Effect.DENY,
-        actions: INTERFACE_ACTIONS,
-        resources: ['*'],
-        conditions: { ArnEquals: { 'lambda:SourceFunctionArn': functionArn } },
-      }),
-    ],
-    roles: [role],
-  });
 }

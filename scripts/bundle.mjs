@@ -15,6 +15,7 @@ else if (!isFresh(root)) {
   for (const sink of sinks()) await bundle(`lambdas/deliver/${sink}/handler.ts`, join('dist/bundles', sink));
   await bundle('lambdas/control/handler.ts', 'dist/bundles/control');
   await bundle('lambdas/source/logs/handler.ts', 'dist/bundles/logs');
+  await bundle('lambdas/source/mqtt/handler.ts', 'dist/bundles/mqtt-source');
   recordBuild(root, sources);
 }
 

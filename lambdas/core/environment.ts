@@ -17,6 +17,8 @@ export const TARGET_ARN = 'TARGET_ARN';
 /** Name of the parameter that holds the task's state. Only with a `requestTtl`. */
 export const STATE_PARAMETER = 'STATE_PARAMETER';
 
+/** Names of the parameters with the states of an MQTT source's slots: a JSON list. */
+export const SLOT_PARAMETERS = 'SLOT_PARAMETERS';
 /** Topic filters of a delivered log's function: a JSON list. */
 export const TOPIC_FILTERS = 'TOPIC_FILTERS';
 /** Parameters of a stack's tasks, for its control function: JSON, names by task. */

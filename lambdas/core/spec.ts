@@ -6,7 +6,7 @@ import type { EventPattern } from './pattern/event-pattern.ts';
 import { compilePattern } from './pattern/pattern.ts';
 import { retryPolicy } from './retry.ts';
 import { parseTemplate } from './template/parse.ts';
-import { topicFilterProblem } from './topic-filter.ts';
+import { mqttTopicFilterProblem, topicFilterProblem } from './topic-filter.ts';
 
 /**
  * Version of the task specification. The constructs parse a specification at synth, so that a mistake never deploys, and the
@@ -24,14 +24,16 @@ export const template = z.string().check((context) => {
   }
 });
 
-const topicFilter = z
-  .string()
-  .min(1)
-  .max(256)
-  .check((context) => {
-    const expected = topicFilterProblem(context.value);
+const topicFilterOf = (problem: (filter: string) => string | undefined) =>
+  z.string().check((context) => {
+    const expected = problem(context.value);
     if (expected !== undefined) context.issues.push({ code: 'custom', message: expected, input: context.value });
   });
+
+/** A topic filter of AWS IoT Core. */
+const topicFilter = topicFilterOf(topicFilterProblem).min(1).max(256);
+/** A topic filter of any MQTT broker. */
+export const mqttTopicFilter = topicFilterOf(mqttTopicFilterProblem);
 
 // Not zod's `record`, which drops a key named `__proto__`, and the condition with it.
 const pattern = (z.unknown() as z.ZodType<EventPattern>)
@@ -64,15 +66,22 @@ export const publisherDefaults = z.strictObject({
   retain: z.boolean().optional(),
 });
 
-/** Where messages come from. `filters` are the topic filters of the rules, in the order of the rules. */
-export const source = z.strictObject({
-  type: z.enum(['iot-core', 'client-events', 'hooks']),
-  filters: z.array(topicFilter).min(1),
-  /** For subscriptions: the topic filter that has to match the client's topic filter, which it reads as a topic. */
-  subscribedTo: topicFilter.optional(),
+const sourceOptions = {
   dataFormat: z.enum(['json', 'text', 'binary']).default('json'),
   defaults: publisherDefaults.default({}),
-});
+};
+
+/** Where messages come from. `filters` are the topic filters of the rules, in the order of the rules, or those of the broker. */
+export const source = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.enum(['iot-core', 'client-events', 'hooks']),
+    filters: z.array(topicFilter).min(1),
+    /** For subscriptions: the topic filter that has to match the client's topic filter, which it reads as a topic. */
+    subscribedTo: topicFilter.optional(),
+    ...sourceOptions,
+  }),
+  z.strictObject({ type: z.literal('mqtt'), filters: z.array(mqttTopicFilter).min(1).max(1_000), ...sourceOptions }),
+]);
 
 /** A route: sink options that it overrides, for records that match all of its conditions. */
 const routeTo = z.strictObject({

@@ -24,7 +24,9 @@ export type StepsPart = Pick<TaskSpec, 'source' | 'filter' | 'transform' | 'rout
 /** Lists the steps of a task in order: select, filter, the steps of `transform`, route. Steps that the task lacks are left out. */
 export function stepsOf({ source, filter, transform = [], route }: StepsPart): readonly StepSpec[] {
   return [
-    ...(source.subscribedTo === undefined ? [] : [{ select: { subscribedTo: source.subscribedTo } }]),
+    ...('subscribedTo' in source && source.subscribedTo !== undefined
+      ? [{ select: { subscribedTo: source.subscribedTo } }]
+      : []),
     ...(filter === undefined ? [] : [{ filter }]),
     ...(transform satisfies readonly TransformStep[]),
     ...(route === undefined ? [] : [{ route }]),

@@ -4,13 +4,23 @@ export const MAX_TOPIC_SLASHES = 7;
 
 /** Returns what AWS IoT Core expects of a topic filter in a rule that it would refuse; undefined for a valid topic filter. */
 export function topicFilterProblem(filter: string): string | undefined {
-  if (filter === '') return 'at least one character';
   if (/['"\\]/.test(filter)) return 'no quotes and no backslash';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(filter)) return 'no control characters or newlines';
-  if (!filter.isWellFormed()) return 'well-formed Unicode';
   if (new TextEncoder().encode(filter).length > MAX_TOPIC_BYTES) return `at most ${MAX_TOPIC_BYTES} bytes of UTF-8`;
   if (filter.split('/').length - 1 > MAX_TOPIC_SLASHES) return `at most ${MAX_TOPIC_SLASHES} slashes`;
+  return mqttTopicFilterProblem(filter);
+}
+
+/** The limit of any text in MQTT (MQTT 5, section 1.5.4). */
+const MAX_MQTT_TEXT_BYTES = 65_535;
+
+/** Returns what MQTT expects of a topic filter that a broker would refuse; undefined for a valid topic filter. */
+export function mqttTopicFilterProblem(filter: string): string | undefined {
+  if (filter === '') return 'at least one character';
+  if (!filter.isWellFormed()) return 'well-formed Unicode';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: MQTT refuses NUL, and brokers may refuse the others
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(filter)) return 'no control characters or newlines';
+  if (new TextEncoder().encode(filter).length > MAX_MQTT_TEXT_BYTES)
+    return `at most ${MAX_MQTT_TEXT_BYTES} bytes of UTF-8`;
   const levels = filter.split('/');
   if (levels.some((level) => level.includes('+') && level !== '+')) return "'+' alone between slashes";
   if (levels.some((level, i) => level.includes('#') && (level !== '#' || i !== levels.length - 1)))

@@ -125,7 +125,7 @@ const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const MAX_CLIENT_ID_OF_MQTT_3_1 = 23;
 
 /**
- * An MQTT broker that any number of tasks deliver to.
+ * An MQTT broker that any number of tasks deliver to and receive from.
  *
  * @throws InvalidOptionError at synth for options that could not work once deployed.
  */
@@ -135,6 +135,7 @@ export class MqttConnector extends Construct implements IConnectable {
   /** The connector's part of the spec. */
   readonly spec: object;
   readonly poolSize: number;
+  readonly protocolVersion: 3 | 4 | 5;
   /** Address in dead letters: `mqtts://<host>:<port>`. */
   readonly address: string;
   /** Environment variables of a worker: the ARNs of the secrets, never their values. */
@@ -166,6 +167,7 @@ export class MqttConnector extends Construct implements IConnectable {
       ...(props.connectTimeout && { connectTimeoutMs: props.connectTimeout.toMilliseconds() }),
     };
     this.poolSize = poolSize ?? POOL_SIZE;
+    this.protocolVersion = protocolVersion ?? 5;
     this.address = found === undefined ? server : `${found.isTls ? 'mqtts' : 'mqtt'}://${found.address}`;
     this.environment = {
       ...(credentials && { [CREDENTIALS_SECRET_ARN]: credentials.secretArn }),

@@ -31,6 +31,8 @@ export interface SourceBinding {
   readonly inlet: Inlet;
   /** Takes what an origin cannot write to the inlet. */
   readonly deadLetterQueue: IQueue;
+  /** Name of the task. */
+  readonly task: string;
   /** Describes the task. */
   readonly description: string;
   /** What happens to what the source keeps, such as logs, when the task is removed. */

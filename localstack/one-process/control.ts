@@ -5,6 +5,7 @@ import type { Connectivity, ConnectivityRequest, ProbeResponse } from '../../lam
 import { readState, stoppedMsWithin, type TaskState, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
 import type { SkippedMessages } from '../../lambdas/worker/skipped-messages.ts';
 import type { StoppedTime } from '../../lambdas/worker/stopped-time.ts';
+import type { LocalMqttSource } from './mqtt-source.ts';
 import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
 import { toRecord } from './queue/record.ts';
@@ -29,6 +30,8 @@ export interface LocalControlOptions {
   readonly rules: readonly string[];
   /** Names of all disabled rules; the control adds and removes the task's. */
   readonly disabledRules: Set<string>;
+  /** Sources that hold connections of their brokers. */
+  readonly sources: () => readonly Pick<LocalMqttSource, 'start' | 'stop'>[];
   /** Invokes the worker. */
   readonly invoke: (event: never) => Promise<unknown>;
   /** Whether the task is enabled when it is deployed. */
@@ -37,7 +40,7 @@ export interface LocalControlOptions {
 }
 
 export function localControl(options: LocalControlOptions): LocalControl {
-  const { mappings, retryQueue, rules, disabledRules, onError } = options;
+  const { mappings, retryQueue, rules, disabledRules, sources, onError } = options;
   const invoke = options.invoke as (event: object) => Promise<unknown>;
   let state = readState(UNWRITTEN_STATE, options.isEnabled);
   let last: Promise<unknown> = Promise.resolve();
@@ -59,6 +62,9 @@ export function localControl(options: LocalControlOptions): LocalControl {
       for (const rule of rules)
         if (enabled) disabledRules.delete(rule);
         else disabledRules.add(rule);
+      for (const source of sources())
+        if (enabled) source.start();
+        else await source.stop();
     },
     testConnectivity: () =>
       invoke({ outflow: 'testConnectivity' } satisfies ConnectivityRequest) as Promise<Connectivity>,

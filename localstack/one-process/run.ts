@@ -134,6 +134,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
   const { settleAtMostMs = SETTLE_AT_MOST_MS } = options;
   async function settleAll(): Promise<void> {
     await broker.close();
+    await Promise.all(tasks.flatMap(({ sources }) => sources.map((source) => source.stop())));
     // The messages of a disabled mapping stay in its queue or stream. A stream mapping retries a failing record without limit.
     const enabled = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
     await Promise.all(enabled.map((mapping) => mapping.settle()));

@@ -1,7 +1,16 @@
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
+import {
+  DEAD_LETTER_QUEUE_URL,
+  QUEUE_URL,
+  readVariable,
+  SLOT_PARAMETERS,
+  TARGET_ARN,
+} from '../../lambdas/core/environment.ts';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import { sinkOf } from '../../lambdas/deliver/all.ts';
 import type { SinkEnvironment } from '../../lambdas/deliver/sink.ts';
+import { storeIn, toQueue } from '../../lambdas/source/mqtt/store.ts';
+import { toStream } from '../../lambdas/source/mqtt/stream-store.ts';
 import { createHandler, type Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import { workerQueues } from '../../lambdas/worker/queues.ts';
@@ -9,6 +18,7 @@ import { readSpec, type Stack } from './assembly.ts';
 import { type LocalControl, localControl } from './control.ts';
 import { EMULATOR_MAX_REQUEST_BYTES, type LocalKinesis } from './kinesis.ts';
 import { startDeclaredQueueMapping, startDeclaredStreamMapping } from './mappings.ts';
+import { type LocalMqttSource, startMqttSource } from './mqtt-source.ts';
 import type { Mapping } from './queue/mapping.ts';
 import type { Queue } from './queue/queue.ts';
 import type { Queues } from './queues.ts';
@@ -45,6 +55,8 @@ export interface RunningTask {
   readonly targetArn: string | undefined;
   /** Undefined for a task without a worker. */
   readonly control: LocalControl | undefined;
+  /** Sources that hold connections of their brokers. */
+  readonly sources: readonly LocalMqttSource[];
 }
 
 export interface TaskSetup {
@@ -84,6 +96,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
       deployed: undefined,
       targetArn: undefined,
       control: undefined,
+      sources: [],
     };
 
   const fn = stack.template.Resources![metadata.worker]!;
@@ -103,6 +116,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     retryQueue: base.retryQueue,
     rules: metadata.rules.map((logicalId) => resolve({ Ref: logicalId }) as string),
     disabledRules: setup.disabledRules,
+    sources: () => task.sources,
     invoke: (event) => handler(event, { getRemainingTimeInMillis: () => 60_000 } as Parameters<Handler>[1]),
     isEnabled: metadata.enabled ?? true,
     onError: setup.onError,
@@ -130,6 +144,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     deployed: { spec: readSpec(stack, fn), environment: { env, ...(setup.secret && { secret: setup.secret }) } },
     targetArn: env['TARGET_ARN'],
     control,
+    sources: startSources(metadata, { ...setup, resolve, counters: base.counters, stream: base.stream }),
     mappings: metadata.mappings.map((logicalId) => {
       const mapping = {
         name: `${stack.name}.${logicalId}`,
@@ -146,6 +161,49 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     }),
   };
   return task;
+}
+
+interface SourceSetup extends TaskSetup {
+  readonly resolve: ReturnType<typeof resolver>;
+  readonly counters: Counters;
+  readonly stream: string | undefined;
+}
+
+/** Starts the sources of a task whose functions hold connections. */
+function startSources(metadata: TaskMetadata, setup: SourceSetup): LocalMqttSource[] {
+  const { stack, resolve, api, kinesis, counters, stream } = setup;
+  return (metadata.functions ?? []).flatMap(({ function: logicalId }) => {
+    const fn = stack.template.Resources![logicalId]!;
+    const { Variables } = resolve(fn.Properties!['Environment']) as FunctionProperties['Environment'];
+    if (Variables[SLOT_PARAMETERS] === undefined) return [];
+    const log = (entry: object) => setup.onError(new Error(`${metadata.task}: ${JSON.stringify(entry)}`));
+    const put =
+      stream === undefined
+        ? toQueue(api, readVariable(Variables, QUEUE_URL), log)
+        : toStream(stream, log, kinesis.client);
+    return startMqttSource({
+      spec: readSpec(stack, fn),
+      env: { ...Variables, AWS_REGION: REGION },
+      secret: setup.secret,
+      store: storeIn(
+        async (entries) => {
+          const stored = await put(entries);
+          counters.incoming += stored.filter(Boolean).length;
+          return stored;
+        },
+        {
+          api,
+          queueUrl: readVariable(Variables, DEAD_LETTER_QUEUE_URL),
+          task: metadata.task,
+          functionArn: resolve({ 'Fn::GetAtt': [logicalId, 'Arn'] }) as string,
+          targetArn: readVariable(Variables, TARGET_ARN),
+          log,
+        },
+      ),
+      isOrdered: stream !== undefined,
+      onError: (error) => setup.onError(new Error(`${metadata.task}: ${error.message}`, { cause: error })),
+    });
+  });
 }
 
 function noCounts(): Counters {

@@ -1,0 +1,296 @@
+import { createHash } from 'node:crypto';
+import { Annotations, Duration, type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as ScheduledFunction } from 'aws-cdk-lib/aws-events-targets';
+import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import {
+  Alias,
+  Architecture,
+  Function as LambdaFunction,
+  LoggingFormat,
+  Runtime,
+  SystemLogLevel,
+} from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import type { Construct } from 'constructs';
+import {
+  DEAD_LETTER_QUEUE_URL,
+  QUEUE_URL,
+  SLOT_PARAMETERS,
+  STREAM_NAME,
+  TARGET_ARN,
+} from '../../lambdas/core/environment.ts';
+import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
+import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
+import { parseOptions } from '../../lambdas/core/options.ts';
+import { mqttSourceOptions } from '../../lambdas/source/mqtt/config.ts';
+import type { OptionAdvice } from '../advice.ts';
+import { workerCode } from '../asset.ts';
+import { grantSend } from '../buffer/queue-grants.ts';
+import type { MqttConnector } from '../connector/mqtt-connector.ts';
+import { checkNetwork, type WorkerNetwork } from '../connector/network.ts';
+import { denyInterfaces, grantInterfaces, inNetwork } from '../function-network.ts';
+import {
+  ANY,
+  checkOption,
+  checkProps,
+  DURATION,
+  listOf,
+  MQTT_CONNECTOR,
+  NUMBER,
+  OBJECT,
+  type OptionTypes,
+  required,
+  STRING,
+} from '../props.ts';
+import { TASK_ADVICE } from '../task-advice.ts';
+import { type DeployTimeEnvironment, moveTokens } from '../tokens.ts';
+import { versionIdentity } from '../version-identity.ts';
+import type { Origin } from './origin.ts';
+import type { ISource, SourceBinding } from './source.ts';
+
+export interface MqttSourceProps {
+  /** Topic filters of the broker, such as `temp_hum/#`. */
+  readonly topics: readonly string[];
+  /**
+   * Maximum QoS of the subscriptions. With 0, the broker keeps nothing while no session is connected.
+   *
+   * @default 1
+   */
+  readonly qos?: 0 | 1 | 2;
+  /**
+   * Name of a shared subscription, `$share/<group>/<filter>`: each message goes to one member of the group. Brokers differ in what
+   * happens to the messages of a member that is gone.
+   *
+   * @default - none: each session receives every message
+   */
+  readonly shareGroup?: string;
+  /**
+   * Number of connections, 1 to 16, each with a client id and a session of its own. More than one needs `shareGroup`.
+   *
+   * @default 1
+   */
+  readonly sessions?: number;
+  /**
+   * Maximum of messages that the broker may send without an acknowledgement, 1 to 65,535. A message is acknowledged once the buffer has
+   * stored it, so that this number divided by the time of a write, about 20 ms, bounds the rate.
+   *
+   * @default 1000
+   */
+  readonly receiveMaximum?: number;
+  /**
+   * Time for which the broker keeps a session without a connection, at least a minute; MQTT 5 only.
+   *
+   * @default Duration.days(1)
+   */
+  readonly sessionExpiry?: Duration;
+  /**
+   * Format of the payloads, which decides `data.body` of the event: `json` is the JSON value, `text` the UTF-8 text, `binary` base64 of
+   * the bytes.
+   *
+   * @default 'json'
+   */
+  readonly dataFormat?: DataFormat;
+  /**
+   * `username` of messages without an MQTT 5 user property of this name. A broker does not report the publisher.
+   *
+   * @default null
+   */
+  readonly defaults?: PublisherDefaults;
+}
+
+const OPTIONS: OptionTypes<MqttSourceProps> = {
+  topics: required(listOf(STRING)),
+  qos: NUMBER,
+  shareGroup: STRING,
+  sessions: NUMBER,
+  receiveMaximum: NUMBER,
+  sessionExpiry: DURATION,
+  dataFormat: ANY,
+  defaults: OBJECT,
+};
+
+const ADVICE: OptionAdvice = [
+  [/^(topic|(topic)?filters?|remotetopic)$/, 'topics, a list of topic filters'],
+  [/^(share|group|sharedsubscription)$/, 'shareGroup'],
+  [/^poolsize$/, 'sessions, with shareGroup'],
+  [/cleanstart|cleansession/, 'no value: the source always keeps its session'],
+  [/^(receivemax|inflight)/, 'receiveMaximum'],
+];
+
+/** Longest duration of an invocation of AWS Lambda (AWS Lambda, "Lambda quotas"). */
+const SESSION_MINUTES = 15;
+
+/**
+ * Messages of an MQTT broker. No process runs all the time: an invocation of a function holds a session for up to 15 minutes, and hands
+ * it over to the next one, which a schedule starts each minute. The broker keeps the session meanwhile. A message is acknowledged once
+ * the task's buffer has stored it.
+ *
+ * @throws InvalidOptionError at synth for options that could not work once deployed.
+ */
+export class MqttSource implements ISource {
+  readonly spec: object;
+  readonly workerOptions: Readonly<Record<string, unknown>>;
+  readonly advice = ADVICE;
+  readonly #connector: MqttConnector;
+  readonly #props: MqttSourceProps;
+
+  constructor(connector: MqttConnector, props: MqttSourceProps) {
+    checkOption('MqttSource.connector', connector, required(MQTT_CONNECTOR));
+    checkOption('MqttSource.props', props, required(OBJECT));
+    checkOption('MqttSource.topics', props.topics, required(listOf(STRING)));
+    const { topics, dataFormat, defaults } = props;
+    this.#connector = connector;
+    this.#props = props;
+    this.workerOptions = { dataFormat, defaults };
+    this.spec = {
+      type: 'mqtt',
+      filters: topics,
+      ...(dataFormat !== undefined && { dataFormat }),
+      ...(defaults !== undefined && { defaults }),
+    };
+  }
+
+  bind(scope: Construct, binding: SourceBinding): readonly Origin[] {
+    const { option, inlet, deadLetterQueue, description, removalPolicy, task } = binding;
+    checkProps(option, this.#props, OPTIONS, [...ADVICE, ...TASK_ADVICE]);
+    const { topics, qos, shareGroup, sessions = 1, receiveMaximum, sessionExpiry } = this.#props;
+    const connector = this.#connector;
+    const write = inlet.forFunctions;
+    if (write === undefined)
+      throw new InvalidOptionError(
+        `${option.replace(/\.source$/, '')}.buffer`,
+        described('no buffer'),
+        'a QueueBuffer or a StreamBuffer',
+      );
+    if (sessions > 1 && shareGroup === undefined)
+      throw new InvalidOptionError(
+        `${option}.sessions`,
+        sessions,
+        '1 without shareGroup: each session would receive every message',
+      );
+    if (shareGroup !== undefined && connector.protocolVersion !== 5)
+      Annotations.of(scope).addWarningV2(
+        'mqtt-outflow:sharedSubscription',
+        `${option}.shareGroup: shared subscriptions are part of MQTT 5; with protocolVersion ${connector.protocolVersion}, some brokers take $share/${shareGroup}/… for a topic and deliver nothing`,
+      );
+    const deployTime: DeployTimeEnvironment = {};
+    const spec = parseOptions(
+      mqttSourceOptions,
+      moveTokens(
+        {
+          type: 'mqtt-source',
+          task,
+          ...connector.spec,
+          clientIdDigits: digits(`${Stack.of(scope).stackName}/${scope.node.path}`),
+          filters: topics,
+          ...(qos !== undefined && { qos }),
+          ...(shareGroup !== undefined && { shareGroup }),
+          sessions,
+          ...(receiveMaximum !== undefined && { receiveMaximum }),
+          ...(sessionExpiry && { sessionExpirySeconds: sessionExpiry.toSeconds() }),
+        },
+        new Set(['server']),
+        option,
+        deployTime,
+      ),
+      option,
+    );
+    const slots = Array.from({ length: sessions }, (_, index) => slotParameter(scope, index + 1));
+    const target = write.environment[QUEUE_URL] ?? write.environment[STREAM_NAME] ?? '';
+    const environment = {
+      ...deployTime,
+      ...connector.environment,
+      ...write.environment,
+      [DEAD_LETTER_QUEUE_URL]: deadLetterQueue.queueUrl,
+      [SLOT_PARAMETERS]: Stack.of(scope).toJsonString(slots.map(({ parameterName }) => parameterName)),
+      [TARGET_ARN]: target,
+    };
+    const fn = sessionFunction(scope, {
+      spec,
+      environment,
+      description,
+      removalPolicy,
+      slots,
+      network: connector.network,
+    });
+    const live = new Alias(scope, 'SessionsLive', { aliasName: 'live', version: fn.currentVersion });
+    live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
+    if (connector.network !== undefined) {
+      checkNetwork(scope, option, connector.network, [
+        'sqs',
+        'ssm',
+        ...(write.environment[STREAM_NAME] ? ['kinesis-streams'] : []),
+      ]);
+      denyInterfaces(fn, fn.role!, fn);
+    }
+    write.grantWrite(fn);
+    grantSend(deadLetterQueue, fn);
+    connector.grantConnect(fn);
+    Grant.addToPrincipal({
+      grantee: fn,
+      actions: ['ssm:GetParameter', 'ssm:PutParameter'],
+      resourceArns: slots.map(({ parameterArn }) => parameterArn),
+    });
+    new Rule(scope, 'SessionStarts', {
+      description: `Starts the sessions of ${description}`.slice(0, 512),
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: slots.map(
+        (_, index) => new ScheduledFunction(live, { event: RuleTargetInput.fromObject({ slot: index + 1 }) }),
+      ),
+    });
+    return [{ topicFilters: topics, arn: fn.functionArn, function: fn }];
+  }
+}
+
+interface SessionFunctionProps {
+  readonly spec: object;
+  readonly environment: Record<string, string>;
+  readonly description: string;
+  readonly removalPolicy: RemovalPolicy;
+  readonly slots: readonly Construct[];
+  readonly network: WorkerNetwork | undefined;
+}
+
+function sessionFunction(scope: Construct, props: SessionFunctionProps): LambdaFunction {
+  const { spec, environment, removalPolicy } = props;
+  const logGroup = new LogGroup(scope, 'SessionLogs', { retention: RetentionDays.ONE_MONTH, removalPolicy });
+  const role = new Role(scope, 'SessionRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+  Grant.addToPrincipal({
+    grantee: role,
+    actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+    resourceArns: [logGroup.logGroupArn],
+  });
+  if (props.network !== undefined) grantInterfaces(role);
+  const identity = versionIdentity(scope, environment, [scope]);
+  return new LambdaFunction(scope, 'Sessions', {
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    handler: 'index.handler',
+    code: workerCode('mqtt-source', spec),
+    environment,
+    description: `Receives messages of ${props.description}`.slice(0, 256),
+    memorySize: 512,
+    timeout: Duration.minutes(SESSION_MINUTES),
+    role,
+    logGroup,
+    loggingFormat: LoggingFormat.JSON,
+    systemLogLevelV2: SystemLogLevel.WARN,
+    ...(identity !== undefined && { currentVersionOptions: { description: identity } }),
+    ...inNetwork(props.network),
+  });
+}
+
+/** Keeps which invocation holds a slot; see `takeTurn`. */
+function slotParameter(scope: Construct, slot: number): StringParameter {
+  return new StringParameter(scope, `Slot${slot}`, {
+    description: `Session ${slot} of an Outflow source`,
+    stringValue: '{}',
+  });
+}
+
+/** 8 hexadecimal digits, the same for every deployment of the task. */
+function digits(path: string): string {
+  return createHash('sha256').update(path).digest('hex').slice(0, 8);
+}
