@@ -27,6 +27,17 @@ export function refuseConflicts(task: string, props: OutflowTaskProps): void {
     const given = props[option];
     if (given !== undefined && isIneffective(props)) throw new InvalidOptionError(`${task}.${option}`, given, expected);
   }
+  const { needsShards } = props.sink;
+  if (needsShards !== undefined && props.buffer?.shardCount !== needsShards)
+    throw new InvalidOptionError(
+      `${task}.buffer`,
+      described(
+        props.buffer?.shardCount === undefined
+          ? 'a buffer without a fixed number of shards'
+          : `${props.buffer.shardCount} shards`,
+      ),
+      `new StreamBuffer({ shardCount: ${needsShards} }): each of the connector's staticClientIds belongs to one shard, so that no two connections have the same id`,
+    );
 }
 
 /** The options that only a worker can act on, with the values or descriptions that errors show. */

@@ -15,6 +15,8 @@ export interface TaskBuffer {
 /** A batch as its event source delivered it. */
 export interface ReceivedBatch {
   readonly messages: readonly BufferMessage[];
+  /** Number of the shard that the batch comes from; absent for a queue. */
+  readonly shard?: number;
   /** The control function sent its one message, after a connectivity test that passed. @default false */
   readonly isProbe?: boolean;
   /** Removes messages from the buffer ahead of the response; absent where a buffer cannot. It never throws. */

@@ -28,6 +28,8 @@ export interface DeliverContext {
    * @default - any order
    */
   readonly order?: 'relaxed' | 'strict' | undefined;
+  /** Number of the shard that the requests come from; absent for a queue. */
+  readonly shard?: number | undefined;
 }
 
 /** Delivers requests to a service. */

@@ -30,7 +30,7 @@ import type { StoppedTime } from './stopped-time.ts';
 export interface Worker {
   /** Takes a batch from decode to its settlement. */
   process(
-    batch: Pick<ReceivedBatch, 'messages' | 'remove' | 'shortenVisibility' | 'isProbe'>,
+    batch: Pick<ReceivedBatch, 'messages' | 'remove' | 'shortenVisibility' | 'isProbe' | 'shard'>,
     context: WorkerContext,
   ): Promise<BatchReport>;
   /** @throws StopTask, RetryLater when the sink cannot be reached or used. */
@@ -130,7 +130,11 @@ export function createWorker<Schema extends z.ZodType, Request>(
     return false;
   }
 
-  async function deliver(messages: readonly BufferMessage[], { remainingMs, buffer }: WorkerContext, isProbe: boolean) {
+  async function deliver(
+    messages: readonly BufferMessage[],
+    { remainingMs, buffer }: WorkerContext,
+    { isProbe = false, shard }: Pick<ReceivedBatch, 'isProbe' | 'shard'>,
+  ) {
     const progresses = await prepare(messages, pipeline);
     const deliveries = messages.flatMap((message, i) => deliveriesOf(message, progresses[i]!));
     const filtered = progresses.filter(({ error, children }) => error === undefined && children.length === 0).length;
@@ -148,7 +152,7 @@ export function createWorker<Schema extends z.ZodType, Request>(
     const outcomes = await send(
       sink,
       sent.map(({ progress, child }) => progress.children[child!]!.request),
-      { remainingMs: () => remainingMs() - RESERVE_MS, order: buffer.order },
+      { remainingMs: () => remainingMs() - RESERVE_MS, order: buffer.order, shard },
     );
     if (spec.logLevel === 'debug') setup.onReceipts?.(receiptsOf(sent, outcomes));
     const stop = stopOf(sent, outcomes, { isProbe }, stoppedDevices);
@@ -199,13 +203,14 @@ export function createWorker<Schema extends z.ZodType, Request>(
   }
 
   return {
-    async process({ messages, remove, shortenVisibility, isProbe = false }, context) {
+    async process(batch, context) {
+      const { messages, remove, shortenVisibility } = batch;
       const start = { now: now(), timeoutMs: context.remainingMs() };
       const { taken, leaving, isCrashing } = divide(messages, start);
       const left = leaving.length === 0 ? undefined : await leave(leaving, start, remove, context);
       const watched = taken.filter(isWatched);
       if (watched.length > 0) await shortenVisibility?.(watched, watchedVisibilitySeconds(start));
-      const report = await (isCrashing ? giveUp(taken, context) : deliver(taken, context, isProbe));
+      const report = await (isCrashing ? giveUp(taken, context) : deliver(taken, context, batch));
       return left === undefined ? report : mergeReports(left, report);
     },
     testConnectivity: () => sink.testConnectivity(targets),

@@ -29,6 +29,12 @@ export interface IBuffer {
    */
   readonly needsWindow?: boolean;
   /**
+   * Number of shards, if the buffer is a stream with a fixed number.
+   *
+   * @default - none
+   */
+  readonly shardCount?: number | undefined;
+  /**
    * Whether AWS IoT Core renders the sink's templates, and no worker does.
    *
    * @default false

@@ -74,10 +74,12 @@ export class StreamBuffer implements IBuffer {
   readonly spec: object;
   readonly messagesByDefault = 100;
   readonly needsWindow = false;
+  readonly shardCount: number | undefined;
   readonly #props: StreamBufferProps;
 
   constructor(props: StreamBufferProps = {}) {
     this.#props = props;
+    this.shardCount = props.shardCount;
     this.spec = { type: 'stream', ...(props.order !== undefined && { order: props.order }) };
   }
 

@@ -12,7 +12,7 @@ import {
 } from '../../lambdas/net/mqtt/options.ts';
 import { parseServer } from '../../lambdas/net/mqtt/server.ts';
 import type { OptionAdvice } from '../advice.ts';
-import { checkProps, DURATION, either, NUMBER, type OptionTypes, required, SECRET, STRING } from '../props.ts';
+import { checkProps, DURATION, either, listOf, NUMBER, type OptionTypes, required, SECRET, STRING } from '../props.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
 import { authorityOf } from './authority.ts';
 import { connectorNetwork, NETWORK_OPTIONS, type NetworkProps, type WorkerNetwork } from './network.ts';
@@ -76,6 +76,15 @@ export interface MqttConnectorProps extends NetworkProps {
    */
   readonly poolSize?: number;
   /**
+   * Client ids that stay the same, for brokers that know their clients by them, such as Azure IoT Hub. Sinks only, and one task per
+   * connector, whose StreamBuffer has as many shards as there are ids: each shard has one, so that two connections never have the same.
+   * They replace the pool. The secret of `credentials` may have a user name and a password for each, as `{ "clients": { "<client id>": {
+   * "username", "password" } } }`.
+   *
+   * @default - client ids that each sandbox draws
+   */
+  readonly staticClientIds?: readonly string[];
+  /**
    * Keep-alive interval, up to 65,535 seconds; zero turns it off.
    *
    * @default Duration.seconds(60)
@@ -99,6 +108,7 @@ const OPTIONS: OptionTypes<MqttConnectorProps> = {
   connectorName: STRING,
   clientIdPrefix: STRING,
   poolSize: NUMBER,
+  staticClientIds: listOf(STRING),
   keepalive: DURATION,
   connectTimeout: DURATION,
   ...NETWORK_OPTIONS,
@@ -136,6 +146,7 @@ export class MqttConnector extends Construct implements IConnectable {
   readonly spec: object;
   readonly poolSize: number;
   readonly protocolVersion: 3 | 4 | 5;
+  readonly staticClientIds: readonly string[] | undefined;
   /** Address in dead letters: `mqtts://<host>:<port>`. */
   readonly address: string;
   /** Environment variables of a worker: the ARNs of the secrets, never their values. */
@@ -168,6 +179,7 @@ export class MqttConnector extends Construct implements IConnectable {
     };
     this.poolSize = poolSize ?? POOL_SIZE;
     this.protocolVersion = protocolVersion ?? 5;
+    this.staticClientIds = this.#checkStaticClientIds(id, props);
     this.address = found === undefined ? server : `${found.isTls ? 'mqtts' : 'mqtt'}://${found.address}`;
     this.environment = {
       ...(credentials && { [CREDENTIALS_SECRET_ARN]: credentials.secretArn }),
@@ -193,6 +205,20 @@ export class MqttConnector extends Construct implements IConnectable {
         'mqtt-outflow:plainCredentials',
         `${id}.server: with mqtt://, the messages and the password cross the network in plain text; use mqtts://, or a network that nobody else reads`,
       );
+  }
+
+  #checkStaticClientIds(id: string, { staticClientIds: ids, poolSize, clientIdPrefix }: MqttConnectorProps) {
+    if (ids === undefined) return undefined;
+    const twice = ids.find((clientId, index) => ids.indexOf(clientId) !== index);
+    if (twice !== undefined || ids.length === 0)
+      throw new InvalidOptionError(`${id}.staticClientIds`, twice ?? ids, 'at least one client id, each of them once');
+    for (const [option, given] of Object.entries({ poolSize, clientIdPrefix }))
+      if (given !== undefined)
+        Annotations.of(this).addWarningV2(
+          'mqtt-outflow:staticClientIds',
+          `${id}.${option}: it has no effect with staticClientIds, which replace the pool`,
+        );
+    return ids;
   }
 
   #checkClientId(

@@ -67,6 +67,7 @@ export class MqttSink implements ISink<MqttRouteOptions> {
   readonly routed: readonly (keyof MqttRouteOptions)[] = MQTT_ROUTED;
   readonly deployTime = ['topic', 'server'];
   readonly advice = ADVICE;
+  readonly needsShards: number | undefined;
   readonly #connector: MqttConnector;
   readonly #topic: string;
   readonly #topics: readonly string[] | undefined;
@@ -75,7 +76,7 @@ export class MqttSink implements ISink<MqttRouteOptions> {
     checkOption('MqttSink.connector', connector, required(MQTT_CONNECTOR));
     checkOption('MqttSink.props', props, required(OBJECT));
     checkOption('MqttSink.publishTimeout', props.publishTimeout, DURATION);
-    for (const name of [...Object.keys(mqttConnection), 'poolSize'])
+    for (const name of [...Object.keys(mqttConnection), 'poolSize', 'staticClientIds'])
       if (Object.hasOwn(props, name))
         throw new InvalidOptionError(
           `MqttSink.${name}`,
@@ -86,10 +87,12 @@ export class MqttSink implements ISink<MqttRouteOptions> {
     this.#connector = connector;
     this.#topic = props.topic;
     this.#topics = props.topics;
+    this.needsShards = connector.staticClientIds?.length;
     this.spec = {
       type: 'mqtt',
       ...connector.spec,
       poolSize: connector.poolSize,
+      ...(connector.staticClientIds && { staticClientIds: connector.staticClientIds }),
       ...options,
       ...(publishTimeout && { publishTimeoutMs: publishTimeout.toMilliseconds() }),
     };
@@ -107,6 +110,7 @@ export class MqttSink implements ISink<MqttRouteOptions> {
     const [topic] = topics as Set<string>;
     const isOne = topics.size === 1 && (Token.isUnresolved(topic) || !isRendered(topic!));
     const connector = this.#connector;
+    if (connector.staticClientIds !== undefined) claimClientIds(`${scope.node.id}.sink`, connector, scope);
     return {
       targetArn: `${connector.address}/${isOne ? topic : '*'}`,
       environment: connector.environment,
@@ -123,4 +127,18 @@ export class MqttSink implements ISink<MqttRouteOptions> {
     if (rendered.length === 0 && this.#topics !== undefined && !routes.some(({ sink }) => Object.hasOwn(sink, 'topic')))
       throw new InvalidOptionError(option, this.#topics, 'none without placeholders in a topic');
   }
+}
+
+const claimed = new WeakMap<MqttConnector, Construct>();
+
+/** @throws InvalidOptionError for a second task: its connections would have the client ids of the first. */
+function claimClientIds(option: string, connector: MqttConnector, task: Construct): void {
+  const other = claimed.get(connector);
+  if (other !== undefined)
+    throw new InvalidOptionError(
+      option,
+      described(`the connector of ${other.node.path}, which has staticClientIds`),
+      'a connector of its own: two tasks would connect with the same client ids',
+    );
+  claimed.set(connector, task);
 }

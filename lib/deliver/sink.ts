@@ -23,6 +23,12 @@ export interface ISink<Overrides extends object = object> {
   /** Options in the spec, such as `stream`, whose whole value may be a CDK token; on a route too, if the route can override them. */
   readonly deployTime: readonly string[];
   /**
+   * Shards that the task's StreamBuffer has to have: a sink with static client ids has one for each shard.
+   *
+   * @default - any buffer
+   */
+  readonly needsShards?: number | undefined;
+  /**
    * Advice for options that the sink does not have.
    *
    * @default - none

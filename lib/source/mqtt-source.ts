@@ -164,6 +164,12 @@ export class MqttSource implements ISource {
         described('no buffer'),
         'a QueueBuffer or a StreamBuffer',
       );
+    if (connector.staticClientIds !== undefined)
+      throw new InvalidOptionError(
+        option,
+        described('a connector with staticClientIds'),
+        'a connector without: the sessions of a source have client ids that stay the same anyway',
+      );
     if (sessions > 1 && shareGroup === undefined)
       throw new InvalidOptionError(
         `${option}.sessions`,

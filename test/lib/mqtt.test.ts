@@ -5,13 +5,17 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
 import {
+  type IBuffer,
   IotTopicSource,
+  KinesisSink,
   MqttConnector,
   type MqttConnectorProps,
   MqttSink,
   type MqttSinkProps,
+  MqttSource,
   OutflowTask,
   RocketMqSink,
+  StreamBuffer,
 } from '../../lib/index.ts';
 import { readAssembly, readSpec } from '../../localstack/one-process/assembly.ts';
 
@@ -169,6 +173,59 @@ describe('MqttConnector and MqttSink', () => {
     Template.fromStack(stack).hasResourceProperties('AWS::EC2::SecurityGroupIngress', {
       FromPort: 8883,
       SourceSecurityGroupId: group[0],
+    });
+  });
+
+  describe('with static client ids', () => {
+    const ids = { ...SERVER, staticClientIds: ['clientid1', 'clientid3'] };
+    const declareStatic = (buffer?: IBuffer, props: MqttConnectorProps = ids) => {
+      const stack = new Stack(new App(), 'Test');
+      const plant = new MqttConnector(stack, 'Plant', props);
+      const task = (id: string) =>
+        new OutflowTask(stack, id, {
+          source: new IotTopicSource('t/#'),
+          sink: new MqttSink(plant, { topic: 'a' }),
+          ...(buffer && { buffer }),
+        });
+      return { stack, plant, task };
+    };
+
+    it('need a stream buffer with a shard for each of them', () => {
+      const wanted = /Mirror\.buffer: got .*; expected new StreamBuffer\(\{ shardCount: 2 \}\)/;
+      expect(() => declareStatic().task('Mirror')).toThrow(wanted);
+      expect(() => declareStatic(new StreamBuffer()).task('Mirror')).toThrow(wanted);
+      expect(() => declareStatic(new StreamBuffer({ shardCount: 3 })).task('Mirror')).toThrow(wanted);
+      const { spec } = declareStatic(new StreamBuffer({ shardCount: 2 })).task('Mirror');
+      expect(spec).toMatchObject({ sink: { staticClientIds: ids.staticClientIds } });
+    });
+
+    it('belong to one task', () => {
+      const { task } = declareStatic(new StreamBuffer({ shardCount: 2 }));
+      task('Mirror');
+      expect(() => task('Other')).toThrow(/Other\.sink: got the connector of Test\/Mirror, .*a connector of its own/);
+    });
+
+    it('are not for sources', () => {
+      const { stack, plant } = declareStatic();
+      const task = () =>
+        new OutflowTask(stack, 'In', {
+          source: new MqttSource(plant, { topics: ['a'] }),
+          sink: new KinesisSink('s', { partitionKey: 'k' }),
+        });
+      expect(task).toThrow(/In\.source: got a connector with staticClientIds/);
+    });
+
+    it('are given once, and replace pool and prefix', () => {
+      expect(() => declareStatic(undefined, { ...SERVER, staticClientIds: ['a', 'b', 'a'] })).toThrow(
+        /Plant\.staticClientIds: got 'a'; expected .*once/,
+      );
+      expect(() => declareStatic(undefined, { ...SERVER, staticClientIds: [] })).toThrow(/at least one client id/);
+      const { stack } = declareStatic(undefined, { ...ids, poolSize: 4, clientIdPrefix: 'p' });
+      for (const option of ['poolSize', 'clientIdPrefix'])
+        Annotations.fromStack(stack).hasWarning(
+          '/Test/Plant',
+          Match.stringLikeRegexp(`^Plant\\.${option}: .*no effect`),
+        );
     });
   });
 });

@@ -153,6 +153,29 @@ describe.skipIf(!isInstalled(home)).each([{ name: 'mosquitto', start: startMosqu
       await broker.setPassword('worker', 'first');
     });
 
+    it('holds a static client id for as long as a delivery of its shard, with its password (C20)', async () => {
+      const secrets = {
+        credentials:
+          '{"username":"worker","password":"wrong","clients":{"one":{"username":"worker","password":"first"}}}',
+      };
+      const sandbox = () =>
+        open({ staticClientIds: ['one', 'two'] }, { CREDENTIALS_SECRET_ARN: 'credentials' }, secrets);
+      const [first, second] = [sandbox(), sandbox()];
+      const deliver = async (sink: typeof first, shard: number, text: string) =>
+        (await sink.deliver([request(text)], { ...minute, shard })).map(statusOf);
+      for (let i = 0; i < 5; i++) {
+        expect(await deliver(first, 0, `first ${i}`)).toEqual(['delivered']);
+        expect(await deliver(second, 0, `second ${i}`)).toEqual(['delivered']);
+      }
+      expect(await deliver(first, 1, 'wrong password')).toEqual(['stop']);
+      await expect(deliver(first, 2, 'resharded')).rejects.toThrow(/got shard 2; expected shards 0 to 1/);
+      expect(await first.testConnectivity()).toMatch(/accepts connections/);
+      // Neither sandbox has taken the client id from the other.
+      expect(broker.log().match(/New client connected .* as one /g)).toHaveLength(10);
+      expect(broker.log()).not.toMatch(/Client one already connected/);
+      for (const sink of [first, second]) await sink.close();
+    });
+
     it('connects by TLS, to a broker that it trusts, with a client certificate', async () => {
       const clientCertificate = JSON.stringify({
         certificate: broker.client.certificate,

@@ -33,6 +33,7 @@ export function kinesisBuffer({ spec, now }: BufferSetup): TaskBuffer {
       const ids = Records.map(({ eventID }) => eventID);
       const shard = ids[0]!.slice(0, ids[0]!.indexOf(':'));
       return {
+        shard: Number(shard.replace(/^shardId-/, '')),
         messages: Records.filter(({ eventID }) => !records.isDone(eventID)).map(read),
         async respond({ failed }: BatchReport): Promise<KinesisStreamBatchResponse> {
           const open = new Set(failed);

@@ -7,7 +7,7 @@ import { qosOption } from '../../core/mqtt/quality-of-service.ts';
 import { retainOption } from '../../core/mqtt/retain.ts';
 import { isTopicNameOrPrefix, MQTT_TOPIC_LIMITS, topicNameConstraint } from '../../core/mqtt/topic-name.ts';
 import { meets } from '../../core/text-constraint.ts';
-import { mqttConnection } from '../../net/mqtt/options.ts';
+import { mqttConnection, staticClientIds } from '../../net/mqtt/options.ts';
 
 /** The default of `poolSize`. */
 export const POOL_SIZE = 1;
@@ -23,6 +23,8 @@ export const mqttOptions = z.strictObject({
   ...mqttConnection,
   /** Connections of one sandbox. */
   poolSize: z.int().min(1).max(100).default(POOL_SIZE),
+  /** The client id of each shard of the task's buffer, in place of a pool. */
+  staticClientIds: staticClientIds.optional(),
   topic: z.union([expression.min(1).check(meets(TOPIC, literalOfExpression)), deployTime]),
   /** Topics that a template or JSONPath may name: names, and prefixes that end with `*`. By default all but those that begin with `$`. */
   topics: z

@@ -4,11 +4,13 @@ import { StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
 import { type Clock, systemClock } from '../../net/clock.ts';
 import { type Deadline, deadlineIn } from '../../net/deadline.ts';
+import { dial } from '../../net/dial.ts';
 import { type Client, clientIds, openClient } from '../../net/mqtt/client.ts';
 import type { MqttConnection } from '../../net/mqtt/connection.ts';
 import { ConnectionClosedError } from '../../net/mqtt/errors.ts';
 import { CA_SECRET_ARN, CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN } from '../../net/mqtt/options.ts';
 import { FIRST_FAILURE, reasonCodes, reasonText } from '../../net/mqtt/reason-codes.ts';
+import { parseServer } from '../../net/mqtt/server.ts';
 import { secretReader } from '../../net/secrets.ts';
 import { isTlsFailure } from '../../net/tls.ts';
 import { rotatingAuthorities } from '../ca-rotation.ts';
@@ -20,6 +22,7 @@ import type { MqttRequest } from './message.ts';
 import { openPool } from './pool.ts';
 import { publicationOf } from './publication.ts';
 import { openSlot, type Slot } from './slot.ts';
+import { staticClientIdsSink } from './static-client-ids.ts';
 
 /** Publishes to an MQTT broker. The connections of its pool stay open for as long as the sandbox lives. */
 export function openMqtt(options: Resolved<MqttOptions>, environment: SinkEnvironment): Sink<MqttRequest> {
@@ -27,8 +30,19 @@ export function openMqtt(options: Resolved<MqttOptions>, environment: SinkEnviro
   const { env } = environment;
   const secrets = { credentials: env[CREDENTIALS_SECRET_ARN], clientCertificate: env[CLIENT_CERTIFICATE_SECRET_ARN] };
   const clock = systemClock;
+  const openOne = (ca: string | undefined, staticClientId?: string) => {
+    const one = staticClientId === undefined ? {} : { staticClientId };
+    return mqttSink(options, () => openClient({ options, ca, secrets, readSecret, clock, ...one }), { clock, ...one });
+  };
+  const { staticClientIds } = options;
   const open = (ca: string | undefined) =>
-    mqttSink(options, () => openClient({ options, ca, secrets, readSecret, clock }), { clock });
+    staticClientIds === undefined
+      ? openOne(ca)
+      : staticClientIdsSink({
+          clientIds: staticClientIds,
+          open: (clientId) => openOne(ca, clientId),
+          testReach: () => testReach(options, ca),
+        });
   const authorities = env[CA_SECRET_ARN];
   if (authorities === undefined) return open(options.ca);
   return rotatingAuthorities({ readAuthorities: () => readSecret(authorities), open, isTlsFailure });
@@ -38,21 +52,29 @@ export interface MqttSinkSetup {
   readonly clock: Clock;
   /** @default - nothing is logged */
   readonly log?: (entry: object) => void;
+  /** The one client id of a sink without a pool. @default - ids that no other sandbox has */
+  readonly staticClientId?: string;
+}
+
+/** A sink that can end its connections in order; the next delivery opens new ones. */
+export interface MqttSink extends Sink<MqttRequest> {
+  disconnect(): Promise<void>;
 }
 
 export function mqttSink(
   options: Resolved<MqttOptions>,
   open: () => Client,
-  { clock, log = () => {} }: MqttSinkSetup,
-): Sink<MqttRequest> {
-  const { poolSize, inflightWindow, publishTimeoutMs, topic } = options;
+  { clock, log = () => {}, staticClientId }: MqttSinkSetup,
+): MqttSink {
+  const { inflightWindow, publishTimeoutMs, topic } = options;
+  const poolSize = staticClientId === undefined ? options.poolSize : 1;
   let client: Client | undefined;
   let isClosed = false;
   // Two sandboxes never have the same client ids.
-  const clientId = clientIds(options, randomBytes(4).toString('hex'));
+  const drawn = clientIds(options, randomBytes(4).toString('hex'));
   const connect = (number: number, deadline: Deadline) => {
     client ??= open();
-    return client.connect({ clientId: clientId(number), clean: true }, deadline);
+    return client.connect({ clientId: staticClientId ?? drawn(number), clean: true }, deadline);
   };
   const slots = Array.from({ length: poolSize }, (_, index) =>
     openSlot({
@@ -139,11 +161,30 @@ export function mqttSink(
       }
       return `connector available: ${options.server} answers in ${Math.ceil(clock.monotonicMs() - startedAtMs)} ms`;
     },
+    async disconnect() {
+      await Promise.all(slots.map((slot) => slot.retire()));
+    },
     close() {
       isClosed = true;
       pool.close();
     },
   };
+}
+
+/** Opens a socket and closes it. */
+async function testReach(options: Resolved<MqttOptions>, ca: string | undefined): Promise<string> {
+  const server = parseServer(options.server);
+  if (typeof server === 'string') throw new StopTask(`server: got ${show(options.server)}; expected ${server}`);
+  const tls = server.isTls && {
+    ...(ca !== undefined && { ca }),
+    ...(options.serverName !== undefined && { servername: options.serverName }),
+  };
+  try {
+    (await dial(server.address, tls, options.connectTimeoutMs)).destroy();
+  } catch (error) {
+    throw connectVerdict(error, options.server);
+  }
+  return `${options.server} accepts connections; static client ids are left to the batches`;
 }
 
 function wrongTopic(topic: string): StopTask {

@@ -18,6 +18,8 @@ export interface ClientOptions {
   readonly ca: string | undefined;
   readonly secrets: IdentitySecrets;
   readonly readSecret: ReadSecret;
+  /** The one client id of a client with a static one, which may have credentials to itself. */
+  readonly staticClientId?: string;
   readonly clock: Clock;
 }
 
@@ -35,12 +37,12 @@ export interface Client {
 }
 
 /** @throws StopTask for a server that was unknown until deployment, and is none. */
-export function openClient({ options, ca, secrets, readSecret, clock }: ClientOptions): Client {
+export function openClient({ options, ca, secrets, readSecret, staticClientId, clock }: ClientOptions): Client {
   const { protocolVersion, keepaliveSeconds, connectTimeoutMs } = options;
   const server = parseServer(options.server);
   if (typeof server === 'string') throw new StopTask(`server: got ${show(options.server)}; expected ${server}`);
   const { address, isTls } = server;
-  const identities = credentialsCache<Identity>(() => readIdentity(secrets, readSecret), clock);
+  const identities = credentialsCache<Identity>(() => readIdentity(secrets, readSecret, staticClientId), clock);
 
   async function connectAs(identity: Identity, connection: OneConnection, deadline: Deadline): Promise<MqttConnection> {
     const { username, password, ...certificate } = identity;

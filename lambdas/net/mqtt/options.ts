@@ -31,5 +31,8 @@ export const mqttConnection = {
   serverName: z.string().min(1).optional(),
 };
 
+/** Client ids that are the same in every sandbox, for brokers that know their clients by them. */
+export const staticClientIds = z.array(z.string().min(1).max(256)).min(1).max(100);
+
 const schema = z.object(mqttConnection);
 export type MqttConnectionOptions = Resolved<z.output<typeof schema>>;
