@@ -22,7 +22,7 @@ import type { MqttRequest } from './message.ts';
 import { openPool } from './pool.ts';
 import { publicationOf } from './publication.ts';
 import { openSlot, type Slot } from './slot.ts';
-import { staticClientIdsSink } from './static-client-ids.ts';
+import { type MqttSink, staticClientIdsSink } from './static-client-ids.ts';
 
 /** Publishes to an MQTT broker. The connections of its pool stay open for as long as the sandbox lives. */
 export function openMqtt(options: Resolved<MqttOptions>, environment: SinkEnvironment): Sink<MqttRequest> {
@@ -54,11 +54,6 @@ export interface MqttSinkSetup {
   readonly log?: (entry: object) => void;
   /** The one client id of a sink without a pool. @default - ids that no other sandbox has */
   readonly staticClientId?: string;
-}
-
-/** A sink that can end its connections in order; the next delivery opens new ones. */
-export interface MqttSink extends Sink<MqttRequest> {
-  disconnect(): Promise<void>;
 }
 
 export function mqttSink(

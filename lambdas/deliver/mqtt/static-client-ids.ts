@@ -1,7 +1,11 @@
 import { type RetryLater, StopTask } from '../../core/errors.ts';
 import type { Sink } from '../sink.ts';
 import type { MqttRequest } from './message.ts';
-import type { MqttSink } from './sink.ts';
+
+/** A sink that can end its connections in order; the next delivery opens new ones. */
+export interface MqttSink extends Sink<MqttRequest> {
+  disconnect(): Promise<void>;
+}
 
 export interface StaticClientIdsOptions {
   /** The client id of each shard, in their order. */

@@ -16,7 +16,7 @@ export interface IntakeOptions {
   readonly clock: Pick<Clock, 'sleep'>;
 }
 
-/** Received messages on their way into the buffer. A message is acknowledged once it is stored, and in the order of receipt. */
+/** Received messages until the buffer has stored them. A message is acknowledged once it is stored, and in the order of receipt. */
 export interface Intake {
   receive(envelope: Envelope, acknowledge: () => void): void;
   /** Messages that have not been acknowledged. */
