@@ -153,6 +153,15 @@ describe.skipIf(!isInstalled(home)).each([{ name: 'mosquitto', start: startMosqu
       await broker.setPassword('worker', 'first');
     });
 
+    it('connects with client ids of prefix, name, digits and number (C19)', async () => {
+      const sink = open({ clientIdPrefix: 'myprefix', name: 'foo', poolSize: 2 });
+      await sink.deliver([request('a'), request('b')], minute);
+      await sink.close();
+      const ids = [...broker.log().matchAll(/connected .* as (myprefix:foo[0-9a-f]{8}:[12]) /g)].map(([, id]) => id!);
+      expect(ids.map((id) => id.slice(-2)).toSorted()).toEqual([':1', ':2']);
+      expect(new Set(ids.map((id) => id.slice(0, -2))).size).toBe(1);
+    });
+
     it('holds a static client id for as long as a delivery of its shard, with its password (C20)', async () => {
       const secrets = {
         credentials:
