@@ -28,10 +28,24 @@ export function progress(
 export interface WaitClock {
   /** Milliseconds since 1970. */
   now(): number;
-  sleep(ms: number): Promise<unknown>;
+  /** Resolves after the time, or when the signal aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<unknown>;
 }
 
-const systemClock: WaitClock = { now: Date.now, sleep };
+export const systemClock: WaitClock = {
+  now: Date.now,
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+};
+
+/** Waits for work. @returns undefined if it has not ended in time. */
+export async function within<Result>(work: Promise<Result>, ms: number, clock: WaitClock): Promise<Result | undefined> {
+  const ended = new AbortController();
+  try {
+    return await Promise.race([work, clock.sleep(ms, ended.signal).then(() => undefined)]);
+  } finally {
+    ended.abort();
+  }
+}
 
 export interface StateChange {
   readonly progress: Progress;
@@ -57,17 +71,31 @@ export async function changeState(
 ): Promise<StateChange> {
   const startedAt = clock.now();
   let report = before;
-  const waiting = async (): Promise<StateChange> => {
+  let isOver = false;
+  const waiting = async (): Promise<Progress> => {
     await task.request(request);
-    for (;;) {
+    while (!isOver) {
       report = await task.status();
-      const elapsedMs = clock.now() - startedAt;
       const now = progress(request, before, report);
-      if (now !== 'pending' || elapsedMs >= timeoutMs) return { progress: now, report, elapsedMs };
+      if (now !== 'pending') return now;
       await clock.sleep(POLL_MS);
     }
+    return 'pending';
   };
-  return terminal.during(() => bar(task.name, report, clock.now() - startedAt, timeoutMs), waiting());
+  const reached = await terminal.during(
+    () => bar(task.name, report, clock.now() - startedAt, timeoutMs),
+    // A call to AWS may hang, too.
+    within(waiting(), timeoutMs, clock),
+  );
+  isOver = true;
+  return { progress: reached ?? 'pending', report, elapsedMs: clock.now() - startedAt };
+}
+
+/** What a request still waits for when its time is over. */
+export function waitsFor({ status, mappings }: TaskReport): string {
+  return status === 'Starting' && mappings.some((state) => state !== 'Enabled')
+    ? `AWS Lambda has not enabled its event source mappings yet (${mappings.join(', ')})`
+    : 'the control function has not carried out the request yet';
 }
 
 function bar(name: string, { status, mappings }: TaskReport, elapsedMs: number, timeoutMs: number): string {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { pickOne } from '../cloud/cloud.ts';
-import { changeState } from './change-state.ts';
+import { changeState, systemClock, waitsFor, within } from './change-state.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { printable } from './printable.ts';
 
@@ -19,9 +19,9 @@ export function enableCommand(operator: Operator): Command {
     .argument('<task>', 'name of the task, or path of its construct')
     .option(
       '--timeout <seconds>',
-      'longest wait; a start takes 30 to 60 seconds, longer right after a stop',
+      'longest wait, for the test and the start; right after a stop, a start may take longer than a minute',
       wholeNumber(1, 3_600),
-      180,
+      60,
     )
     .option('--no-test', 'start the task without a connectivity test of its sink')
     .option('-y, --yes', 'skip the confirmation')
@@ -32,9 +32,16 @@ export function enableCommand(operator: Operator): Command {
         const waiting = (before.waiting ?? 0) + before.retrying;
         const note = `Note: ${task.name} is ${before.status}. It will deliver new messages and the ${waiting} that wait. Enable it?`;
         if (terminal.isInteractive && !options.yes && !(await terminal.confirm(note))) return terminal.fail();
+        const { clock = systemClock } = operator;
+        const until = clock.now() + options.timeout * 1_000;
+        const leftMs = () => Math.max(0, until - clock.now());
         if (options.test) {
-          const testing = task.testConnectivity();
-          const { ok, detail } = await terminal.during(() => `Testing the connection of ${task.name} …`, testing);
+          const testing = within(task.testConnectivity(), leftMs(), clock);
+          const answer = await terminal.during(() => `Testing the connection of ${task.name} …`, testing);
+          const { ok, detail } = answer ?? {
+            ok: false,
+            detail: `the connectivity test has not ended within ${options.timeout} s (--timeout)`,
+          };
           if (!ok) {
             terminal.fail();
             const result = { ...before, cause: detail };
@@ -43,19 +50,18 @@ export function enableCommand(operator: Operator): Command {
             });
           }
         }
-        const { progress, report, elapsedMs } = await changeState(
-          task,
-          { kind: 'enable' },
-          { before, timeoutMs: options.timeout * 1000, terminal, clock: operator.clock },
-        );
+        const startedAt = clock.now();
+        const changing = { before, timeoutMs: leftMs(), terminal, clock };
+        const { progress, report } = await changeState(task, { kind: 'enable' }, changing);
         if (progress !== 'reached') terminal.fail();
-        printResult(terminal, options, report, () => {
-          const seconds = (elapsedMs / 1000).toFixed(1);
+        const cause = progress === 'pending' ? waitsFor(report) : report.cause;
+        printResult(terminal, options, { ...report, cause }, () => {
+          const seconds = ((clock.now() - startedAt) / 1000).toFixed(1);
           if (progress === 'reached') return `${task.name} is Running after ${seconds} s.`;
-          const cause = report.cause === undefined ? '' : `: ${printable(report.cause)}`;
+          const why = cause === undefined ? '' : `: ${printable(cause)}`;
           const end =
             progress === 'failed' ? '' : ' The request stays in effect; `outflow status` shows when the task runs.';
-          return `${task.name} is ${report.status} after ${seconds} s${cause}.${end}`;
+          return `${task.name} is ${report.status} after ${seconds} s${why}.${end}`;
         });
       }),
     );

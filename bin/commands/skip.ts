@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { pickOne } from '../cloud/cloud.ts';
-import { changeState } from './change-state.ts';
+import { changeState, waitsFor } from './change-state.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { printable } from './printable.ts';
 
@@ -14,7 +14,7 @@ export function skipCommand(operator: Operator): Command {
   return operatorCommand('skip', operator)
     .description('Move the message that blocks a task to the dead-letter queue, and start the task again')
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--timeout <seconds>', 'longest wait for the start', wholeNumber(1, 3_600), 180)
+    .option('--timeout <seconds>', 'longest wait for the start', wholeNumber(1, 3_600), 60)
     .option('-y, --yes', 'skip the confirmation')
     .action((name: string, options: SkipOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {
@@ -37,7 +37,8 @@ export function skipCommand(operator: Operator): Command {
           const next = `Message ${printable(blocker)} goes to the dead-letter queue when the task meets it again, within a minute.`;
           if (progress === 'reached') return `${task.name} is Running. ${next}`;
           const seconds = (elapsedMs / 1000).toFixed(1);
-          const why = report.cause === undefined ? '' : `: ${printable(report.cause)}`;
+          const cause = progress === 'pending' ? waitsFor(report) : report.cause;
+          const why = cause === undefined ? '' : `: ${printable(cause)}`;
           return `${task.name} is ${report.status} after ${seconds} s${why}. ${next}`;
         });
       }),

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { type CloudTask, reportOf, type TaskReport } from '../../bin/cloud/cloud.ts';
 import { readDeadLetter } from '../../bin/cloud/dead-letter.ts';
-import { progress } from '../../bin/commands/change-state.ts';
+import { progress, type WaitClock } from '../../bin/commands/change-state.ts';
 import { deadLetterText } from '../../bin/commands/dlq.ts';
 import { readLines } from '../../bin/commands/lines.ts';
 import { jsonText, printable } from '../../bin/commands/printable.ts';
@@ -212,6 +212,32 @@ describe('the output of a command', () => {
   });
 });
 
+const unending = () => new Promise<never>(() => {});
+
+/** A clock that jumps to the next time that somebody waits for, once nothing else happens. */
+function jumpingClock(): WaitClock {
+  let now = 0;
+  let sleepers: { readonly at: number; readonly wake: () => void }[] = [];
+  return {
+    now: () => now,
+    sleep: (ms, signal) =>
+      new Promise<void>((wake) => {
+        const sleeper = { at: now + ms, wake };
+        const forget = () => {
+          sleepers = sleepers.filter((one) => one !== sleeper);
+        };
+        sleepers.push(sleeper);
+        signal?.addEventListener('abort', forget);
+        setImmediate(() => {
+          const next = sleepers.sort((a, b) => a.at - b.at).shift();
+          if (next === undefined) return;
+          now = next.at;
+          next.wake();
+        });
+      }),
+  };
+}
+
 describe('the commands', () => {
   const requests: object[] = [];
   let state = stopped('stream gone');
@@ -241,14 +267,6 @@ describe('the commands', () => {
     expect(requests).toEqual([]);
   });
 
-  it('start a task only when its sink answers', async () => {
-    expect(await command(cloud, ['enable', 'Plant/Warm'])).toEqual({
-      failed: true,
-      answer: expect.stringMatching(/^Warm stays Start Failed: stream gone\./),
-    });
-    expect(requests).toEqual([]);
-  });
-
   it('exit with 1 and the cause when a task cannot start', async () => {
     const { answer, failed } = await command(cloud, ['enable', 'Plant/Warm', '--no-test']);
     expect({ answer, failed }).toEqual({
@@ -257,6 +275,36 @@ describe('the commands', () => {
     });
     expect((await command(cloud, ['test-connectivity', 'Plant/Warm'])).failed).toBe(true);
     expect((await command(cloud, ['status', 'Plant/Warm'])).failed).toBe(true);
+  });
+
+  it.each([
+    [
+      'a start',
+      {},
+      /^Warm is Starting after 60\.0 s: AWS Lambda has not enabled .* \(Enabled, Enabling\)\. The request/,
+    ],
+    [
+      'the sink',
+      { testConnectivity: unending },
+      /^Warm stays Starting: the connectivity test has not ended within 60 s/,
+    ],
+    ['a request', { request: unending }, /^Warm is Starting after 60\.0 s: .*The request stays in effect/],
+  ] as const)('wait for %s for at most a minute, and give the cause', async (_, parts, why) => {
+    const starting = reportOf({ ...READINGS, state: INITIAL_STATE, mappings: ['Enabled', 'Enabling'] }, 0);
+    const task = {
+      ...warm,
+      status: async () => starting,
+      request: async () => {},
+      testConnectivity: async () => ({ ok: true, detail: 'fine' }),
+      ...parts,
+    } as unknown as CloudTask;
+    const plant = { tasks: async () => [task], retainedQueues: async () => [], close() {} };
+    const clock = jumpingClock();
+    const { answer, failed } = await command(plant, ['enable', 'Warm'], { clock });
+    expect({ failed, at: clock.now() }).toEqual({ failed: true, at: 60_000 });
+    expect(answer).toMatch(why);
+    const asJson = (await command(plant, ['enable', 'Warm', '--json'], { clock: jumpingClock() })).answer;
+    expect(JSON.parse(asJson).cause).toMatch(/has not/);
   });
 
   it('skip the message that blocks a task, and no other', async () => {

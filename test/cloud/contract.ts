@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Cloud, TaskReport } from '../../bin/cloud/cloud.ts';
 import type { DeadLetter } from '../../bin/cloud/dead-letter.ts';
 import type { RedriveCounts } from '../../bin/cloud/redrive.ts';
+import type { WaitClock } from '../../bin/commands/change-state.ts';
 import { operateCommands } from '../../bin/commands/operate.ts';
 import type { Terminal } from '../../bin/commands/terminal.ts';
 import { envelope } from '../support/messages.ts';
@@ -190,7 +191,11 @@ export function cloudContract(open: () => CloudUnderTest, { patience, isPatient 
 export async function command(
   cloud: Cloud,
   words: readonly string[],
-  { isInteractive = false, confirm = async (_: string) => true } = {},
+  {
+    isInteractive = false,
+    confirm = async (_: string) => true,
+    clock,
+  }: Partial<Pick<Terminal, 'isInteractive' | 'confirm'>> & { readonly clock?: WaitClock } = {},
 ): Promise<{ answer: string; failed: boolean }> {
   const printed: string[] = [];
   let failed = false;
@@ -208,7 +213,8 @@ export async function command(
     },
   };
   const program = new Command('outflow').exitOverride();
-  const operator = { terminal, isInProcess: false, open: async () => ({ ...cloud, close() {} }) };
+  const open = async () => ({ ...cloud, close() {} });
+  const operator = { terminal, isInProcess: false, open, ...(clock && { clock }) };
   for (const one of operateCommands(operator)) program.addCommand(one.copyInheritedSettings(program));
   try {
     await program.parseAsync(words, { from: 'user' });
