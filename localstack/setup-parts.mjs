@@ -32,7 +32,7 @@ export const parts = [
   },
   {
     name: 'mqtt-brokers',
-    what: 'mosquitto, without Docker (Debian 12 or newer)',
+    what: 'the MQTT brokers mosquitto and HiveMQ CE, without Docker (Debian 12, JDK, Maven)',
     isReady: () => mqttBrokers.isInstalled(mqttBrokers.mqttBrokersHome),
     install: () => mqttBrokers.install(mqttBrokers.mqttBrokersHome),
   },

@@ -55,9 +55,9 @@ export interface MqttBrokerOptions {
    * @default - the default of the broker: no limit in CONNACK, and 10 for HiveMQ
    */
   readonly receiveMaximum?: number;
-  /** How many clients may be connected to each port. @default - no limit */
+  /** How many clients may be connected: to each port, or to all ports of HiveMQ. @default - no limit */
   readonly maxConnections?: number;
-  /** Size of a packet that the broker accepts, in bytes; mosquitto only. MQTT 5 clients read it from CONNACK. @default - no limit */
+  /** Size of a packet that the broker accepts, in bytes. MQTT 5 clients read it from CONNACK. @default - no limit */
   readonly maxPacketBytes?: number;
   /**
    * The longest keepalive, in seconds. MQTT 5 clients read it from CONNACK. mosquitto 2.0.21 soon closes the connection of an active

@@ -1,11 +1,12 @@
 // The set-up part `mqtt-brokers`: MQTT brokers that run without Docker.
 import { cacheFolder } from '../../cache.mjs';
+import * as hiveMq from './hivemq/install.mjs';
 import * as mosquitto from './mosquitto/install.mjs';
 
 /** The brokers, once `npm run setup -- mqtt-brokers` has installed them. */
 export const mqttBrokersHome = cacheFolder('mqtt-brokers');
 
-const brokers = [mosquitto];
+const brokers = [mosquitto, hiveMq];
 
 /** Whether `home` holds all brokers in the versions of this project. */
 export function isInstalled(home) {

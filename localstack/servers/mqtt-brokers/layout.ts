@@ -21,7 +21,7 @@ export interface BrokerProgram {
   readonly name: MqttBroker['name'];
   readonly version: string;
   isInstalled(home: string): boolean;
-  /** Writes the configuration. Called once, before the first start. */
+  /** Writes the configuration to `folder` and its folder `conf`. Called once, before the first start. */
   configure(layout: Layout): void;
   /** Writes the users. Called before the first start and after each change. */
   writeUsers(layout: Layout): void;

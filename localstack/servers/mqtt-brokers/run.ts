@@ -73,7 +73,7 @@ export async function runBroker(program: BrokerProgram, options: MqttBrokerOptio
   }
 
   try {
-    mkdirSync(join(folder, 'data'));
+    for (const name of ['conf', 'data']) mkdirSync(join(folder, name));
     program.configure(layout);
     program.writeUsers(layout);
     await start();

@@ -1,2 +1,3 @@
 export type * from './broker.ts';
+export { startHiveMq } from './hivemq/start.ts';
 export { startMosquitto } from './mosquitto/start.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jdk } from './install.mjs';
+import { jdk } from '../java.mjs';
 
 const POLL_MS = 50;
 const TAIL_LINES = 20;

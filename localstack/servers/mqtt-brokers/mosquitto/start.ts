@@ -1,8 +1,8 @@
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { MqttBroker, MqttBrokerOptions } from '../broker.ts';
+import { writeFile } from '../files.ts';
 import type { Layout } from '../layout.ts';
 import { runBroker } from '../run.ts';
 import { executable, isInstalled, libraries, MOSQUITTO_VERSION } from './install.mjs';
@@ -20,10 +20,10 @@ export function startMosquitto(options: MqttBrokerOptions): Promise<MqttBroker> 
       version: MOSQUITTO_VERSION,
       isInstalled,
       configure(layout) {
-        write(layout, 'mosquitto.conf', configuration(layout));
-        if (layout.deniedTopics.length > 0) write(layout, 'acl', acl(layout));
+        writeFile(layout, 'mosquitto.conf', configuration(layout));
+        if (layout.deniedTopics.length > 0) writeFile(layout, 'acl', acl(layout));
       },
-      writeUsers: (layout) => write(layout, 'passwords', [...layout.users].map(passwordLine).join('')),
+      writeUsers: (layout) => writeFile(layout, 'passwords', [...layout.users].map(passwordLine).join('')),
       command: (layout) => ({
         program: executable(layout.home),
         args: ['-c', join(layout.folder, 'mosquitto.conf')],
@@ -97,8 +97,4 @@ function settings(values: Settings): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name} ${value}\n`)
     .join('');
-}
-
-function write({ folder }: Layout, name: string, text: string): void {
-  writeFileSync(join(folder, name), text, { mode: 0o600 });
 }
