@@ -23,6 +23,7 @@ export { RocketMqConnector, type RocketMqConnectorProps } from './connector/rock
 export { type KinesisRouteOptions, KinesisSink, type KinesisSinkProps } from './deliver/kinesis-sink.ts';
 export type { MqttMessageProps } from './deliver/mqtt-message.ts';
 export { type MqttRouteOptions, MqttSink, type MqttSinkProps } from './deliver/mqtt-sink.ts';
+export { type RepublishRouteOptions, RepublishSink, type RepublishSinkProps } from './deliver/republish-sink.ts';
 export {
   RocketMqMapping,
   type RocketMqMessageProps,

@@ -55,7 +55,7 @@ export const BUFFER: OptionType = {
 };
 export const SINK = having(
   'routed',
-  "a sink, such as new KinesisSink(stream, { partitionKey: '${clientid}' }), new RocketMqSink(connector, { topic }) or new MqttSink(connector, { topic })",
+  "a sink, such as new KinesisSink(stream, { partitionKey: '${clientid}' }), new RocketMqSink(connector, { topic }), new MqttSink(connector, { topic }) or new RepublishSink({ topic })",
 );
 export const MQTT_CONNECTOR = having(
   'poolSize',

@@ -3,6 +3,7 @@ import { InvalidOptionError } from '../core/errors.ts';
 import '../core/jsonpath/every-path.ts';
 import { kinesis } from './kinesis/kinesis.ts';
 import { mqtt } from './mqtt/mqtt.ts';
+import { republish } from './republish/republish.ts';
 import { rocketmq } from './rocketmq/rocketmq.ts';
 import type { SinkDefinition } from './sink.ts';
 
@@ -10,7 +11,7 @@ import type { SinkDefinition } from './sink.ts';
  * Every sink, by the `type` of its options: for the command, the local runner and the schema. A Lambda handler imports its
  * own sink instead, so that its bundle contains no other client.
  */
-export const sinks = { kinesis, mqtt, rocketmq } as const;
+export const sinks = { kinesis, mqtt, republish, rocketmq } as const;
 
 /** Finds a sink by its type. @throws InvalidOptionError for an unknown type. */
 export function sinkOf(type: string): SinkDefinition<z.ZodType, unknown> {

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Resolved } from '../core/deploy-time.ts';
+import type { Envelope } from '../core/envelope.ts';
 import type { NeverRetry, RetryLater, StopTask } from '../core/errors.ts';
 import type { SinkOptions } from '../core/sink-options.ts';
 import type { MissingVariable } from '../core/template/template.ts';
@@ -47,8 +48,13 @@ export interface Sink<Request> {
   close(): void | Promise<void>;
 }
 
-/** Makes a sink's request of a message: templates read the rule output, JSONPaths the event. @throws NeverRetry when it cannot be sent. */
-export type Render<Request> = (scope: object, event: object) => Request;
+/**
+ * Makes a sink's request of a message: templates read the rule output, JSONPaths the event. The envelope is the message as its
+ * source received it, whatever the task's steps made of it.
+ *
+ * @throws NeverRetry when it cannot be sent.
+ */
+export type Render<Request> = (scope: object, event: object, envelope?: Envelope) => Request;
 
 /** Opens a sink together with its options: the function's environment, and what tests and one-process runs replace. */
 export interface SinkEnvironment {

@@ -69,7 +69,10 @@ export function compilePipeline<Request>(
     }
     progress.stage = 'render';
     const render = renders[record.route ?? 0]!;
-    progress.children.push({ id: record.id, request: render(views.ruleOutput(record), views.event(record)) });
+    progress.children.push({
+      id: record.id,
+      request: render(views.ruleOutput(record), views.event(record), record.envelope),
+    });
   }
 
   // One after the other, so that a stage that fails is the one that `progress` names.

@@ -1,9 +1,7 @@
-import { type Duration, Token } from 'aws-cdk-lib';
+import type { Duration } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import '../../lambdas/core/jsonpath/every-path.ts';
-import { isJsonPath, isRendered } from '../../lambdas/core/jsonpath/expression.ts';
-import { parseTemplate } from '../../lambdas/core/template/parse.ts';
 import { MQTT_ROUTED, mqttOptions } from '../../lambdas/deliver/mqtt/config.ts';
 import { mqttConnection } from '../../lambdas/net/mqtt/options.ts';
 import type { OptionAdvice } from '../advice.ts';
@@ -12,6 +10,7 @@ import { checkOption, DURATION, MQTT_CONNECTOR, OBJECT, required } from '../prop
 import type { Route } from '../route.ts';
 import type { MqttMessageProps } from './mqtt-message.ts';
 import type { ISink, SinkConfig } from './sink.ts';
+import { checkTopicList, namedTopics } from './topic-list.ts';
 
 export interface MqttSinkProps extends MqttMessageProps {
   /**
@@ -103,12 +102,10 @@ export class MqttSink implements ISink<MqttRouteOptions> {
   }
 
   bind(scope: Construct, routes: readonly Route<MqttRouteOptions>[]): SinkConfig {
-    const topics = new Set(
-      (routes.length === 0 ? [{ sink: {} }] : routes).map(({ sink }) => ({ topic: this.#topic, ...sink }).topic),
-    );
-    this.#checkTopics(`${scope.node.id}.sink.topics`, [...topics], routes);
-    const [topic] = topics as Set<string>;
-    const isOne = topics.size === 1 && (Token.isUnresolved(topic) || !isRendered(topic!));
+    const named = namedTopics(this.#topic, routes);
+    checkTopicList(`${scope.node.id}.sink.topics`, this.#topics, named, routes);
+    const [topic] = named.literal;
+    const isOne = named.literal.length === 1 && named.rendered.length === 0;
     const connector = this.#connector;
     if (connector.staticClientIds !== undefined) claimClientIds(`${scope.node.id}.sink`, connector, scope);
     return {
@@ -117,15 +114,6 @@ export class MqttSink implements ISink<MqttRouteOptions> {
       network: connector.network,
       grantDeliver: (worker) => connector.grantConnect(worker),
     };
-  }
-
-  #checkTopics(option: string, named: readonly string[], routes: readonly Route<MqttRouteOptions>[]): void {
-    const rendered = named.filter((topic) => !Token.isUnresolved(topic) && isRendered(topic));
-    const open = rendered.find((topic) => isJsonPath(topic) || typeof parseTemplate(topic)[0] !== 'string');
-    if (open !== undefined && this.#topics === undefined)
-      throw new InvalidOptionError(option, undefined, `the topics that '${open}' may render, such as ['plant/*']`);
-    if (rendered.length === 0 && this.#topics !== undefined && !routes.some(({ sink }) => Object.hasOwn(sink, 'topic')))
-      throw new InvalidOptionError(option, this.#topics, 'none without placeholders in a topic');
   }
 }
 

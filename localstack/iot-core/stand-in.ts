@@ -58,6 +58,7 @@ function toMessage({
   principal,
   sourceIp,
   timestamp,
+  protocol,
   properties,
 }: Publication): IotMessage {
   const { contentType, payloadFormatIndicator, responseTopic, correlationData, userProperties } = properties;
@@ -69,7 +70,7 @@ function toMessage({
     principal,
     sourceIp,
     timestamp,
-    protocol: 'MQTT',
+    protocol,
     mqtt5: {
       contentType,
       payloadFormatIndicator,

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SqsApi } from '../../lambdas/buffer/sqs/api.ts';
 import { controlMessage } from '../../lambdas/core/control-message.ts';
+import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import type { TaskSpec } from '../../lambdas/core/spec.ts';
 import type { Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
+import { type DataPlane, startDataPlane } from '../iot-core/data-plane/data-plane.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
 import { readSpec, type Stack } from './assembly.ts';
 import { connectKinesis, type LocalKinesis, putInOrder, startKinesis } from './kinesis.ts';
@@ -43,6 +45,8 @@ const STOP_AT_MOST_MS = 5_000;
 /** The running tasks of an assembly. */
 export interface Run {
   readonly broker: Broker;
+  /** AWS IoT Core's HTTP API, whose Publish reaches the same subscribers and rules. */
+  readonly dataPlane: Pick<DataPlane, 'endpointUrl'>;
   readonly kinesis: LocalKinesis;
   readonly streams: readonly string[];
   readonly tasks: readonly RunningTask[];
@@ -94,22 +98,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     // The sender does not wait for the result, as on AWS.
     control?.send(message).catch(onError);
   });
-  const tasks: readonly RunningTask[] = stacks.flatMap((stack) => {
-    return stack.tasks.map((metadata) => {
-      return startTask(metadata, {
-        stack,
-        stacks,
-        queues,
-        api: options.wrapSqsApi?.(api) ?? api,
-        wrapHandler: options.wrapHandler,
-        secret: options.secret,
-        disabledRules,
-        kinesis,
-        onBatch: options.onBatch ?? (() => {}),
-        onError,
-      });
-    });
-  });
+  let tasks: readonly RunningTask[] = [];
   const putRecord = putInOrder(kinesis.client);
   const broker = await startStandIn({
     rules,
@@ -127,6 +116,28 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     },
   });
 
+  const dataPlane = await startDataPlane({ broker });
+  const start = (stack: Stack, metadata: TaskMetadata) =>
+    startTask(metadata, {
+      stack,
+      stacks,
+      queues,
+      api: options.wrapSqsApi?.(api) ?? api,
+      wrapHandler: options.wrapHandler,
+      secret: options.secret,
+      disabledRules,
+      kinesis,
+      dataPlane,
+      onBatch: options.onBatch ?? (() => {}),
+      onError,
+    });
+  try {
+    tasks = stacks.flatMap((stack) => stack.tasks.map((metadata) => start(stack, metadata)));
+  } catch (error) {
+    await Promise.all([broker.close(), dataPlane.close()]);
+    throw error;
+  }
+
   const reconcile = setInterval(() => {
     for (const { name: task, control } of tasks) control?.send({ kind: 'reconcile', task }).catch(onError);
   }, options.reconcileEveryMs ?? RECONCILE_EVERY_MS);
@@ -137,8 +148,13 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
     await Promise.all(tasks.flatMap(({ sources }) => sources.map((source) => source.stop())));
     // The messages of a disabled mapping stay in its queue or stream. A stream mapping retries a failing record without limit.
     const enabled = tasks.flatMap(({ mappings }) => mappings).filter(({ state }) => state === 'Enabled');
-    await Promise.all(enabled.map((mapping) => mapping.settle()));
+    // A task may republish what another one reads.
+    for (let before = -1; before !== incoming(); ) {
+      before = incoming();
+      await Promise.all(enabled.map((mapping) => mapping.settle()));
+    }
   }
+  const incoming = () => tasks.reduce((sum, { counters }) => sum + counters.incoming, 0);
 
   let settled: Promise<boolean> | undefined;
   const settle = () => {
@@ -147,6 +163,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
   };
   return {
     broker,
+    dataPlane,
     kinesis,
     streams,
     tasks,
@@ -159,6 +176,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
         await Promise.all(tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.stop())));
       };
       await within(Math.min(STOP_AT_MOST_MS, settleAtMostMs), stopping());
+      await dataPlane.close();
       await kinesis.close();
     },
   };

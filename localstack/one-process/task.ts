@@ -14,6 +14,7 @@ import { toStream } from '../../lambdas/source/mqtt/stream-store.ts';
 import { createHandler, type Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import { workerQueues } from '../../lambdas/worker/queues.ts';
+import type { DataPlane } from '../iot-core/data-plane/data-plane.ts';
 import { readSpec, type Stack } from './assembly.ts';
 import { type LocalControl, localControl } from './control.ts';
 import { EMULATOR_MAX_REQUEST_BYTES, type LocalKinesis } from './kinesis.ts';
@@ -69,6 +70,8 @@ export interface TaskSetup {
   /** Names of all disabled rules; the task's control adds and removes its own. */
   readonly disabledRules: Set<string>;
   readonly kinesis: LocalKinesis;
+  /** AWS IoT Core's API, for the tasks that republish. */
+  readonly dataPlane: Pick<DataPlane, 'endpointUrl'>;
   /** Called after each batch. */
   readonly onBatch: (task: RunningTask, report: BatchReport) => void;
   readonly onError: (error: Error) => void;
@@ -124,7 +127,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
   const worker = createHandler(sinkOf(metadata.sink), {
     spec: withEmulatorLimits(readSpec(stack, fn)),
     env,
-    endpointUrl: setup.kinesis.endpointUrl,
+    endpointUrl: metadata.sink === 'republish' ? setup.dataPlane.endpointUrl : setup.kinesis.endpointUrl,
     ...(setup.secret && { secret: setup.secret }),
     queues: workerQueues({ api, env, task: metadata.task, log, now: Date.now }),
     stopped: control.stopped,

@@ -109,7 +109,8 @@ export function sinkContract<Request>(sink: SinkUnderTest<Request>): void {
       const { statuses, arrived } = await deliver(requests, { ...minute, order });
       const [first, second] = statuses.splice(2, 2);
       expect(first).toBe('stop');
-      expect(order === 'strict' ? ['stop', 'unsent'] : ['stop']).toContain(second);
+      // An order may hold back the second one, which has the same key.
+      expect(order === undefined ? ['stop'] : ['stop', 'unsent']).toContain(second);
       // Relaxed order sends no batch after the one that is owed; strict order holds back requests of the same key only.
       const delivered = good.filter((_, i) => statuses[i] === 'delivered');
       if (order === 'relaxed') {

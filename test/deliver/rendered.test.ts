@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StopTask } from '../../lambdas/core/errors.ts';
 import { classifyCall } from '../../lambdas/deliver/kinesis/classify.ts';
+import { classifyCall as classifyRepublish } from '../../lambdas/deliver/republish/classify.ts';
 import { classify as classifyByProxy } from '../../lambdas/deliver/rocketmq/grpc/classify.ts';
 import { NoAnswerError, RefusedError as RefusedByProxy } from '../../lambdas/deliver/rocketmq/grpc/errors.ts';
 import { classify } from '../../lambdas/deliver/rocketmq/remoting/classify.ts';
@@ -32,6 +33,40 @@ describe('a failure whose target a message named stops the task', () => {
       if (verdict(name, false) === 'StopTask' && !stops.includes(name))
         expect([name, verdict(name, true)]).toEqual([name, 'INVALID_TARGET']);
     expect(verdict('KMSDisabledException', false)).toBe('StopTask');
+  });
+
+  it('in AWS IoT Core only for credentials and TLS', () => {
+    const error = (name: string, message = 'no') => Object.assign(new Error(message), { name });
+    const verdict = (error: Error, isRendered: boolean) => shown(classifyRepublish(error, { name: 't', isRendered }));
+    for (const name of ['ForbiddenException', 'UnauthorizedException', 'AccessDeniedException']) {
+      expect([name, verdict(error(name), false), verdict(error(name), true)]).toEqual([
+        name,
+        'StopTask',
+        'INVALID_TARGET',
+      ]);
+      // AWS IoT Core gives expired credentials and denied topics one name; the text may repeat a topic, never at its beginning.
+      const expired = error(name, 'The security token included in the request is expired');
+      expect(verdict(expired, true)).toBe('StopTask');
+      expect(verdict(error(name, 'not authorized: The security token'), true)).toBe('INVALID_TARGET');
+    }
+    const others = {
+      ExpiredTokenException: 'StopTask',
+      InvalidRequestException: 'REJECTED',
+      MethodNotAllowedException: 'REJECTED',
+      RequestEntityTooLargeException: 'MESSAGE_TOO_LARGE',
+      InternalFailureException: 'RetryLater',
+      ServiceUnavailableException: 'RetryLater',
+      ThrottlingException: 'RetryLater',
+      Unknown: 'RetryLater',
+    };
+    for (const [name, wanted] of Object.entries(others))
+      for (const isRendered of [true, false]) expect([name, verdict(error(name), isRendered)]).toEqual([name, wanted]);
+    // A connection that ends is no disagreement on TLS.
+    const hungUp = Object.assign(error('Error', 'socket hang up'), { code: 'ECONNRESET' });
+    expect(classifyRepublish(hungUp, { name: 't', isRendered: false })).toMatchObject({ kind: 'unavailable' });
+    expect(classifyRepublish(error('ThrottlingException'), { name: 't', isRendered: false })).toMatchObject({
+      kind: 'throttled',
+    });
   });
 
   it('by proxies only for the client, its credentials, the quota and TLS', () => {

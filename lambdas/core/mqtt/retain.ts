@@ -26,11 +26,7 @@ export const retainOption = z.union([
 ]);
 
 function hasPlaceholder(template: string, name: string): boolean {
-  try {
-    return parseTemplate(template).some((part) => typeof part === 'object' && part.path[0] === name);
-  } catch {
-    return false; // the schema of expressions reports the syntax
-  }
+  return parseTemplate(template).some((part) => typeof part === 'object' && part.path[0] === name);
 }
 
 /**

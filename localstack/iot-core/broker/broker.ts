@@ -68,7 +68,9 @@ export interface BrokerMessage {
   principal?: string;
   protocolVersion?: 4 | 5;
   /** @default - a new UUID */
-  traceId?: string;
+  traceId?: string | undefined;
+  /** @default 'MQTT' */
+  protocol?: 'MQTT' | 'HTTP';
   properties?: Partial<MessageProperties>;
 }
 
@@ -82,6 +84,8 @@ export interface Broker {
    * @throws when the topic or the size is outside the quotas of AWS IoT Core
    */
   publish(message: BrokerMessage): Promise<void>;
+  /** The retained message of a topic, if there is one. */
+  retained(topic: string): Publication | undefined;
   /** Ends a client's connection, if there is one. The default reason is API_INITIATED_DISCONNECT. */
   disconnect(clientId: string, reason?: DisconnectReason): void;
   /** Stops reading, waits for the pending onPublish calls, then disconnects all clients. */
@@ -146,6 +150,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     async publish(message) {
       await router.accept(internalPublication(message, now()));
     },
+    retained: (topic) => retained.find(topic, now()),
     disconnect(clientId, reason = 'API_INITIATED_DISCONNECT') {
       clients.get(clientId)?.close(reason, { code: disconnectCodes[reason] ?? reasonCodes.unspecified });
     },

@@ -96,10 +96,10 @@ export class Inbound {
   }
 }
 
-/** Makes a publication: the message with a timestamp and a trace id. */
+/** Makes a publication: the message with a timestamp and, unless it has one, a trace id. */
 export function newPublication(
-  fields: Omit<Publication, 'timestamp' | 'traceId' | 'protocol'> & { traceId?: string },
+  fields: Omit<Publication, 'timestamp' | 'traceId' | 'protocol'> & Partial<Pick<Publication, 'traceId' | 'protocol'>>,
   timestamp: number,
 ): Publication {
-  return { traceId: randomUUID(), ...fields, timestamp, protocol: 'MQTT' };
+  return { traceId: randomUUID(), protocol: 'MQTT', ...fields, timestamp };
 }

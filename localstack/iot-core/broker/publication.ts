@@ -24,8 +24,9 @@ export interface Publication {
   principal: string;
   /** When the broker received it, in milliseconds since the epoch. */
   timestamp: number;
-  traceId: string;
-  protocol: 'MQTT';
+  /** Undefined for a message that was published by HTTPS, as `traceid()` of AWS IoT SQL is. */
+  traceId: string | undefined;
+  protocol: 'MQTT' | 'HTTP';
   protocolVersion: 4 | 5;
   properties: MessageProperties;
 }

@@ -1,0 +1,203 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Stack } from 'aws-cdk-lib';
+import mqtt from 'mqtt';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { parseOptions } from '../../lambdas/core/options.ts';
+import { republishOptions } from '../../lambdas/deliver/republish/config.ts';
+import type { RepublishRequest } from '../../lambdas/deliver/republish/render.ts';
+import { openRepublish } from '../../lambdas/deliver/republish/sink.ts';
+import { IotTopicSource, OutflowTask, RepublishSink, type RepublishSinkProps } from '../../lib/index.ts';
+import type { Broker } from '../../localstack/iot-core/broker/broker.ts';
+import { type DataPlane, startDataPlane } from '../../localstack/iot-core/data-plane/data-plane.ts';
+import { startStandIn } from '../../localstack/iot-core/stand-in.ts';
+import { readAssembly } from '../../localstack/one-process/assembly.ts';
+import { type Run, run } from '../../localstack/one-process/run.ts';
+import { minute, sinkContract } from '../contract/sink.ts';
+
+const request = (text: string, over: Partial<RepublishRequest> = {}): RepublishRequest => ({
+  topic: 'out',
+  isTopicRendered: false,
+  qos: 1,
+  retain: false,
+  payload: Buffer.from(text),
+  properties: { userProperties: [] },
+  ...over,
+});
+
+describe('the republish sink, on the stand-in’s HTTP API', () => {
+  const published: string[] = [];
+  let broker: Broker;
+  let dataPlane: DataPlane;
+  const serve = async (port?: number) => {
+    dataPlane = await startDataPlane({ broker, port, denies: (topic) => topic.startsWith('denied/') });
+  };
+  beforeAll(async () => {
+    const sql = "SELECT encode(*, 'base64') AS payload FROM '#'";
+    broker = await startStandIn({
+      rules: [{ name: 'All', sql, actions: [{ type: 'sqs', queueUrl: 'all', useBase64: false }] }],
+      targets: {
+        sendToQueue: (_, body) => void published.push(Buffer.from(JSON.parse(body).payload, 'base64').toString()),
+        putToStream() {},
+      },
+      onError: (error) => expect.unreachable(error.message),
+    });
+    await serve();
+  });
+  afterAll(async () => {
+    await dataPlane?.close();
+    await broker?.close();
+  });
+
+  const open = (over: object = {}, endpointUrl = dataPlane.endpointUrl) =>
+    openRepublish(parseOptions(republishOptions, { type: 'republish', topic: 'out', ...over }), {
+      env: {},
+      endpointUrl,
+    });
+
+  sinkContract<RepublishRequest>({
+    name: 'republish',
+    open: () => open({ inflightWindow: 2 }),
+    openUnreachable: () => open({}, 'http://127.0.0.1:1'),
+    request: (text, topic = 'out') => request(text, { topic }),
+    refused: (topic) => request('', { topic, payload: Buffer.alloc(128 * 1024 + 1) }),
+    misdirected: () => request('misdirected', { topic: 'denied/topic' }),
+    missingTarget: 'denied/topic',
+    readBack: async () => [...published],
+    outage: {
+      begin: () => dataPlane.close(),
+      end: () => serve(Number(new URL(dataPlane.endpointUrl).port)),
+    },
+  });
+
+  it('a topic that the worker may not use stops the task; one that a template named is the message’s fault', async () => {
+    const sink = open();
+    onTestFinished(() => void sink.close());
+    const denied = (over: object) => request('a', { topic: 'denied/a', ...over });
+    const outcomes = await sink.deliver([denied({}), denied({ isTopicRendered: true }), request('b')], minute);
+    expect(outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status))).toEqual([
+      'stop',
+      'INVALID_TARGET',
+      'delivered',
+    ]);
+  });
+
+  it('is connected where its topics may be used', async () => {
+    const sink = open();
+    onTestFinished(() => void sink.close());
+    expect(await sink.testConnectivity(['out', 'sub/${topic}', 'denied/${topic}'])).toBe(
+      'AWS IoT Core accepts topic out; AWS IoT Core accepts topic sub/outflow-connectivity-test; ' +
+        'AWS IoT Core answers; it refuses topic denied/outflow-connectivity-test',
+    );
+    const listed = open({ topic: '$.data.body.to', topics: ['plant/*', 'other'] });
+    onTestFinished(() => void listed.close());
+    expect(await listed.testConnectivity()).toBe('AWS IoT Core accepts topic plant/outflow-connectivity-test');
+  });
+});
+
+/** An assembly of one stack. Synth sees the tasks of one app, so two apps can build a loop. */
+function assembly(name: string, tasks: Readonly<Record<string, [filter: string, props: RepublishSinkProps]>>) {
+  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-')) });
+  const stack = new Stack(app, name);
+  for (const [id, [filter, props]] of Object.entries(tasks))
+    new OutflowTask(stack, id, { source: new IotTopicSource(filter), sink: new RepublishSink(props) });
+  return readAssembly(app.synth().directory);
+}
+
+describe('MQTT client → rule → queue → worker → MQTT client', () => {
+  let running: Run;
+  const errors: Error[] = [];
+  beforeAll(async () => {
+    const forwarded = { payload: '${payload}', qos: '${qos}', retain: '${flags.retain}' };
+    running = await run(
+      [
+        ...assembly('One', {
+          Echo: ['temp_hum/#', { topic: 'sub/${topic}', ...forwarded }],
+          There: ['there/#', { topic: 'back/${payload.to}', ...forwarded }],
+          Whole: [
+            'whole/#',
+            {
+              topic: 'out/${clientid}',
+              qos: 2,
+              contentType: '$.data.systemProperties.contentType',
+              responseTopic: '$.data.systemProperties.responseTopic',
+              correlationData: '$.data.systemProperties.correlationData',
+              payloadFormatIndicator: '$.data.systemProperties.payloadFormatIndicator',
+              messageExpirySeconds: 60,
+              userProperties: '$.data.userProperties',
+            },
+          ],
+        }),
+        ...assembly('Two', { Back: ['back/#', { topic: 'there/${payload.to}', ...forwarded }] }),
+      ],
+      { onError: (error) => errors.push(error) },
+    );
+  });
+  afterAll(async () => {
+    await running?.close();
+    expect(errors).toEqual([]);
+  });
+
+  const task = (name: string) => running.tasks.find((one) => one.name === name)!;
+  /** A client whose subscription is granted, and its next message. */
+  async function subscriber(filter: string) {
+    const client = await mqtt.connectAsync(running.broker.url, { protocolVersion: 5, clientId: 'test_client' });
+    onTestFinished(() => client.endAsync());
+    const received = new Promise<{ topic: string; text: string; packet: mqtt.IPublishPacket }>((resolve) =>
+      client.once('message', (topic, payload, packet) => resolve({ topic, text: payload.toString(), packet })),
+    );
+    await client.subscribeAsync(filter, { qos: 1 });
+    return { client, received };
+  }
+
+  it('temp_hum/emqx becomes sub/temp_hum/emqx, and numbers stay numbers (C33, C35)', async () => {
+    const { client, received } = await subscriber('sub/#');
+    const text = '{"temp": 55,"hum": 32}';
+    await client.publishAsync('temp_hum/emqx', text, { qos: 1 });
+    expect(await received).toMatchObject({ topic: 'sub/temp_hum/emqx', text, packet: { qos: 0, retain: false } });
+  });
+
+  it('QoS and retain are those that the publisher states', async () => {
+    const { client, received } = await subscriber('sub/temp_hum/kept');
+    const userProperties = { qos: '1', retain: 'true' };
+    await client.publishAsync('temp_hum/kept', 'x', { qos: 1, properties: { userProperties } });
+    expect((await received).packet.qos).toBe(1);
+    const later = await subscriber('sub/temp_hum/kept');
+    expect((await later.received).packet).toMatchObject({ qos: 1, retain: true });
+  });
+
+  it('a blank payload forwards the rule output, with the MQTT 5 properties that the options set', async () => {
+    const { client, received } = await subscriber('out/test_client');
+    const properties = {
+      contentType: 'text/plain',
+      responseTopic: 'r/1',
+      correlationData: Buffer.from([0, 255]),
+      payloadFormatIndicator: true,
+      userProperties: { site: ['a', 'b'], 'outflow-hops': '3' },
+    };
+    await client.publishAsync('whole/1', 'text', { qos: 1, properties });
+    const { text, packet } = await received;
+    expect(JSON.parse(text)).toMatchObject({ topic: 'whole/1', clientid: 'test_client', payload: 'text' });
+    expect(packet.properties).toMatchObject({
+      ...properties,
+      messageExpiryInterval: expect.toSatisfy((seconds) => seconds > 0 && seconds <= 60),
+      userProperties: { site: ['a', 'b'], 'outflow-hops': '4' },
+    });
+    // AWS IoT Core has no QoS 2.
+    expect(packet.qos).toBe(1);
+  });
+
+  it('a loop that two apps build ends after eight hops, in the dead-deadLetter queue (F35)', async () => {
+    const { client } = await subscriber('nothing');
+    await client.publishAsync('there/x', '{"to":"x"}', { qos: 1 });
+    await expect.poll(() => task('There').counters.deadLettered, { timeout: 20_000 }).toBe(1);
+    expect([task('There').counters.outgoing, task('Back').counters.outgoing]).toEqual([4, 4]);
+    const [deadLetter] = task('There').deadLetterQueue!.receive(1);
+    expect(deadLetter!.attributes).toMatchObject({
+      ERROR_CODE: { stringValue: 'REJECTED' },
+      STAGE: { stringValue: 'render' },
+      ERROR_MESSAGE: { stringValue: expect.stringContaining('republished 8 times; expected at most 8 (maxHops)') },
+    });
+  });
+});
