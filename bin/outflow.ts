@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { deployLocalCommand } from './commands/deploy-local.ts';
 import { localCommand } from './commands/local.ts';
+import { localStackCommand } from './commands/localstack.ts';
 import { operateCommands } from './commands/operate.ts';
 import { awsOperator } from './commands/operator.ts';
 import { processTerminal } from './commands/terminal.ts';
@@ -15,6 +17,8 @@ const program = new Command('outflow')
   .description('MQTT messages out of AWS IoT Core into Kinesis, RocketMQ and MQTT brokers')
   .version(version())
   .addCommand(localCommand())
+  .addCommand(localStackCommand())
+  .addCommand(deployLocalCommand())
   .addCommand(tryCommand())
   .addCommand(topologyCommand());
 for (const command of operateCommands(awsOperator(processTerminal()))) program.addCommand(command);

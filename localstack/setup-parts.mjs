@@ -1,3 +1,4 @@
+import { cacheFolder, localStackHome } from './cache.mjs';
 import * as localStack from './docker-free/install.mjs';
 import * as node24 from './docker-free/node24.mjs';
 import * as faultProxy from './servers/fault-proxy/install.mjs';
@@ -9,14 +10,14 @@ export const parts = [
   {
     name: 'node24',
     what: 'the deployed bundles under Node 24, Lambda’s runtime',
-    isReady: () => node24.isInstalled(),
-    install: () => node24.install(),
+    isReady: () => node24.isInstalled(cacheFolder('node24')),
+    install: () => node24.install(cacheFolder('node24')),
   },
   {
     name: 'localstack',
     what: 'deployed stacks on LocalStack, without Docker',
-    isReady: () => localStack.isInstalled(localStack.localStackHome),
-    install: () => localStack.install(localStack.localStackHome),
+    isReady: () => localStack.isInstalled(localStackHome),
+    install: () => localStack.install(localStackHome),
   },
   {
     name: 'fault-proxy',

@@ -1,7 +1,7 @@
 // `npm run build`: compiles the published package and the Lambda bundles into dist/.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, cpSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildCommonJs } from './commonjs.mjs';
 
@@ -12,5 +12,10 @@ rmSync(join(root, 'dist'), { recursive: true, force: true });
 run(join(root, 'node_modules/typescript/bin/tsc'), '--project', 'tsconfig.build.json');
 // npm makes it executable in an installed package; `npx outflow` in a clone needs it, too.
 chmodSync(join(root, 'dist/bin/outflow.js'), 0o755);
+// What `outflow localstack` hands to Docker and Python.
+for (const path of ['docker/compose.yaml', 'docker-free/constraints.txt', 'docker-free/lambda_executor']) {
+  const [from, to] = ['localstack', 'dist/localstack'].map((folder) => join(root, folder, path));
+  cpSync(from, to, { recursive: true, filter: (file) => basename(file) !== '__pycache__' });
+}
 await buildCommonJs(root);
 run(join(root, 'scripts/bundle.mjs'));

@@ -1,11 +1,23 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
 import { ACCOUNT, REGION } from '../one-process/resolve.ts';
+
+/** Where stacks are deployed to. LocalStack has every account and Region. */
+export interface Environment {
+  readonly account: string;
+  readonly region: string;
+}
+
+/** LocalStack's account for credentials that name none, and its Region. */
+export const DEFAULT_ENVIRONMENT: Environment = { account: ACCOUNT, region: REGION };
 
 export interface CdkOptions {
   /** Endpoint URL of LocalStack. */
   readonly endpointUrl: string;
+  /** @default DEFAULT_ENVIRONMENT */
+  readonly environment?: Environment;
   /** Folder of the CDK app. */
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -13,13 +25,24 @@ export interface CdkOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** Runs the project's CDK command against LocalStack. @throws when the command fails; the message has its output. */
-export async function cdk(args: readonly string[], { endpointUrl, folder, env, onLine }: CdkOptions): Promise<void> {
-  const command = createRequire(import.meta.url).resolve('aws-cdk/bin/cdk');
-  const child = spawn(process.execPath, [command, ...args], {
+const QUIET = {
+  // On Node 20 the AWS SDK of the CDK command prints a deprecation warning.
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+  // A deployment to this machine sends nothing to AWS, and works without a network.
+  CDK_DISABLE_CLI_TELEMETRY: 'true',
+};
+
+/**
+ * Runs the CDK command of an app against LocalStack.
+ *
+ * @throws when the app has no such command, or the command fails; the message has its output.
+ */
+export async function cdk(args: readonly string[], options: CdkOptions): Promise<void> {
+  const { endpointUrl, environment, folder, env, onLine } = options;
+  const child = spawn(process.execPath, [commandOf(folder), ...args, '--no-notices'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...localEnvironment(endpointUrl), ...env },
+    env: { ...withoutAws(process.env), ...QUIET, ...localEnvironment(endpointUrl, environment), ...env },
   });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -32,18 +55,35 @@ export async function cdk(args: readonly string[], { endpointUrl, folder, env, o
   if (code !== 0) throw new Error(`cdk ${args.join(' ')} failed:\n${printed.trim()}`);
 }
 
-/** Bootstraps LocalStack's account for `cdk deploy`. */
+/** Bootstraps an account of LocalStack for `cdk deploy`. */
 export async function bootstrap(options: CdkOptions): Promise<void> {
-  await cdk(['bootstrap', `aws://${ACCOUNT}/${REGION}`], options);
+  const { account, region } = options.environment ?? DEFAULT_ENVIRONMENT;
+  await cdk(['bootstrap', `aws://${account}/${region}`], options);
 }
 
-/** The environment variables with which AWS tools reach LocalStack. */
-export function localEnvironment(endpointUrl: string): Record<string, string> {
+/** The environment variables with which AWS tools reach LocalStack, which reads the account from the access key. */
+export function localEnvironment(
+  endpointUrl: string,
+  { account, region } = DEFAULT_ENVIRONMENT,
+): Record<string, string> {
   return {
     AWS_ENDPOINT_URL: endpointUrl,
     AWS_ENDPOINT_URL_S3: endpointUrl,
-    AWS_REGION: REGION,
-    AWS_ACCESS_KEY_ID: 'test',
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: account,
     AWS_SECRET_ACCESS_KEY: 'test',
   };
+}
+
+/** Leaves out profiles, roles and endpoints of the user, which would lead the CDK command to AWS. */
+function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')));
+}
+
+function commandOf(folder: string): string {
+  try {
+    return createRequire(join(resolve(folder), 'package.json')).resolve('aws-cdk/bin/cdk');
+  } catch (cause) {
+    throw new Error(`${resolve(folder)} has no CDK command. Run \`npm install --save-dev aws-cdk\` there`, { cause });
+  }
 }

@@ -1,37 +1,57 @@
 import {
   type CloudFormationClient,
-  DescribeStackResourcesCommand,
   GetTemplateCommand,
+  paginateListStackResources,
 } from '@aws-sdk/client-cloudformation';
 import { METADATA_KEY, type TemplateMetadata } from '../../lambdas/core/metadata.ts';
 import type { Stack, Template } from '../one-process/assembly.ts';
-import { ACCOUNT, type Identify, REGION } from '../one-process/resolve.ts';
+import type { Identify } from '../one-process/resolve.ts';
+import type { Environment } from './cdk.ts';
 
-/** A deployed stack: its template and the physical names of its resources. */
-export interface DeployedStack {
-  readonly stack: Stack;
+/** Deployed stacks: their templates, and the physical names of their resources. */
+export interface DeployedStacks {
+  /** The named stacks, with their nested stacks. A nested stack has its id as its name. */
+  readonly stacks: readonly Stack[];
   readonly identify: Identify;
 }
 
-/** Reads a deployed stack by its name. @throws CloudFormation's error when it does not exist. */
-export async function readDeployedStack(client: CloudFormationClient, name: string): Promise<DeployedStack> {
-  const { TemplateBody } = await client.send(new GetTemplateCommand({ StackName: name }));
-  const { StackResources = [] } = await client.send(new DescribeStackResourcesCommand({ StackName: name }));
-  const template = JSON.parse(TemplateBody!) as Template;
-  const metadata = template.Metadata?.[METADATA_KEY] as TemplateMetadata | undefined;
-  const physicalIds = new Map(
-    StackResources.map(({ LogicalResourceId, PhysicalResourceId }) => [LogicalResourceId, PhysicalResourceId]),
-  );
+/** Reads deployed stacks by their names. @throws CloudFormation's error when one does not exist. */
+export async function readDeployedStacks(
+  client: CloudFormationClient,
+  names: readonly string[],
+  { account, region }: Environment,
+): Promise<DeployedStacks> {
+  const stacks: Stack[] = [];
+  const idsOfStack = new Map<string, ReadonlyMap<string, string>>();
+
+  async function read(name: string, parent?: Stack['parent']): Promise<void> {
+    const { TemplateBody } = await client.send(new GetTemplateCommand({ StackName: name }));
+    const template = JSON.parse(TemplateBody!) as Template;
+    const metadata = template.Metadata?.[METADATA_KEY] as TemplateMetadata | undefined;
+    const stack = { name, template, tasks: metadata?.tasks ?? [], folder: '', notes: new Set<string>() };
+    stacks.push(parent === undefined ? stack : { ...stack, parent });
+    const ids = new Map<string, string>();
+    idsOfStack.set(name, ids);
+    for await (const { StackResourceSummaries = [] } of paginateListStackResources({ client }, { StackName: name })) {
+      for (const { LogicalResourceId: logicalId, PhysicalResourceId: id, ResourceType } of StackResourceSummaries) {
+        if (logicalId === undefined || id === undefined) continue;
+        ids.set(logicalId, id);
+        if (ResourceType === 'AWS::CloudFormation::Stack') await read(id, { stack, logicalId });
+      }
+    }
+  }
+
+  for (const name of names) await read(name);
   return {
-    stack: { name, template, tasks: metadata?.tasks ?? [], folder: '', notes: new Set() },
+    stacks,
     identify(stack, logicalId, resource) {
-      const ref = physicalIds.get(logicalId);
+      const ref = idsOfStack.get(stack)?.get(logicalId);
       if (ref === undefined || resource === undefined) throw new Error(`${stack}: ${logicalId} is not deployed`);
       const id = ref.split('/').at(-1)!;
       return {
         name: id,
         ref,
-        arn: `arn:aws:${resource.Type.split('::')[1]!.toLowerCase()}:${REGION}:${ACCOUNT}:${id}`,
+        arn: `arn:aws:${resource.Type.split('::')[1]!.toLowerCase()}:${region}:${account}:${id}`,
       };
     },
   };

@@ -1,13 +1,9 @@
-// The setup part `localstack`: a Python environment with LocalStack, its libraries, and the Lambda executor of this folder.
+// LocalStack without Docker: a Python environment with LocalStack, its libraries, and the Lambda executor of this folder.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { cacheFolder } from '../cache.mjs';
-
-/** Folder into which `npm run setup -- localstack` installs LocalStack. */
-export const localStackHome = cacheFolder('localstack');
 
 const VERSION = '4.14.0';
 const here = import.meta.dirname;

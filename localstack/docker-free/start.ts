@@ -12,7 +12,7 @@ import { processesOf } from './processes.ts';
 export type { LocalStack } from './localstack.ts';
 
 export interface DockerFreeOptions extends StartOptions {
-  /** Folder into which `npm run setup -- localstack` installed LocalStack. */
+  /** Folder into which `install` has installed LocalStack. */
   readonly home: string;
   /** Path of the Node.js executable that runs the functions. */
   readonly node: string;
@@ -43,7 +43,10 @@ const STOP_TIMEOUT_MS = 20_000;
 export async function startLocalStack(options: DockerFreeOptions): Promise<LocalStackProcess> {
   const { home, node, progress = () => {} } = options;
   const python = join(home, 'venv/bin/python');
-  if (!existsSync(python)) throw new Error(`${python} is missing. Run \`npm run setup -- localstack\` first`);
+  if (!existsSync(python))
+    throw new Error(
+      `${python} is missing. Run \`npx outflow localstack\`, or \`npm run setup -- localstack\` in a clone`,
+    );
   const port = await freePort(options.port ?? 0);
   const endpointUrl = `http://127.0.0.1:${port}`;
   // The temporary folder of macOS is a symbolic link.

@@ -5,6 +5,8 @@ import { METADATA_KEY, type TaskMetadata, type TemplateMetadata } from '../../la
 /** A stack of a synthesized cloud assembly. */
 export interface Stack {
   readonly name: string;
+  /** Path of the stack's construct, such as `Prod/Plant`, by which the CDK command selects it. */
+  readonly path?: string | undefined;
   readonly template: Template;
   readonly tasks: readonly TaskMetadata[];
   /** Where it is deployed to, as far as the app states it. */
@@ -40,7 +42,7 @@ export interface Resource {
 
 interface Manifest {
   readonly artifacts?: Readonly<
-    Record<string, { type: string; environment?: string; properties?: Record<string, string> }>
+    Record<string, { type: string; environment?: string; displayName?: string; properties?: Record<string, string> }>
   >;
 }
 
@@ -75,13 +77,14 @@ function stacksIn(folder: string, parameters: Readonly<Record<string, string>>):
   if (!existsSync(file))
     throw new Error(`${folder} is not a cloud assembly: it has no manifest.json. Run \`cdk synth\` first`);
   const { artifacts = {} } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
-  return Object.entries(artifacts).flatMap(([id, { type, environment, properties = {} }]) => {
+  return Object.entries(artifacts).flatMap(([id, { type, environment, displayName, properties = {} }]) => {
     if (type === 'cdk:cloud-assembly') return stacksIn(join(folder, properties['directoryName']!), parameters);
     if (type !== 'aws:cloudformation:stack') return [];
     const name = properties['stackName'] ?? id;
     const stack = {
       ...readTemplate(join(folder, properties['templateFile']!)),
       name,
+      path: displayName,
       environment: readEnvironment(environment),
       folder,
       notes: new Set<string>(),

@@ -4,6 +4,7 @@ import {
   CreateStreamCommand,
   DescribeStreamSummaryCommand,
   KinesisClient,
+  type KinesisClientConfig,
   PutRecordCommand,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -46,18 +47,21 @@ export async function startKinesis(): Promise<LocalKinesis> {
   };
 }
 
-/** Connects to a Kinesis API outside this process, such as LocalStack's. */
-export function connectKinesis(endpointUrl: string): LocalKinesis {
-  const client = new KinesisClient({
-    endpoint: endpointUrl,
-    region: REGION,
-    credentials: LOCAL_CREDENTIALS,
+/** A client for emulators, which have no HTTP/2: the client's default. */
+export function kinesisClient(config: KinesisClientConfig): KinesisClient {
+  return new KinesisClient({
+    ...config,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: 2_000,
       requestTimeout: 30_000,
       throwOnRequestTimeout: true,
     }),
   });
+}
+
+/** Connects to a Kinesis API outside this process, such as LocalStack's. */
+export function connectKinesis(endpointUrl: string): LocalKinesis {
+  const client = kinesisClient({ endpoint: endpointUrl, region: REGION, credentials: LOCAL_CREDENTIALS });
   return {
     endpointUrl,
     client,

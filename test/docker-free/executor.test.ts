@@ -5,8 +5,7 @@ import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cl
 import { CreateEventSourceMappingCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { localStackHome } from '../../localstack/docker-free/install.mjs';
-import { node24 } from '../../localstack/docker-free/node24.mjs';
+import { localStackHome, node24 } from '../../localstack/cache.mjs';
 import { type LocalStackProcess, startLocalStack } from '../../localstack/docker-free/start.ts';
 import { isMissing } from '../support/setup-parts.ts';
 import { clientConfig, Functions, isRunning } from './functions.ts';

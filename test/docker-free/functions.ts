@@ -9,7 +9,7 @@ import {
   type LambdaClientConfig,
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
-import { localStackHome } from '../../localstack/docker-free/install.mjs';
+import { localStackHome } from '../../localstack/cache.mjs';
 
 /** The configuration of all clients of a LocalStack. */
 export function clientConfig(endpoint: string) {

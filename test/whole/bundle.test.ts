@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { node24 } from '../../localstack/docker-free/node24.mjs';
+import { node24 } from '../../localstack/cache.mjs';
 import { type LocalKinesis, startKinesis } from '../../localstack/one-process/kinesis.ts';
 import { readRecords } from '../support/kinesis.ts';
 import { envelope, sqsEvent } from '../support/messages.ts';

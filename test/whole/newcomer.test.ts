@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../localstack/docker-free/port.ts';
 import { type LocalCommand, startLocal } from '../support/local-command.ts';
+import { isMissing } from '../support/setup-parts.ts';
 import { npm, pack, readmeTask, run } from '../support/tarball.ts';
 
 const PATIENCE = { timeout: 60_000, interval: 50 };
 const folder = mkdtempSync(join(tmpdir(), 'outflow-newcomer-'));
 const plant = join(folder, 'plant');
+const OUTFLOW = 'node_modules/mqtt-outflow/dist/bin/outflow.js';
 const write = (file: string, text: string) => writeFileSync(join(plant, file), text);
 const npx = (...args: string[]) => run('npx', ['--no-install', ...args], { cwd: plant });
 
@@ -100,7 +103,7 @@ describe('a newcomer with the app of `cdk init`', () => {
   });
 
   it('runs it, publishes, breaks a message, and redrives it', async () => {
-    const local: LocalCommand = await startLocal(['node_modules/mqtt-outflow/dist/bin/outflow.js', 'local'], plant);
+    const local: LocalCommand = await startLocal([OUTFLOW, 'local'], plant);
     const printed = (text: RegExp) => vi.waitUntil(() => text.test(local.printed()), PATIENCE);
     const device = await mqtt.connectAsync(local.url, { clientId: 'd1', protocolVersion: 5 });
     await device.publishAsync('devices/d1/telemetry', '{"temp":21.5}', { qos: 1 });
@@ -114,4 +117,29 @@ describe('a newcomer with the app of `cdk init`', () => {
     await device.endAsync();
     expect((await local.interrupt()).code).toBe(0);
   });
+
+  it.skipIf(isMissing('localstack') || isMissing('node24'))(
+    'deploys it to LocalStack, publishes, and reads what arrived',
+    async () => {
+      const port = await freePort(0);
+      // The cache of this clone saves the user's first installation, which takes minutes.
+      const options = ['--docker-free', '--port', String(port), '--cache', join(process.cwd(), '.cache')];
+      const localStack = await startLocal([OUTFLOW, 'localstack', ...options], plant, /Ready at (http:\S+)\./);
+      const deployed = await startLocal([OUTFLOW, 'deploy-local', '--endpoint', localStack.url], plant);
+      expect(deployed.printed()).toMatch(/Task +Telemetry from devices\/\+\/telemetry/);
+      const device = await mqtt.connectAsync(deployed.url, { clientId: 'd1', protocolVersion: 5 });
+      await device.publishAsync('devices/d1/telemetry', '{"temp":21.5}', { qos: 1 });
+      const exported = deployed.printed().matchAll(/export (\w+)=(\S+)/g);
+      const env = { ...process.env, ...Object.fromEntries(Array.from(exported, ([, name, value]) => [name, value])) };
+      await vi.waitUntil(async () => {
+        const { stdout } = await run('npx', ['--no-install', 'outflow', 'read', 'Telemetry'], { cwd: plant, env });
+        return /key d1[\s\S]*"temp": 21.5/.test(stdout);
+      }, PATIENCE);
+      await device.endAsync();
+      expect((await deployed.interrupt()).code).toBe(0);
+      expect((await localStack.interrupt()).code).toBe(0);
+      await expect(fetch(localStack.url)).rejects.toThrow();
+    },
+    600_000,
+  );
 });

@@ -27,11 +27,17 @@ describe('the package, installed in an empty CDK app', () => {
     expect(types).toEqual(expect.arrayContaining(['AWS::IoT::TopicRule', 'AWS::SQS::Queue', 'AWS::Lambda::Function']));
   });
 
-  it('holds the code that runs in one process, and no servers for tests', () => {
+  it('holds the local cloud, and no servers for tests', () => {
     const dist = join(user, 'node_modules/mqtt-outflow/dist');
     expect(readdirSync(dist).sort()).toEqual(['bin', 'bundles', 'cjs', 'lambdas', 'lib', 'localstack']);
     const folders = readdirSync(join(dist, 'localstack'), { withFileTypes: true }).filter((one) => one.isDirectory());
-    expect(folders.map(({ name }) => name).sort()).toEqual(['iot-core', 'one-process']);
+    expect(folders.map(({ name }) => name).sort()).toEqual([
+      'deployed',
+      'docker',
+      'docker-free',
+      'iot-core',
+      'one-process',
+    ]);
   });
 
   it('has a command that can be run in a clone after a build', async () => {

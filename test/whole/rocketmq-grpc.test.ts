@@ -20,7 +20,7 @@ import type { Producer } from '../../lambdas/deliver/rocketmq/producer.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqSink } from '../../lib/index.ts';
-import { node24 } from '../../localstack/docker-free/node24.mjs';
+import { node24 } from '../../localstack/cache.mjs';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { run } from '../../localstack/one-process/run.ts';
 import { makeCertificates } from '../../localstack/servers/certificates.ts';
