@@ -5,7 +5,7 @@ import { localCloud } from '../cloud/local.ts';
 import { assemblyOptions, type GivenAssemblyOptions, withAssemblyOptions } from './assembly-options.ts';
 import { readLines } from './lines.ts';
 import { printable } from './printable.ts';
-import { pendingText, untilInterrupted, watchCounters } from './screen.ts';
+import { pendingText, undeliveredMessages, untilInterrupted, watchCounters } from './screen.ts';
 import { synthesize } from './synthesize.ts';
 import { showsColours, type Terminal } from './terminal.ts';
 
@@ -60,14 +60,11 @@ export function localCommand(): Command {
       print('Finishing the running batches, for 60 seconds at most. Ctrl-C again ends the process at once.');
       const isSettled = await waiting(running, print);
       counters.stop();
-      const undelivered = running.tasks.reduce(
-        (sum, { queue }) => sum + (queue === undefined ? 0 : queue.counts.inFlight + queue.counts.delayed),
-        0,
-      );
+      const undelivered = undeliveredMessages(running.tasks);
       await running.close();
       if (!isSettled) print(`Not finished: ${pendingText(running.tasks)}.`);
       if (undelivered > 0) {
-        print(`${undelivered} messages were not delivered and are lost with this process.`);
+        print(`Undelivered messages, lost with this process: ${undelivered}.`);
         process.exitCode = 1;
       }
       // A connection that hangs would keep the process.

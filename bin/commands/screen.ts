@@ -31,6 +31,13 @@ export function pendingText(tasks: readonly RunningTask[]): string {
   return pending.join('; ') || 'running batches';
 }
 
+/** The number of messages in the tasks' queues, those that wait for a retry or for a paused task included. */
+export function undeliveredMessages(tasks: readonly RunningTask[]): number {
+  // Tasks may share a queue.
+  const queues = new Set(tasks.flatMap(({ queue, retryQueue }) => [queue ?? [], retryQueue ?? []].flat()));
+  return [...queues].reduce((sum, { counts }) => sum + counts.inFlight + counts.delayed + counts.visible, 0);
+}
+
 /** Prints each change of the counters, at most a few times a second. */
 export function watchCounters(
   tasks: readonly RunningTask[],

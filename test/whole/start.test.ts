@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { App, Stack } from 'aws-cdk-lib';
 import mqtt from 'mqtt';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqSink } from '../../lib/index.ts';
 import { startLocal } from '../support/local-command.ts';
 
 const run = promisify(execFile);
@@ -31,5 +35,30 @@ describe('outflow local', () => {
     await device.endAsync(true);
     expect(printed).toMatch(/Hello: 200 incoming, 0 filtered, 200 outgoing, 0 dead-lettered\s*$/);
     expect(code).toBe(0);
+  });
+
+  it('prints failures with their time and task, first of all a sink that cannot be used', async () => {
+    const outdir = mkdtempSync(join(tmpdir(), 'outflow-local-'));
+    const app = new App({ outdir });
+    const stack = new Stack(app, 'Plant');
+    // No name server listens on this port.
+    const connector = new RocketMqConnector(stack, 'Mq', { nameServers: ['127.0.0.1:1'] });
+    new OutflowTask(stack, 'Orders', {
+      source: new IotTopicSource('t/#'),
+      sink: new RocketMqSink(connector, { topic: 'Orders' }),
+    });
+    app.synth();
+    const local = await startLocal(['--import', 'tsx', 'bin/outflow.ts', 'local', outdir], process.cwd());
+    const printed = (line: RegExp) => vi.waitUntil(() => line.test(local.printed()), { timeout: 60_000 });
+    await printed(/^ {2}\d\d:\d\d:\d\d {2}Orders: its sink cannot be used yet: .*ECONNREFUSED/m);
+    const device = await mqtt.connectAsync(local.url, { clientId: 'd1' });
+    await device.publishAsync('t/1', '1', { qos: 1 });
+    await printed(/^ {2}\d\d:\d\d:\d\d {2}Orders: not delivered yet: .*ECONNREFUSED/m);
+    await device.endAsync();
+    // The task may be stopped by then, with the message in its retry queue.
+    const ended = await local.interrupt();
+    expect(ended.printed).toContain('Undelivered messages, lost with this process: 1.');
+    expect(ended.code).toBe(1);
+    rmSync(outdir, { recursive: true });
   });
 });
