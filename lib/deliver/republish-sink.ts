@@ -1,4 +1,4 @@
-import { Annotations, ArnFormat, Stack } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, Stack, Validations } from 'aws-cdk-lib';
 import { Grant } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import '../../lambdas/core/jsonpath/every-path.ts';
@@ -93,6 +93,7 @@ export class RepublishSink implements ISink<RepublishRouteOptions> {
         arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
       });
     const resourceArns = [...resources].map(arnOf);
+    for (const arn of resourceArns) if (arn.endsWith('*')) acknowledgePrefix(scope, arn);
     return {
       targetArn: resources.size === 1 ? resourceArns[0]! : arnOf('*'),
       services: ['iot.data'],
@@ -126,6 +127,19 @@ export class RepublishSink implements ISink<RepublishRouteOptions> {
           `${option}: got ${qos}; AWS IoT Core has QoS 0 and 1, so the messages are published with QoS 1`,
         );
   }
+}
+
+/** Tells rule packs why the worker's policy has a wildcard. */
+function acknowledgePrefix(scope: Construct, arn: string): void {
+  const resolved: string | { readonly 'Fn::Join': readonly [string, readonly (string | { readonly Ref: string })[]] } =
+    Stack.of(scope).resolve(arn);
+  const parts = typeof resolved === 'string' ? [resolved] : resolved['Fn::Join'][1];
+  const text = parts.map((part) => (typeof part === 'string' ? part : `<${part.Ref}>`)).join('');
+  Validations.of(scope).acknowledge({
+    id: `AwsSolutions::AwsSolutions-IAM5[Resource::${text}]`,
+    reason:
+      'Messages name the topic, and the worker may publish to the topics that begin as the template or the list does.',
+  });
 }
 
 /** A topic in a resource of a policy, where `*`, `?` and `$` have a meaning (AWS IAM, "Policy variables": special characters). */

@@ -15,6 +15,7 @@ import {
   NoBuffer,
   OutflowTask,
   QueueBuffer,
+  RepublishSink,
   RetryPolicy,
   RocketMqConnector,
   RocketMqHooks,
@@ -131,6 +132,10 @@ export function everyOption(): { app: App; stack: Stack } {
     source: source('mapped'),
     sink: new RocketMqSink(connector, { topic: 'Orders', ...RocketMqMapping.apsaraMq() }),
     route: { routes: [{ topicFilter: 'mapped', sink: { tag: 'new' } }], otherwise: 'drop' },
+  });
+  new OutflowTask(stack, 'Republished', {
+    source: source('republished/+'),
+    sink: new RepublishSink({ topic: 'sub/${topic}', qos: '${qos}', retain: '${flags.retain}', payload: '${payload}' }),
   });
   const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
     vpcId: 'vpc-12345678',

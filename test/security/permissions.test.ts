@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { declared, identityStatements, ofType, referred, resourceStatements } from './declared.ts';
 
 describe.each(declared())('permissions in %s', (_, resources) => {
-  it('S01 no action and no resource has a wildcard', () => {
+  it('S01 no action and no resource has a wildcard, but the topics that messages name', () => {
     const allowed = identityStatements(resources).filter(({ Effect }) => Effect === 'Allow');
     expect(allowed.length).toBeGreaterThan(0);
     for (const { on, Action, Resource } of allowed) {
@@ -10,7 +10,12 @@ describe.each(declared())('permissions in %s', (_, resources) => {
       for (const action of Action) expect(action, on).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
       // AWS Lambda makes a function's network interfaces with these; it does not support single resources.
       if (Action.every((action) => action.startsWith('ec2:'))) continue;
-      for (const resource of Resource) expect(JSON.stringify(resource), `${on}: ${Action}`).not.toContain('*');
+      for (const resource of Resource) {
+        const text = JSON.stringify(resource);
+        // Topics of AWS IoT Core, by the part of the template that is known at synth.
+        const known = Action.includes('iot:Publish') ? text.replace(/(:topic\/[^*$"]+)\*(?=")/, '$1') : text;
+        expect(known, `${on}: ${Action}`).not.toContain('*');
+      }
     }
   });
 

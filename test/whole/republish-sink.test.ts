@@ -188,11 +188,11 @@ describe('MQTT client → rule → queue → worker → MQTT client', () => {
     expect(packet.qos).toBe(1);
   });
 
-  it('a loop that two apps build ends after eight hops, in the dead-deadLetter queue (F35)', async () => {
+  it('a loop that two apps build ends after eight hops, in the dead-letter queue (F35)', async () => {
     const { client } = await subscriber('nothing');
     await client.publishAsync('there/x', '{"to":"x"}', { qos: 1 });
-    await expect.poll(() => task('There').counters.deadLettered, { timeout: 20_000 }).toBe(1);
-    expect([task('There').counters.outgoing, task('Back').counters.outgoing]).toEqual([4, 4]);
+    const counts = () => [task('There').counters.outgoing, task('Back').counters.outgoing];
+    await expect.poll(() => [...counts(), task('There').counters.deadLettered], { timeout: 20_000 }).toEqual([4, 4, 1]);
     const [deadLetter] = task('There').deadLetterQueue!.receive(1);
     expect(deadLetter!.attributes).toMatchObject({
       ERROR_CODE: { stringValue: 'REJECTED' },
