@@ -2,8 +2,11 @@ import type { TaskMetadata } from './metadata.ts';
 import { parseTemplate } from './template/parse.ts';
 import { overlapTopicFilters } from './topic-filter.ts';
 
-/** The topics of a task: those that its rules read, and those that its sink publishes to. */
-export type TaskTopics = Pick<TaskMetadata, 'path' | 'filters' | 'writesTo'>;
+/**
+ * The topics of a task: those that its rules read, those of messages that functions write into its buffer, such as those of an MQTT
+ * broker, and those that its sink publishes to.
+ */
+export type TaskTopics = Pick<TaskMetadata, 'path' | 'filters' | 'functions' | 'writesTo'>;
 
 /** A task that publishes to a topic which another task, or the task itself, reads. */
 export interface Feed {
@@ -16,13 +19,14 @@ export interface Feed {
 }
 
 /**
- * Finds all feeds among tasks. In a template, `${topic}` stands for the topics that the task reads, and any other placeholder
+ * Finds all feeds among tasks. In a template, `${topic}` stands for the topics of the task's messages, and any other placeholder
  * for text within one level.
  */
 export function feedsOf(tasks: readonly TaskTopics[]): Feed[] {
   return tasks.flatMap((from) =>
     (from.writesTo ?? []).flatMap((writes) => {
-      const topics = topicsOf(writes, from.filters);
+      const received = [...from.filters, ...(from.functions ?? []).flatMap(({ filters }) => filters)];
+      const topics = topicsOf(writes, received);
       return tasks.flatMap((to) =>
         to.filters
           .filter((reads) => topics.some((topic) => meets(topic, reads)))

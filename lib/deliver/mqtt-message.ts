@@ -1,3 +1,7 @@
+import type { Duration } from 'aws-cdk-lib';
+import { checkOption, DURATION, either, STRING } from '../props.ts';
+import { wholeSeconds } from '../whole-seconds.ts';
+
 /**
  * The parts of an MQTT message. Each text is a template over the rule output (`${clientid}`) or, if it begins with `$.` or `$[`, a
  * JSONPath over the event (`$.data.body.id`). A message for which the text of a property renders nothing has no such property.
@@ -49,15 +53,32 @@ export interface MqttMessageProps {
    */
   readonly correlationData?: string;
   /**
-   * Message expiry interval in seconds, in MQTT 5: the time for which a broker keeps the message for a receiver.
+   * Message expiry interval, in MQTT 5: the time for which a broker keeps the message for a receiver. A duration in whole seconds, or a
+   * text that renders to seconds.
    *
    * @default - none
    */
-  readonly messageExpirySeconds?: number | string;
+  readonly messageExpiry?: Duration | string;
   /**
    * Payload format indicator, in MQTT 5: 1 or `UTF8_DATA` for text, 0 or `UNSPECIFIED_BYTES` for other bytes.
    *
    * @default - none
    */
   readonly payloadFormatIndicator?: 0 | 1 | string;
+}
+
+/**
+ * The parts of a message as a spec has them.
+ *
+ * @param sink Name of the sink, for errors.
+ */
+export function mqttMessageSpec<Options extends MqttMessageProps>(
+  sink: string,
+  { messageExpiry, ...options }: Options,
+): object {
+  const option = `${sink}.messageExpiry`;
+  checkOption(option, messageExpiry, either(STRING, DURATION));
+  if (messageExpiry === undefined) return options;
+  const seconds = typeof messageExpiry === 'string' ? messageExpiry : wholeSeconds(messageExpiry, option);
+  return { ...options, messageExpirySeconds: seconds };
 }

@@ -8,7 +8,7 @@ import type { OptionAdvice } from '../advice.ts';
 import { MQTT_CONNECTOR_ADVICE, type MqttConnector } from '../connector/mqtt-connector.ts';
 import { checkOption, DURATION, MQTT_CONNECTOR, OBJECT, required } from '../props.ts';
 import type { Route } from '../route.ts';
-import type { MqttMessageProps } from './mqtt-message.ts';
+import { type MqttMessageProps, mqttMessageSpec } from './mqtt-message.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 import { checkTopicList, namedTopics } from './topic-list.ts';
 
@@ -63,7 +63,7 @@ export class MqttSink implements ISink<MqttRouteOptions> {
   readonly type = 'mqtt';
   readonly options = mqttOptions;
   readonly spec: object;
-  readonly routed: readonly (keyof MqttRouteOptions)[] = MQTT_ROUTED;
+  readonly routed: readonly string[] = MQTT_ROUTED;
   readonly deployTime = ['topic', 'server'];
   readonly advice = ADVICE;
   readonly needsShards: number | undefined;
@@ -92,13 +92,13 @@ export class MqttSink implements ISink<MqttRouteOptions> {
       ...connector.spec,
       poolSize: connector.poolSize,
       ...(connector.staticClientIds && { staticClientIds: connector.staticClientIds }),
-      ...options,
+      ...mqttMessageSpec('MqttSink', options),
       ...(publishTimeout && { publishTimeoutMs: publishTimeout.toMilliseconds() }),
     };
   }
 
   routeSpec(overrides: MqttRouteOptions): object {
-    return overrides;
+    return mqttMessageSpec('MqttSink', overrides);
   }
 
   bind(scope: Construct, routes: readonly Route<MqttRouteOptions>[]): SinkConfig {

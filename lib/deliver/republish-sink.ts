@@ -7,7 +7,7 @@ import { literalStart, MAX_QOS, REPUBLISH_ROUTED, republishOptions } from '../..
 import type { OptionAdvice } from '../advice.ts';
 import { checkOption, OBJECT, required } from '../props.ts';
 import type { Route } from '../route.ts';
-import type { MqttMessageProps } from './mqtt-message.ts';
+import { type MqttMessageProps, mqttMessageSpec } from './mqtt-message.ts';
 import type { ISink, SinkConfig } from './sink.ts';
 import { checkTopicList, namedTopics } from './topic-list.ts';
 
@@ -46,7 +46,7 @@ export type RepublishRouteOptions = Partial<MqttMessageProps & Pick<RepublishSin
 const ADVICE: OptionAdvice = [
   [/^(message|payload)?template$/, 'payload, a template; a blank one forwards the whole rule output'],
   [/^(target|local)topic$/, 'topic of the sink'],
-  [/^(mqtt|pub(lish)?)?properties$/, 'contentType, responseTopic, correlationData, messageExpirySeconds and others'],
+  [/^(mqtt|pub(lish)?)?properties$/, 'contentType, responseTopic, correlationData, messageExpiry and others'],
   [/^(max)?inflight/, 'inflightWindow of the sink'],
 ];
 
@@ -58,7 +58,7 @@ export class RepublishSink implements ISink<RepublishRouteOptions> {
   readonly type = 'republish';
   readonly options = republishOptions;
   readonly spec: object;
-  readonly routed: readonly (keyof RepublishRouteOptions)[] = REPUBLISH_ROUTED;
+  readonly routed: readonly string[] = REPUBLISH_ROUTED;
   // A loop is found at synth, so that a topic must be known there.
   readonly deployTime = [];
   readonly advice = ADVICE;
@@ -67,7 +67,11 @@ export class RepublishSink implements ISink<RepublishRouteOptions> {
   constructor(props: RepublishSinkProps) {
     checkOption('RepublishSink.props', props, required(OBJECT));
     this.#props = props;
-    this.spec = { type: 'republish', ...props };
+    this.spec = { type: 'republish', ...mqttMessageSpec('RepublishSink', props) };
+  }
+
+  routeSpec(overrides: RepublishRouteOptions): object {
+    return mqttMessageSpec('RepublishSink', overrides);
   }
 
   bind(scope: Construct, routes: readonly Route<RepublishRouteOptions>[]): SinkConfig {
@@ -129,7 +133,7 @@ export class RepublishSink implements ISink<RepublishRouteOptions> {
   }
 }
 
-/** Tells rule packs why the worker's policy has a wildcard. */
+/** Acknowledges the wildcard in the worker's policy, with its reason, for rule packs such as cdk-nag. */
 function acknowledgePrefix(scope: Construct, arn: string): void {
   const resolved: string | { readonly 'Fn::Join': readonly [string, readonly (string | { readonly Ref: string })[]] } =
     Stack.of(scope).resolve(arn);

@@ -113,6 +113,17 @@ describe('loops', () => {
     expect(isLoop(flow('A', reads, writes))).toEqual(expected ? ['A'] : []);
   });
 
+  it('are found where the topic is one of an MQTT broker', () => {
+    const inbound = {
+      ...flow('In', [], 'sub/${topic}'),
+      functions: [{ function: 'Session', filters: ['temp_hum/+'] }],
+    };
+    expect(isLoop(inbound)).toEqual([]);
+    expect(isLoop(inbound, flow('Out', ['sub/#'], 'x'))).toEqual([]);
+    expect(feedsOf([inbound, flow('Out', ['sub/temp_hum/#'])])).toMatchObject([{ from: { path: 'In' } }]);
+    expect(feedsOf([inbound, flow('Out', ['temp_hum/#'])])).toEqual([]);
+  });
+
   it('are found through other tasks, each once and by the shortest path', () => {
     const [a, b, c] = [flow('A', ['a/#'], 'b/x'), flow('B', ['b/#'], 'c/x'), flow('C', ['c/#'], 'd/x', 'a/x', 'b/y')];
     expect(isLoop(a!, b!)).toEqual([]);

@@ -1,4 +1,4 @@
-import { App, Stack } from 'aws-cdk-lib';
+import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
@@ -78,7 +78,7 @@ describe('RepublishSink', () => {
     [/Echo\.sink\.qos: got 3/, { topic: 'a', qos: 3 as 2 }],
     [
       /Echo\.sink\.messageExpiry: got 604801 seconds; expected at most 604800 seconds/,
-      { topic: 'a', messageExpirySeconds: 604_801 },
+      { topic: 'a', messageExpiry: Duration.seconds(604_801) },
     ],
     [/Echo\.sink\.template: .*expected payload/, { topic: 'a', template: 'x' } as RepublishSinkProps],
   ])('refuses at synth: %s', (message, props) => {
@@ -94,6 +94,26 @@ describe('RepublishSink', () => {
     expect(synth({ topic: '$.data.body.to', topics: ['t/x/*'] }, 't/#')).toThrow(/Echo\.sink: got 't\/x\/#'/);
     expect(synth({ topic: '$.data.body.to', topics: ['out/*'] }, 't/#')).not.toThrow();
     expect(synth({ topic: 't/a' }, 't/#')).toThrow(/Echo\.sink: got 't\/a'/);
+  });
+
+  it('has its message expiry in seconds, on routes too', () => {
+    const stack = new Stack(new App(), 'Test');
+    const sink = new RepublishSink({ topic: 'a', messageExpiry: Duration.minutes(2) });
+    const { spec } = new OutflowTask(stack, 'Echo', {
+      source: new IotTopicSource('t/#'),
+      sink,
+      route: { routes: [{ sink: { messageExpiry: '${payload.ttl}' } }] },
+    });
+    expect(spec).toMatchObject({
+      sink: { messageExpirySeconds: 120 },
+      route: { routes: [{ sink: { messageExpirySeconds: '${payload.ttl}' } }] },
+    });
+    expect(() => new RepublishSink({ topic: 'a', messageExpiry: Duration.millis(500) })).toThrow(
+      /RepublishSink\.messageExpiry/,
+    );
+    expect(() => new RepublishSink({ topic: 'a', messageExpiry: 60 as never })).toThrow(
+      /RepublishSink\.messageExpiry: got 60; expected a string, or a Duration/,
+    );
   });
 
   it('warns that AWS IoT Core has no QoS 2', () => {

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, Stack } from 'aws-cdk-lib';
+import { App, Duration, Stack } from 'aws-cdk-lib';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parseOptions } from '../../lambdas/core/options.ts';
@@ -124,7 +124,7 @@ describe('MQTT client → rule → queue → worker → MQTT client', () => {
               responseTopic: '$.data.systemProperties.responseTopic',
               correlationData: '$.data.systemProperties.correlationData',
               payloadFormatIndicator: '$.data.systemProperties.payloadFormatIndicator',
-              messageExpirySeconds: 60,
+              messageExpiry: Duration.minutes(1),
               userProperties: '$.data.userProperties',
             },
           ],
