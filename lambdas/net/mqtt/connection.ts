@@ -51,6 +51,8 @@ export class MqttConnection {
     this.closed = new Promise((resolve) => {
       this.#onClosed = resolve;
     });
+    // An idle connection does not keep the process; a call that waits for an answer does, by its timer.
+    socket.unref();
     packets.on('packet', (packet) => this.#receive(packet));
     packets.on('error', (cause) =>
       this.#close(new ConnectionClosedError(`malformed packet: ${(cause as Error).message}`, { cause })),
