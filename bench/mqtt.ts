@@ -74,7 +74,7 @@ function synthesized(server: string, outdir: string): string {
 
 function print(): void {
   const rate = ({ tookMs }: Result) => (COUNT * 1_000) / tookMs;
-  const ofRounds = (of: (ours: Result, theirs: Result) => number) =>
+  const ofRounds = (of: (ours: Result, peer: Result) => number) =>
     median(results.outflow.map((ours, round) => of(ours, results.bridge[round]!)));
   const row = (name: 'bridge' | 'outflow', label: string) => {
     const all = results[name];
@@ -94,8 +94,8 @@ function print(): void {
     ),
   );
   console.log(
-    `\nmedian of ${ROUNDS} rounds: rate ${ofRounds((ours, theirs) => rate(ours) / rate(theirs)).toFixed(2)}, CPU ${ofRounds(
-      (ours, theirs) => ours.cpuMs / theirs.cpuMs,
+    `\nmedian of ${ROUNDS} rounds: rate ${ofRounds((ours, peer) => rate(ours) / rate(peer)).toFixed(2)}, CPU ${ofRounds(
+      (ours, peer) => ours.cpuMs / peer.cpuMs,
     ).toFixed(2)}`,
   );
 }
