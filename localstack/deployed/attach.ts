@@ -1,12 +1,15 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
+import { type DataPlane, startDataPlane } from '../iot-core/data-plane/data-plane.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
 import { kinesisClient, putInOrder } from '../one-process/kinesis.ts';
 import { declaredRules } from '../one-process/rules.ts';
 import { DEFAULT_ENVIRONMENT, type Environment } from './cdk.ts';
 import { readDeployedStacks } from './read-stack.ts';
+import { setDataPlaneEndpoint } from './worker-endpoint.ts';
 
 export interface AttachOptions {
   /** Endpoint URL of LocalStack. */
@@ -24,13 +27,15 @@ export interface AttachOptions {
 /** The stand-in for AWS IoT Core, attached to deployed stacks. */
 export interface Attached {
   readonly broker: Broker;
+  /** AWS IoT Core's HTTP API, which the deployed workers of tasks that republish call. */
+  readonly dataPlane: Pick<DataPlane, 'endpointUrl'>;
   readonly tasks: readonly TaskMetadata[];
   close(): Promise<void>;
 }
 
 /**
  * Runs the topic rules of deployed stacks, which LocalStack's community edition accepts and does not run. Their actions write to
- * the deployed queues and streams.
+ * the deployed queues and streams. The workers of tasks that republish get the endpoint of the stand-in's HTTP API.
  *
  * @throws when the stacks have no topic rule, or one that the stand-in does not support.
  */
@@ -47,6 +52,7 @@ export async function attach({
   const config = { endpoint: endpointUrl, region, credentials: { accessKeyId: account, secretAccessKey: 'test' } };
   const clients = {
     cloudFormation: new CloudFormationClient(config),
+    lambda: new LambdaClient(config),
     sqs: new SQSClient(config),
     kinesis: kinesisClient(config),
   };
@@ -69,11 +75,21 @@ export async function attach({
       putToStream: putInOrder(clients.kinesis),
     },
   });
+  const dataPlane = await startDataPlane({ broker });
+  for (const { name, template, tasks } of stacks) {
+    for (const { sink, worker } of tasks) {
+      if (sink !== 'republish' || worker === undefined) continue;
+      const { name: functionName } = identify(name, worker, template.Resources?.[worker]);
+      await setDataPlaneEndpoint(clients.lambda, functionName, dataPlane.endpointUrl);
+    }
+  }
   return {
     broker,
+    dataPlane,
     tasks: stacks.flatMap(({ tasks }) => tasks),
     async close() {
       await broker.close();
+      await dataPlane.close();
       for (const client of Object.values(clients)) client.destroy();
     },
   };

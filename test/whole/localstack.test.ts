@@ -151,6 +151,15 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))('deployed to Loc
     expect([...new Set(await seen())]).toEqual(texts);
   });
 
+  it('republishes to the stand-in', async () => {
+    const received = new Promise((resolve) =>
+      device.once('message', (topic, payload) => resolve([topic, payload.toString()])),
+    );
+    await device.subscribeAsync('sub/#', { qos: 1 });
+    await device.publishAsync('echo/1', '{"temp": 55,"hum": 32}', { qos: 1 });
+    expect(await received).toEqual(['sub/echo/1', '{"temp": 55,"hum": 32}']);
+  });
+
   it('runs the very bundle that was built', async () => {
     await vi.waitUntil(
       async () => (await logOf(clients, outputs['WarmWorker']!)).some((line) => line.includes('a visible string')),

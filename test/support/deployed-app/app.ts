@@ -1,6 +1,6 @@
 import { App, CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
-import { IotTopicSource, KinesisSink, OutflowTask, StreamBuffer } from '../../../lib/index.ts';
+import { IotTopicSource, KinesisSink, OutflowTask, RepublishSink, StreamBuffer } from '../../../lib/index.ts';
 
 /** The app that the suite on LocalStack deploys; VERSION stands for an edit of the task between two deployments. */
 const version = process.env['VERSION'] ?? 'v1';
@@ -31,6 +31,11 @@ new OutflowTask(stack, 'Ordered', {
   source: new IotTopicSource('ordered/#'),
   buffer: new StreamBuffer({ order: 'strict' }),
   sink: new KinesisSink(stream, { partitionKey: '${clientid}', payload: '${payload}' }),
+  removalPolicy: RemovalPolicy.DESTROY,
+});
+new OutflowTask(stack, 'Echo', {
+  source: new IotTopicSource('echo/#'),
+  sink: new RepublishSink({ topic: 'sub/${topic}', payload: '${payload}' }),
   removalPolicy: RemovalPolicy.DESTROY,
 });
 new CfnOutput(stack, 'StreamName', { value: stream.streamName });
