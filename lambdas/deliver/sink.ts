@@ -63,6 +63,8 @@ export interface SinkEnvironment {
   readonly endpointUrl?: string;
   /** Reads the text of a secret. @default - from AWS Secrets Manager */
   readonly secret?: (arn: string) => Promise<string>;
+  /** Writes an entry to the task's log. @default - nothing is logged */
+  readonly log?: (entry: object) => void;
 }
 
 /** Credentials for emulators, which check none: a developer's credentials are not sent to them. */

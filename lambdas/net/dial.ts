@@ -19,7 +19,8 @@ export function dial(address: string, tls: TlsOptions | false, timeoutMs: number
   const target = parseAddress(address);
   if (target === undefined) return Promise.reject(new UnreachableError(address, 'not an address; expected host:port'));
   return new Promise((resolve, reject) => {
-    const socket = tls === false ? createConnection(target) : connectTls({ ...target, ...tlsTo(target.host, tls) });
+    const socket = open();
+    if (socket === undefined) return;
     // This listener is never removed: a socket may fail before the caller listens to it, and after the caller has dropped it.
     socket.on('error', () => {});
     const fail = (reason: string, options?: ErrorOptions) => {
@@ -37,6 +38,16 @@ export function dial(address: string, tls: TlsOptions | false, timeoutMs: number
       socket.off('error', onError).off('close', onClose).setNoDelay(true);
       resolve(socket);
     });
+
+    function open(): Socket | undefined {
+      try {
+        return tls === false ? createConnection(target!) : connectTls({ ...target!, ...tlsTo(target!.host, tls) });
+      } catch (cause) {
+        // A certificate or key that is not valid PEM.
+        reject(new UnreachableError(address, (cause as Error).message, { cause }));
+        return undefined;
+      }
+    }
   });
 }
 

@@ -98,6 +98,7 @@ export async function fromEnv(here: string): Promise<HandlerSetup> {
   return {
     spec,
     env,
+    log,
     ...(state !== undefined && {
       stopped: stoppedTime(stateText(state), { now: Date.now, log }),
       skipped: skippedMessages(stateText(state), { now: Date.now, log }),

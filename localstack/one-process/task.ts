@@ -129,6 +129,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     env,
     endpointUrl: metadata.sink === 'republish' ? setup.dataPlane.endpointUrl : setup.kinesis.endpointUrl,
     ...(setup.secret && { secret: setup.secret }),
+    log,
     queues: workerQueues({ api, env, task: metadata.task, log, now: Date.now }),
     stopped: control.stopped,
     skipped: control.skipped,

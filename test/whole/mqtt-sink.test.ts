@@ -25,6 +25,7 @@ const request = (text: string, over: Partial<MqttRequest> = {}): MqttRequest => 
   payload: Buffer.from(text),
   qos: 1,
   retain: false,
+  isRetainRendered: false,
   properties: { userProperties: [] },
   ...over,
 });

@@ -9,5 +9,7 @@ export interface MqttRequest {
   readonly payload: Uint8Array;
   readonly qos: QualityOfService;
   readonly retain: boolean;
+  /** Whether the message gave the retain flag. */
+  readonly isRetainRendered: boolean;
   readonly properties: MqttProperties;
 }

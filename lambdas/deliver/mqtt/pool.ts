@@ -1,6 +1,7 @@
-import type { UnreachableError } from '../../net/dial.ts';
+import { UnreachableError } from '../../net/dial.ts';
 import { ConnectionClosedError, ConnectionRefusedError } from '../../net/mqtt/errors.ts';
-import { reasonCodes } from '../../net/mqtt/reason-codes.ts';
+import { reasonCodes, returnCodes } from '../../net/mqtt/reason-codes.ts';
+import { isHungUp } from '../../net/tls.ts';
 import type { Slot } from './slot.ts';
 
 export interface Pool {
@@ -8,17 +9,16 @@ export interface Pool {
   slot(key?: string): Slot;
   /**
    * Halves the pool when the broker accepts some of its connections and refuses others, as EMQX advises for a broker with a
-   * connection limit.
+   * connection limit. It first waits for the attempts of the other slots to connect.
    *
    * @returns whether another slot may have a connection.
    */
-  refused(slot: Slot, error: unknown): boolean;
-  /** Number of connections that the pool may open now. */
-  readonly size: number;
+  refused(slot: Slot, error: unknown): Promise<boolean>;
   close(): void;
 }
 
 const LIMIT_REACHED: ReadonlySet<number> = new Set([
+  reasonCodes.serverUnavailable,
   reasonCodes.serverBusy,
   reasonCodes.quotaExceeded,
   reasonCodes.connectionRateExceeded,
@@ -26,26 +26,30 @@ const LIMIT_REACHED: ReadonlySet<number> = new Set([
 
 /** @param log Called with the new size of the pool. */
 export function openPool(slots: readonly Slot[], log: (entry: object) => void): Pool {
-  let size = slots.length;
+  let active = slots;
   let turn = 0;
+
+  /** Keeps slots that have a connection. */
+  function halve(reason: string): void {
+    const openFirst = active.toSorted((a, b) => Number(b.isOpen) - Number(a.isOpen));
+    const kept = openFirst.slice(0, Math.max(1, active.length >> 1));
+    log({ level: 'warn', event: 'connection pool halved', from: active.length, to: kept.length, reason });
+    for (const retired of openFirst.slice(kept.length)) void retired.retire();
+    active = kept;
+  }
 
   return {
     slot(key) {
       const at = key === undefined ? turn++ : hash(key);
-      return slots[at % size]!;
+      return active[at % active.length]!;
     },
-    refused(slot, error) {
-      const place = slots.indexOf(slot);
-      if (place >= size) return true;
-      if (!isLimit(error) || !slots.some((other, at) => at < size && other !== slot && other.isOpen)) return false;
-      const before = size;
-      size = Math.max(1, size >> 1);
-      log({ level: 'warn', event: 'connection pool halved', from: before, to: size, reason: (error as Error).message });
-      for (const retired of slots.slice(size, before)) void retired.retire();
-      return place >= size;
-    },
-    get size() {
-      return size;
+    async refused(slot, error) {
+      if (!isLimit(error)) return false;
+      await Promise.all(active.map((other) => other.attempted()));
+      if (!active.includes(slot)) return true;
+      if (!active.some((other) => other !== slot && other.isOpen)) return false;
+      halve((error as Error).message);
+      return true;
     },
     close() {
       for (const slot of slots) slot.close();
@@ -53,10 +57,15 @@ export function openPool(slots: readonly Slot[], log: (entry: object) => void): 
   };
 }
 
-/** Some brokers with a connection limit give a reason; others close the connection without a CONNACK. */
+/** Some brokers with a connection limit give a reason; others close the connection, even amid the TLS handshake. */
 function isLimit(error: unknown): boolean {
-  if (error instanceof ConnectionRefusedError) return error.protocolVersion === 5 && LIMIT_REACHED.has(error.code);
-  return (error as UnreachableError).cause instanceof ConnectionClosedError;
+  if (error instanceof ConnectionRefusedError) {
+    const { code, protocolVersion } = error;
+    return protocolVersion === 5 ? LIMIT_REACHED.has(code) : code === returnCodes.serverUnavailable;
+  }
+  if (!(error instanceof UnreachableError)) return false;
+  const { cause } = error;
+  return cause instanceof ConnectionClosedError || (cause instanceof Error && isHungUp(cause));
 }
 
 /** FNV-1a */

@@ -15,10 +15,10 @@ const USUAL_OVERHEAD_BYTES = 8_192;
  * @throws NeverRetry, StopTask for a message that the broker announces to refuse: publishing it would end the connection.
  */
 export function publicationOf(request: MqttRequest, { properties: broker = {} }: IConnackPacket): Publication {
-  const { topic, isTopicRendered, payload, qos, retain } = request;
+  const { topic, payload, qos, retain, isRetainRendered } = request;
   if (retain && broker.retainAvailable === false) {
     const reason = `publish to ${topic}: retain is true, and the broker keeps no retained messages; set retain: false`;
-    throw isTopicRendered ? new NeverRetry('REJECTED', reason) : new StopTask(reason);
+    throw isRetainRendered ? new NeverRetry('REJECTED', reason) : new StopTask(reason);
   }
   const publication: Publication = {
     topic,

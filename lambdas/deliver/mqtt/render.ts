@@ -42,6 +42,7 @@ export function compileMqtt(options: Resolved<MqttOptions>, missingVariable: Mis
       payload: bytes,
       qos: qos(scope, event),
       retain: retain(scope, event),
+      isRetainRendered: typeof options.retain === 'string' && isRendered(options.retain),
       properties: properties(scope, event),
     };
   };

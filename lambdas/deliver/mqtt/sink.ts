@@ -6,33 +6,34 @@ import { type Clock, systemClock } from '../../net/clock.ts';
 import { type Deadline, deadlineIn } from '../../net/deadline.ts';
 import { dial } from '../../net/dial.ts';
 import { type Client, clientIds, openClient } from '../../net/mqtt/client.ts';
-import type { MqttConnection } from '../../net/mqtt/connection.ts';
-import { ConnectionClosedError } from '../../net/mqtt/errors.ts';
 import { CA_SECRET_ARN, CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN } from '../../net/mqtt/options.ts';
-import { FIRST_FAILURE, reasonCodes, reasonText } from '../../net/mqtt/reason-codes.ts';
 import { parseServer } from '../../net/mqtt/server.ts';
 import { secretReader } from '../../net/secrets.ts';
 import { isTlsFailure } from '../../net/tls.ts';
 import { rotatingAuthorities } from '../ca-rotation.ts';
 import { orderedDelivery } from '../ordered.ts';
-import type { Outcome, Sink, SinkEnvironment } from '../sink.ts';
-import { acknowledgementVerdict, connectVerdict, publishVerdict, refusedAloneVerdict } from './classify.ts';
+import type { Sink, SinkEnvironment } from '../sink.ts';
+import { connectVerdict, publishVerdict } from './classify.ts';
 import { type MqttOptions, TOPIC } from './config.ts';
+import { delivery } from './delivery.ts';
 import type { MqttRequest } from './message.ts';
 import { openPool } from './pool.ts';
-import { publicationOf } from './publication.ts';
-import { openSlot, type Slot } from './slot.ts';
+import { openSlot } from './slot.ts';
 import { type MqttSink, staticClientIdsSink } from './static-client-ids.ts';
+
+/** A broker sends nothing large to a client that subscribes to nothing. */
+const MAX_PACKET_BYTES = 65_536;
 
 /** Publishes to an MQTT broker. The connections of its pool stay open for as long as the sandbox lives. */
 export function openMqtt(options: Resolved<MqttOptions>, environment: SinkEnvironment): Sink<MqttRequest> {
   const readSecret = secretReader(environment);
-  const { env } = environment;
+  const { env, log } = environment;
   const secrets = { credentials: env[CREDENTIALS_SECRET_ARN], clientCertificate: env[CLIENT_CERTIFICATE_SECRET_ARN] };
   const clock = systemClock;
   const openOne = (ca: string | undefined, staticClientId?: string) => {
     const one = staticClientId === undefined ? {} : { staticClientId };
-    return mqttSink(options, () => openClient({ options, ca, secrets, readSecret, clock, ...one }), { clock, ...one });
+    const setup = { clock, ...one, ...(log && { log }) };
+    return mqttSink(options, () => openClient({ options, ca, secrets, readSecret, clock, ...one }), setup);
   };
   const { staticClientIds } = options;
   const open = (ca: string | undefined) =>
@@ -69,7 +70,10 @@ export function mqttSink(
   const drawn = clientIds(options, randomBytes(4).toString('hex'));
   const connect = (number: number, deadline: Deadline) => {
     client ??= open();
-    return client.connect({ clientId: staticClientId ?? drawn(number), clean: true }, deadline);
+    return client.connect(
+      { clientId: staticClientId ?? drawn(number), clean: true, maxPacketBytes: MAX_PACKET_BYTES },
+      deadline,
+    );
   };
   const slots = Array.from({ length: poolSize }, (_, index) =>
     openSlot({
@@ -81,51 +85,13 @@ export function mqttSink(
   );
   const pool = openPool(slots, log);
 
-  async function deliverOne(request: MqttRequest, slotKey: string | undefined, deadline: Deadline): Promise<Outcome> {
-    for (;;) {
-      const slot = pool.slot(slotKey);
-      try {
-        return outcomeOf(await slot.use(deadline, publish), request);
-      } catch (error) {
-        if (isClosed || deadline.leftMs() === 0) throw error;
-        if (!(error instanceof ConnectionClosedError)) {
-          if (pool.refused(slot, error)) continue;
-          throw error;
-        }
-        // The broker answered for the message that made it close the connection; this one was in flight beside it.
-        if (error.isExplained) continue;
-        return outcomeOf(await deliverAlone(slot), request);
-      }
-    }
-
-    function publish(connection: MqttConnection): Promise<number> {
-      const publication = publicationOf(request, connection.connack);
-      return connection.publish(publication, Math.min(publishTimeoutMs, deadline.leftMs()));
-    }
-
-    /**
-     * A broker that stops closes the connection, and so does one that refuses a message in MQTT 3.1.1. The messages that were in flight
-     * are published once more, each alone: a second time with the same end, it is the message.
-     */
-    async function deliverAlone(slot: Slot): Promise<number> {
-      let ended: ConnectionClosedError | undefined;
-      for (let attempt = 0; attempt < 2; attempt++) {
-        try {
-          return await slot.useAlone(deadline, publish);
-        } catch (error) {
-          if (!(error instanceof ConnectionClosedError) || isClosed) throw error;
-          ended = error;
-        }
-      }
-      throw refusedAloneVerdict(ended!, request);
-    }
-  }
+  const deliverOne = delivery({ pool, publishTimeoutMs, isClosed: () => isClosed });
 
   /**
    * A broker keeps the order of the messages of one connection, so that those of one topic share one. Relaxed order does not wait for
    * their acknowledgements.
    */
-  const delivery = (isOrdered: boolean) =>
+  const inOrder = (isOrdered: boolean) =>
     orderedDelivery<MqttRequest>({
       orderKey: ({ topic }, order) => (order === 'strict' ? topic : undefined),
       maxConcurrency: inflightWindow * poolSize,
@@ -140,8 +106,8 @@ export function mqttSink(
         }
       },
     });
-  const unordered = delivery(false);
-  const ordered = delivery(true);
+  const unordered = inOrder(false);
+  const ordered = inOrder(true);
 
   return {
     deliver: (requests, context) => (context.order === undefined ? unordered : ordered)(requests, context),
@@ -184,10 +150,4 @@ async function testReach(options: Resolved<MqttOptions>, ca: string | undefined)
 
 function wrongTopic(topic: string): StopTask {
   return new StopTask(`topic: got ${show(topic)}; expected ${TOPIC.expected}`);
-}
-
-function outcomeOf(code: number, request: MqttRequest): Outcome {
-  if (code >= FIRST_FAILURE) throw acknowledgementVerdict(code, request);
-  if (code === reasonCodes.noMatchingSubscribers) return { status: 'delivered', receipt: reasonText(code) };
-  return { status: 'delivered' };
 }

@@ -27,6 +27,8 @@ export interface Slot {
   /** Calls `use` when no other call uses the connection. @throws as `use`. */
   useAlone<Result>(deadline: Deadline, use: (connection: MqttConnection) => Promise<Result>): Promise<Result>;
   readonly isOpen: boolean;
+  /** Resolves when the current attempt to connect has ended, if there is one. */
+  attempted(): Promise<void>;
   /** Ends the connection once the calls that use it have ended. */
   retire(): Promise<void>;
   /** Ends the connection at once. */
@@ -46,9 +48,11 @@ interface Opened {
 
 export function openSlot({ address, connect, inflightWindow, clock }: SlotOptions): Slot {
   const access = sharedAccess();
+  /** The attempt to connect, or the probe, that has not ended. */
   let opening: Promise<Opened> | undefined;
-  let current: MqttConnection | undefined;
-  let usedAtMs = 0;
+  let current: Opened | undefined;
+  let callsInFlight = 0;
+  let usedAt = { wallMs: 0, monotonicMs: 0 };
   let failure: { readonly error: unknown; readonly untilMs: number } | undefined;
   let isClosed = false;
 
@@ -57,67 +61,91 @@ export function openSlot({ address, connect, inflightWindow, clock }: SlotOption
     failure = undefined;
     try {
       const connection = await connect(deadline);
-      current = connection;
       if (isClosed) connection.destroy();
       const window = Math.min(inflightWindow, connection.connack.properties?.receiveMaximum ?? inflightWindow);
-      return { connection, limited: concurrencyLimit(window) };
+      current = { connection, limited: concurrencyLimit(window) };
+      return current;
     } catch (cause) {
       const isSilent = cause instanceof ConnectionClosedError || cause instanceof NoAnswerError;
       const error = isSilent ? new UnreachableError(address, cause.message, { cause }) : cause;
-      failure = { error, untilMs: clock.monotonicMs() + CONNECT_AGAIN_AFTER_MS };
+      // An attempt that had too little time proves nothing about the broker.
+      if (deadline.leftMs() > 0) failure = { error, untilMs: clock.monotonicMs() + CONNECT_AGAIN_AFTER_MS };
       throw error;
     }
   }
 
+  /** While a call waits for its answer, the connection is not idle, however slow the broker is. */
+  function isIdle(): boolean {
+    if (callsInFlight > 0) return false;
+    // While a sandbox is frozen, the monotonic clock may stand still; the wall clock may be set back.
+    const sinceMs = Math.max(Math.abs(clock.wallMs() - usedAt.wallMs), clock.monotonicMs() - usedAt.monotonicMs);
+    return sinceMs > PROBE_AFTER_MS;
+  }
+
+  function markUsed(): void {
+    usedAt = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
+  }
+
   /** Returns an open connection that has been used or has answered just now. Concurrent callers wait for the same one. */
-  function opened(deadline: Deadline): Promise<Opened> {
-    const isIdle = clock.wallMs() - usedAtMs > PROBE_AFTER_MS;
-    usedAtMs = clock.wallMs();
-    if (opening === undefined || isIdle || !(current?.isOpen ?? true)) {
-      const before = opening;
-      opening = renewed(before, deadline);
-      opening.catch(() => {
-        opening = undefined;
-      });
-    }
+  function opened(deadline: Deadline): Opened | Promise<Opened> {
+    if (opening !== undefined) return opening;
+    if (current?.connection.isOpen && !isIdle()) return current;
+    opening = renewed(current, deadline).finally(() => {
+      opening = undefined;
+    });
     return opening;
   }
 
-  async function renewed(before: Promise<Opened> | undefined, deadline: Deadline): Promise<Opened> {
-    const known = await before?.catch(() => undefined);
+  async function renewed(known: Opened | undefined, deadline: Deadline): Promise<Opened> {
     if (known?.connection.isOpen) {
       try {
         await known.connection.ping(Math.min(PROBE_TIMEOUT_MS, deadline.leftMs()));
+        markUsed();
         return known;
       } catch {
         // The connection is gone; a new one takes its place.
       }
     }
-    return open(deadline);
+    const connected = await open(deadline);
+    markUsed();
+    return connected;
   }
 
   async function run<Result>(
     deadline: Deadline,
     use: (connection: MqttConnection) => Promise<Result>,
   ): Promise<Result> {
-    if (isClosed) throw new ConnectionClosedError('the sink is closed');
-    const { connection, limited } = await opened(deadline);
-    return limited(() => {
-      usedAtMs = clock.wallMs();
-      return use(connection);
-    });
+    for (;;) {
+      if (isClosed) throw new ConnectionClosedError('the sink is closed', { isByClient: true });
+      const { connection, limited } = await opened(deadline);
+      const used = await limited(async () => {
+        // A call that waited for its turn has sent nothing on a connection that ended meanwhile.
+        if (!connection.isOpen) return undefined;
+        callsInFlight++;
+        try {
+          return { result: await use(connection) };
+        } finally {
+          callsInFlight--;
+          markUsed();
+        }
+      });
+      if (used !== undefined) return used.result;
+    }
   }
 
   return {
     use: (deadline, use) => access.shared(() => run(deadline, use)),
     useAlone: (deadline, use) => access.exclusive(() => run(deadline, use)),
     get isOpen() {
-      return current?.isOpen ?? false;
+      return current?.connection.isOpen ?? false;
     },
-    retire: () => access.exclusive(async () => current?.disconnect()),
+    async attempted() {
+      await opening?.catch(() => {});
+    },
+    retire: () => access.exclusive(async () => current?.connection.disconnect()),
     close() {
       isClosed = true;
-      current?.destroy('the sink is closed');
+      current?.connection.destroy('the sink is closed');
     },
   };
 }

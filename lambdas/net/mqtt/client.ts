@@ -26,7 +26,7 @@ export interface ClientOptions {
 /** What one connection has and the others of a client do not. */
 export type OneConnection = Pick<
   ConnectOptions,
-  'clientId' | 'clean' | 'sessionExpirySeconds' | 'receiveMaximum' | 'onMessage'
+  'clientId' | 'clean' | 'sessionExpirySeconds' | 'receiveMaximum' | 'maxPacketBytes' | 'onMessage'
 >;
 
 /** Opens connections to one broker. */

@@ -4,6 +4,7 @@ import { dial } from '../dial.ts';
 import type { TlsOptions } from '../tls.ts';
 import { type ConnectionOptions, MqttConnection } from './connection.ts';
 import { ConnectionClosedError, ConnectionRefusedError, NoAnswerError } from './errors.ts';
+import { packetSizeLimit } from './packet-size.ts';
 
 export interface ConnectOptions extends ConnectionOptions {
   /** `host:port` */
@@ -16,11 +17,16 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly sessionExpirySeconds?: number;
   /** Messages that the broker may send without an acknowledgement; MQTT 5 only. */
   readonly receiveMaximum?: number;
+  /** Largest packet that the client reads. A larger one ends the connection; an MQTT 5 broker sends none. @default MAX_PACKET_BYTES */
+  readonly maxPacketBytes?: number;
   readonly username?: string;
   readonly password?: string;
   /** Longest time until the CONNACK, with TCP and TLS. */
   readonly timeoutMs: number;
 }
+
+/** Far above what a task's buffer holds, and far below the 256 MiB that a packet may claim to have. */
+export const MAX_PACKET_BYTES = 16 * 1024 * 1024;
 
 /**
  * Opens a connection: TCP, TLS, CONNECT.
@@ -41,9 +47,18 @@ export async function connectMqtt(options: ConnectOptions): Promise<MqttConnecti
 }
 
 function exchange(socket: Socket, options: ConnectOptions, leftMs: number): Promise<MqttConnection> {
-  const { protocolVersion } = options;
+  const { protocolVersion, maxPacketBytes = MAX_PACKET_BYTES } = options;
   const packets = parser({ protocolVersion });
-  socket.on('data', (chunk: Buffer) => packets.parse(chunk));
+  const checkSizes = packetSizeLimit(maxPacketBytes);
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      checkSizes(chunk);
+      packets.parse(chunk);
+    } catch (error) {
+      // The parser throws for some packets that are too short.
+      packets.emit('error', error);
+    }
+  });
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       clearTimeout(timer);
@@ -61,7 +76,8 @@ function exchange(socket: Socket, options: ConnectOptions, leftMs: number): Prom
     packets.once('packet', (packet) => {
       if (packet.cmd !== 'connack')
         return fail(new ConnectionClosedError(`got ${packet.cmd.toUpperCase()}; expected CONNACK`));
-      const code = packet.reasonCode ?? packet.returnCode ?? 0;
+      const code = protocolVersion === 5 ? packet.reasonCode : packet.returnCode;
+      if (code === undefined) return fail(new ConnectionClosedError('got a CONNACK without a code'));
       if (code !== 0) return fail(new ConnectionRefusedError(code, protocolVersion, packet.properties?.reasonString));
       clearTimeout(timer);
       socket.off('close', onClose);
@@ -75,7 +91,7 @@ function exchange(socket: Socket, options: ConnectOptions, leftMs: number): Prom
 
 function connectPacket(options: ConnectOptions): IConnectPacket {
   const { protocolVersion, clientId, clean, keepaliveSeconds, username, password } = options;
-  const { sessionExpirySeconds, receiveMaximum } = options;
+  const { sessionExpirySeconds, receiveMaximum, maxPacketBytes = MAX_PACKET_BYTES } = options;
   return {
     cmd: 'connect',
     protocolId: protocolVersion === 3 ? 'MQIsdp' : 'MQTT',
@@ -87,6 +103,7 @@ function connectPacket(options: ConnectOptions): IConnectPacket {
     ...(password !== undefined && { password: Buffer.from(password) }),
     ...(protocolVersion === 5 && {
       properties: {
+        maximumPacketSize: maxPacketBytes,
         ...(sessionExpirySeconds !== undefined && { sessionExpiryInterval: sessionExpirySeconds }),
         ...(receiveMaximum !== undefined && { receiveMaximum }),
       },

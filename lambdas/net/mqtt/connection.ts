@@ -21,6 +21,16 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** A packet with an identifier that has no answer yet. */
+interface Request extends Pending {
+  /** The packet that answers it. */
+  readonly answer: Packet['cmd'];
+  /** Reason code of a PUBREC. With it the broker has taken over the message; PUBCOMP only releases the identifier. */
+  accepted?: number;
+}
+
+const ANSWERS: Partial<Record<Packet['cmd'], Packet['cmd']>> = { subscribe: 'suback', unsubscribe: 'unsuback' };
+
 const MAX_PACKET_ID = 65_535;
 
 /**
@@ -33,7 +43,7 @@ export class MqttConnection {
   readonly closed: Promise<ConnectionClosedError>;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, Request>();
   readonly #pings: Pending[] = [];
   #barrier: Promise<void> | undefined;
   #lastId = 0;
@@ -54,9 +64,7 @@ export class MqttConnection {
     // An idle connection does not keep the process; a call that waits for an answer does, by its timer.
     socket.unref();
     packets.on('packet', (packet) => this.#receive(packet));
-    packets.on('error', (cause) =>
-      this.#close(new ConnectionClosedError(`malformed packet: ${(cause as Error).message}`, { cause })),
-    );
+    packets.on('error', (cause) => this.#closeByClient(`malformed packet: ${(cause as Error).message}`, cause));
     socket.on('error', (cause) => this.#close(this.#closing(cause.message, { cause })));
     socket.on('close', () => this.#close(this.#closing('the broker closed the connection')));
     const seconds = connack.properties?.serverKeepAlive ?? options.keepaliveSeconds;
@@ -91,7 +99,7 @@ export class MqttConnection {
       return 0;
     }
     const answer = await this.#request(packet, timeoutMs);
-    return this.#outcome(answer);
+    return reasonCodeOf(answer);
   }
 
   /**
@@ -149,7 +157,7 @@ export class MqttConnection {
   async disconnect(timeoutMs = 500): Promise<void> {
     if (!this.isOpen) return;
     this.#write({ cmd: 'disconnect', reasonCode: 0 });
-    this.#close(new ConnectionClosedError('this client disconnected'), false);
+    this.#close(new ConnectionClosedError('this client disconnected', { isByClient: true }), false);
     const socket = this.#socket;
     if (socket.destroyed) return;
     const timer = setTimeout(() => socket.destroy(), timeoutMs);
@@ -162,7 +170,7 @@ export class MqttConnection {
 
   /** Ends the connection at once. */
   destroy(reason = 'this client closed the connection'): void {
-    this.#close(new ConnectionClosedError(reason));
+    this.#closeByClient(reason);
   }
 
   #keepAlive(intervalMs: number): void {
@@ -172,6 +180,8 @@ export class MqttConnection {
   }
 
   #receive(packet: Packet): void {
+    // The rest of a chunk, after the connection has ended.
+    if (!this.isOpen) return;
     switch (packet.cmd) {
       case 'publish':
         this.#options.onMessage?.(packet, this);
@@ -191,23 +201,31 @@ export class MqttConnection {
         this.#write({ cmd: 'pubcomp', messageId: packet.messageId!, reasonCode: 0 });
         return;
       case 'pubrec':
-        if ((packet.reasonCode ?? 0) < FIRST_FAILURE) {
-          this.#write({ cmd: 'pubrel', messageId: packet.messageId!, reasonCode: 0 });
-          return;
-        }
-        break;
+      case 'puback':
+      case 'pubcomp':
+      case 'suback':
+      case 'unsuback':
+        this.#settle(packet);
     }
-    const id = packet.messageId;
-    const pending = id === undefined ? undefined : this.#pending.get(id);
-    if (pending === undefined) return;
-    this.#pending.delete(id!);
-    if (packet.cmd === 'puback' || packet.cmd === 'pubrec')
-      this.#isLastRefused = (packet.reasonCode ?? 0) >= FIRST_FAILURE;
-    pending.resolve(packet);
   }
 
-  #outcome(answer: Packet): number {
-    return (answer as { reasonCode?: number }).reasonCode ?? 0;
+  /** Ignores answers to packets that this client has not sent. */
+  #settle(packet: Packet): void {
+    const id = packet.messageId!;
+    const request = this.#pending.get(id);
+    if (request === undefined) return;
+    const code = reasonCodeOf(packet);
+    if (packet.cmd === 'pubrec' && request.answer === 'pubcomp') {
+      if (request.accepted !== undefined) return;
+      if (code < FIRST_FAILURE) {
+        request.accepted = code;
+        this.#write({ cmd: 'pubrel', messageId: id, reasonCode: 0 });
+        return;
+      }
+    } else if (packet.cmd !== request.answer || (packet.cmd === 'pubcomp' && request.accepted === undefined)) return;
+    this.#pending.delete(id);
+    if (packet.cmd === 'puback' || packet.cmd === 'pubrec') this.#isLastRefused = code >= FIRST_FAILURE;
+    request.resolve(request.accepted === undefined ? packet : { cmd: 'pubcomp', reasonCode: request.accepted });
   }
 
   /** One PINGREQ serves all QoS 0 messages that were written in the same turn of the event loop. */
@@ -223,17 +241,21 @@ export class MqttConnection {
 
   #request(packet: Packet, timeoutMs: number): Promise<Packet> {
     const what = packet.cmd.toUpperCase();
+    const answer = ANSWERS[packet.cmd] ?? ((packet as IPublishPacket).qos === 2 ? 'pubcomp' : 'puback');
     const answered = this.#settled((pending) => {
       packet.messageId = this.#freeId();
-      this.#pending.set(packet.messageId, pending);
+      this.#pending.set(packet.messageId, { ...pending, answer });
       this.#write(packet);
     }, what);
     return this.#within(timeoutMs, what, answered);
   }
 
   #settled(start: (pending: Pending) => void, what: string): Promise<Packet> {
-    if (this.#end !== undefined)
-      return Promise.reject(new ConnectionClosedError(`${what} not sent: ${this.#end.message}`, { cause: this.#end }));
+    if (this.#end !== undefined) {
+      const { message, code, isByClient, isExplained } = this.#end;
+      const known = { ...(code !== undefined && { code }), isByClient, isExplained, cause: this.#end };
+      return Promise.reject(new ConnectionClosedError(`${what} not sent: ${message}`, known));
+    }
     return new Promise((resolve, reject) => start({ resolve, reject }));
   }
 
@@ -244,7 +266,7 @@ export class MqttConnection {
       timer = setTimeout(() => {
         const error = new NoAnswerError(`${what}: no answer within ${Math.ceil(timeoutMs)} ms`);
         reject(error);
-        this.#close(new ConnectionClosedError(error.message, { cause: error }));
+        this.#closeByClient(error.message, error);
       }, timeoutMs);
     });
     // Closing the connection rejects `answered` as well.
@@ -257,6 +279,7 @@ export class MqttConnection {
   }
 
   #freeId(): number {
+    if (this.#pending.size === MAX_PACKET_ID) throw new RangeError(`${MAX_PACKET_ID} packets have no answer yet`);
     do this.#lastId = (this.#lastId % MAX_PACKET_ID) + 1;
     while (this.#pending.has(this.#lastId));
     return this.#lastId;
@@ -270,6 +293,10 @@ export class MqttConnection {
     return new ConnectionClosedError(message, { ...options, isExplained: this.#isLastRefused });
   }
 
+  #closeByClient(message: string, cause?: unknown): void {
+    this.#close(new ConnectionClosedError(message, { isByClient: true, cause }));
+  }
+
   #close(reason: ConnectionClosedError, destroySocket = true): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
@@ -280,4 +307,8 @@ export class MqttConnection {
     this.#pings.length = 0;
     this.#onClosed(reason);
   }
+}
+
+function reasonCodeOf(packet: Packet): number {
+  return (packet as { reasonCode?: number }).reasonCode ?? 0;
 }
