@@ -33,7 +33,7 @@ export const parts = [
   },
   {
     name: 'mqtt-brokers',
-    what: 'the MQTT brokers mosquitto and HiveMQ CE, without Docker (Debian 12, JDK, Maven)',
+    what: 'the MQTT brokers mosquitto, HiveMQ CE and Artemis, without Docker (Debian 12, JDK 17, Maven)',
     isReady: () => mqttBrokers.isInstalled(mqttBrokers.mqttBrokersHome),
     install: () => mqttBrokers.install(mqttBrokers.mqttBrokersHome),
   },

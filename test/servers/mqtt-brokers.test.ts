@@ -6,6 +6,7 @@ import { mqttBrokersHome as home, isInstalled } from '../../localstack/servers/m
 import {
   type MqttBroker,
   type MqttBrokerOptions,
+  startArtemis,
   startHiveMq,
   startMosquitto,
 } from '../../localstack/servers/mqtt-brokers/start.ts';
@@ -20,164 +21,179 @@ interface Habits {
   readonly start: (options: MqttBrokerOptions) => Promise<MqttBroker>;
   /** Codes of CONNACK for a wrong password. */
   readonly badPassword: { readonly v3: number; readonly v5: number };
+  /** Whether CONNACK states a receive maximum. */
+  readonly hasReceiveMaximum: boolean;
   /** Code of CONNACK for one client too many. @default - none: the broker closes the connection */
   readonly tooMany?: number;
 }
 
 const brokers: Habits[] = [
-  { name: 'mosquitto', start: startMosquitto, badPassword: { v3: 5, v5: 0x87 } },
-  { name: 'hivemq', start: startHiveMq, badPassword: { v3: 4, v5: 0x86 }, tooMany: 0x97 },
+  { name: 'mosquitto', start: startMosquitto, badPassword: { v3: 5, v5: 0x87 }, hasReceiveMaximum: true },
+  { name: 'hivemq', start: startHiveMq, badPassword: { v3: 4, v5: 0x86 }, hasReceiveMaximum: true, tooMany: 0x97 },
+  { name: 'artemis', start: startArtemis, badPassword: { v3: 5, v5: 0x86 }, hasReceiveMaximum: false },
 ];
 
-describe.skipIf(!isInstalled(home)).each(brokers)('$name without Docker', ({ start, badPassword, tooMany }) => {
-  const url = ({ host, port }: MqttBroker) => `mqtt://${host}:${port}`;
-  const open = (broker: MqttBroker, options: IClientOptions = {}) =>
-    connectMqtt(url(broker), { ...USER, keepalive: 30, ...options });
+describe.skipIf(!isInstalled(home)).each(brokers)(
+  '$name without Docker',
+  ({ start, badPassword, hasReceiveMaximum, tooMany }) => {
+    const url = ({ host, port }: MqttBroker) => `mqtt://${host}:${port}`;
+    const open = (broker: MqttBroker, options: IClientOptions = {}) =>
+      connectMqtt(url(broker), { ...USER, ...options });
 
-  describe('with a user', () => {
-    let broker: MqttBroker;
-    beforeAll(async () => {
-      broker = await start({
-        home,
-        users: { [USER.username]: USER.password, other: 'another' },
-        deniedTopics: ['denied/#'],
-        receiveMaximum: 20,
-        maxKeepaliveSeconds: 40,
+    describe('with a user', () => {
+      let broker: MqttBroker;
+      beforeAll(async () => {
+        broker = await start({
+          home,
+          users: { [USER.username]: USER.password, other: 'another' },
+          deniedTopics: ['denied/#'],
+        });
+      });
+      afterAll(() => broker?.close());
+
+      const versions: [string, IClientOptions][] = [
+        ['3.1', { protocolVersion: 3, protocolId: 'MQIsdp' }],
+        ['3.1.1', { protocolVersion: 4 }],
+        ['5', { protocolVersion: 5 }],
+      ];
+      it.each(versions)('carries a message of QoS 1 by MQTT %s', async (version, options) => {
+        const { client, received } = await open(broker, options);
+        await client.subscribeAsync(`versions/${version}`, QOS_1);
+        await client.publishAsync(`versions/${version}`, 'hello', QOS_1);
+        await vi.waitUntil(() => received.length > 0, PATIENCE);
+        expect(received).toEqual(['hello']);
+        await client.endAsync();
+      });
+
+      it('refuses a wrong password, and no password', async () => {
+        const wrong = { username: USER.username, password: 'wrong' };
+        await expect(open(broker, { ...wrong, protocolVersion: 4 })).rejects.toMatchObject({ code: badPassword.v3 });
+        await expect(open(broker, wrong)).rejects.toMatchObject({ code: badPassword.v5 });
+        await expect(connectMqtt(url(broker))).rejects.toMatchObject({ code: badPassword.v5 });
+      });
+
+      it('refuses a denied topic', async () => {
+        const { client } = await open(broker);
+        await expect(client.publishAsync('denied/a', 'x', QOS_1)).rejects.toMatchObject({ code: 0x87 });
+        await client.endAsync(true);
+      });
+
+      it('takes TLS from clients that trust its authority', async () => {
+        const tlsUrl = `mqtts://localhost:${broker.tlsPort}`;
+        const { client } = await connectMqtt(tlsUrl, { ...USER, ca: broker.ca });
+        await client.publishAsync('tls', 'x', QOS_1);
+        await client.endAsync();
+        await expect(connectMqtt(tlsUrl, { ...USER, ca: makeCertificates().ca })).rejects.toThrow(/certificate/);
+      });
+
+      it('requires a client certificate on its third port', async () => {
+        const mtlsUrl = `mqtts://localhost:${broker.mtlsPort}`;
+        const { certificate: cert, key } = broker.client;
+        const { client, received } = await connectMqtt(mtlsUrl, { ca: broker.ca, cert, key });
+        await client.subscribeAsync('mtls', QOS_1);
+        await client.publishAsync('mtls', 'x', QOS_1);
+        await vi.waitUntil(() => received.length > 0, PATIENCE);
+        await client.endAsync();
+        await expect(connectMqtt(mtlsUrl, { ...USER, ca: broker.ca })).rejects.toThrow();
+        const untrusted = makeCertificates();
+        await expect(
+          connectMqtt(mtlsUrl, { ...USER, ca: broker.ca, cert: untrusted.certificate, key: untrusted.key }),
+        ).rejects.toThrow();
+      });
+
+      it('gives each message of a shared subscription to one member', async () => {
+        const members = [await open(broker), await open(broker)];
+        for (const { client } of members) await client.subscribeAsync('$share/group/shared', QOS_1);
+        const sent = numbers(100);
+        for (const payload of sent) await members[0]!.client.publishAsync('shared', payload, QOS_1);
+        const all = () => members.flatMap(({ received }) => received);
+        await vi.waitUntil(() => all().length >= sent.length, PATIENCE);
+        expect(all().toSorted(byNumber)).toEqual(sent);
+        for (const { client } of members) await client.endAsync();
+      });
+
+      it('follows the rotation of a password', async () => {
+        await broker.setPassword(USER.username, 'second');
+        const { client } = await open(broker, { password: 'second' });
+        await client.endAsync();
+        await expect(open(broker)).rejects.toMatchObject({ code: badPassword.v5 });
+        await broker.setPassword(USER.username, USER.password);
+        await (await open(broker)).client.endAsync();
+        await expect(broker.setPassword('nobody', 'x')).rejects.toThrow(
+          'user: got nobody; expected one of user, other',
+        );
       });
     });
-    afterAll(() => broker?.close());
 
-    const versions: [string, IClientOptions][] = [
-      ['3.1', { protocolVersion: 3, protocolId: 'MQIsdp' }],
-      ['3.1.1', { protocolVersion: 4 }],
-      ['5', { protocolVersion: 5 }],
-    ];
-    it.each(versions)('carries a message of QoS 1 by MQTT %s', async (version, options) => {
-      const { client, received } = await open(broker, options);
-      await client.subscribeAsync(`versions/${version}`, QOS_1);
-      await client.publishAsync(`versions/${version}`, 'hello', QOS_1);
-      await vi.waitUntil(() => received.length > 0, PATIENCE);
-      expect(received).toEqual(['hello']);
-      await client.endAsync();
+    it('keeps 3,000 messages for an absent session, also when it is killed, and is back on its ports', async () => {
+      const broker = await start({ home });
+      try {
+        const session = { clientId: 'absent', clean: false, properties: { sessionExpiryInterval: 3_600 } };
+        const first = await connectMqtt(url(broker), session);
+        await first.client.subscribeAsync('kept', QOS_1);
+        await first.client.endAsync();
+        const sent = numbers(3_000);
+        const { client, closed } = await connectMqtt(url(broker), { properties: { receiveMaximum: 100 } });
+        for (let next = 0; next < sent.length; next += 10)
+          await Promise.all(sent.slice(next, next + 10).map((payload) => client.publishAsync('kept', payload, QOS_1)));
+        await broker.save?.();
+        const { pid } = broker;
+        await broker.kill();
+        await closed;
+        expect(broker.pid).toBeUndefined();
+        await expect(connectMqtt(url(broker))).rejects.toThrow(/ECONNREFUSED/);
+        await broker.restart();
+        expect(broker.pid).not.toBe(pid);
+        const again = await connectMqtt(url(broker), session);
+        expect(again.connack.sessionPresent).toBe(true);
+        await vi.waitUntil(() => again.received.length >= sent.length, PATIENCE);
+        expect(again.received).toEqual(sent);
+        await again.client.endAsync();
+      } finally {
+        await broker.close();
+      }
+      expect(existsSync(broker.folder)).toBe(false);
     });
 
-    it('refuses a wrong password, and no password', async () => {
-      const wrong = { username: USER.username, password: 'wrong' };
-      await expect(open(broker, { ...wrong, protocolVersion: 4 })).rejects.toMatchObject({ code: badPassword.v3 });
-      await expect(open(broker, wrong)).rejects.toMatchObject({ code: badPassword.v5 });
-      await expect(connectMqtt(url(broker))).rejects.toMatchObject({ code: badPassword.v5 });
+    it('keeps to its limits, states them in CONNACK, and forgets everything without persistence', async () => {
+      const broker = await start({
+        home,
+        maxConnections: 2,
+        maxKeepaliveSeconds: 40,
+        maxPacketBytes: 10_000,
+        receiveMaximum: 20,
+        persistence: false,
+      });
+      try {
+        const session = {
+          clientId: 'forgotten',
+          clean: false,
+          keepalive: 30,
+          properties: { sessionExpiryInterval: 3_600 },
+        };
+        const { client, connack } = await connectMqtt(url(broker), { ...session, keepalive: 60 });
+        const receiveMaximum = hasReceiveMaximum ? 20 : undefined;
+        expect(connack.properties).toMatchObject({ serverKeepAlive: 40, maximumPacketSize: 10_000 });
+        expect(connack.properties?.receiveMaximum).toBe(receiveMaximum);
+        await connectMqtt(url(broker));
+        await expect(connectMqtt(url(broker))).rejects.toMatchObject(
+          tooMany === undefined
+            ? { message: expect.stringMatching(/closed before CONNACK|ECONNRESET/) }
+            : { code: tooMany },
+        );
+        await client.endAsync();
+        const second = await connectMqtt(url(broker), session);
+        expect(second.connack.sessionPresent).toBe(true);
+        await broker.restart();
+        const third = await connectMqtt(url(broker), session);
+        expect(third.connack.sessionPresent).toBe(false);
+        await third.client.endAsync();
+      } finally {
+        await broker.close();
+      }
     });
-
-    it('states its limits in CONNACK', async () => {
-      const { client, connack } = await open(broker, { keepalive: 60 });
-      expect(connack.properties).toMatchObject({ receiveMaximum: 20, serverKeepAlive: 40 });
-      await client.endAsync();
-    });
-
-    it('refuses a denied topic', async () => {
-      const { client } = await open(broker);
-      await expect(client.publishAsync('denied/a', 'x', QOS_1)).rejects.toMatchObject({ code: 0x87 });
-      await client.endAsync(true);
-    });
-
-    it('takes TLS from clients that trust its authority', async () => {
-      const tlsUrl = `mqtts://localhost:${broker.tlsPort}`;
-      const { client } = await connectMqtt(tlsUrl, { ...USER, ca: broker.ca });
-      await client.publishAsync('tls', 'x', QOS_1);
-      await client.endAsync();
-      await expect(connectMqtt(tlsUrl, { ...USER, ca: makeCertificates().ca })).rejects.toThrow(/certificate/);
-    });
-
-    it('requires a client certificate on its third port', async () => {
-      const mtlsUrl = `mqtts://localhost:${broker.mtlsPort}`;
-      const { certificate: cert, key } = broker.client;
-      const { client, received } = await connectMqtt(mtlsUrl, { ca: broker.ca, cert, key });
-      await client.subscribeAsync('mtls', QOS_1);
-      await client.publishAsync('mtls', 'x', QOS_1);
-      await vi.waitUntil(() => received.length > 0, PATIENCE);
-      await client.endAsync();
-      await expect(connectMqtt(mtlsUrl, { ...USER, ca: broker.ca })).rejects.toThrow();
-      const untrusted = makeCertificates();
-      await expect(
-        connectMqtt(mtlsUrl, { ...USER, ca: broker.ca, cert: untrusted.certificate, key: untrusted.key }),
-      ).rejects.toThrow();
-    });
-
-    it('gives each message of a shared subscription to one member', async () => {
-      const members = [await open(broker), await open(broker)];
-      for (const { client } of members) await client.subscribeAsync('$share/group/shared', QOS_1);
-      const sent = numbers(100);
-      for (const payload of sent) await members[0]!.client.publishAsync('shared', payload, QOS_1);
-      const all = () => members.flatMap(({ received }) => received);
-      await vi.waitUntil(() => all().length >= sent.length, PATIENCE);
-      expect(all().toSorted(byNumber)).toEqual(sent);
-      for (const { client } of members) await client.endAsync();
-    });
-
-    it('follows the rotation of a password', async () => {
-      await broker.setPassword(USER.username, 'second');
-      const { client } = await open(broker, { password: 'second' });
-      await client.endAsync();
-      await expect(open(broker)).rejects.toMatchObject({ code: badPassword.v5 });
-      await broker.setPassword(USER.username, USER.password);
-      await (await open(broker)).client.endAsync();
-      await expect(broker.setPassword('nobody', 'x')).rejects.toThrow('user: got nobody; expected one of user, other');
-    });
-  });
-
-  it('keeps 3,000 messages for an absent session, also when it is killed, and is back on its ports', async () => {
-    const broker = await start({ home });
-    try {
-      const session = { clientId: 'absent', clean: false, properties: { sessionExpiryInterval: 3_600 } };
-      const first = await connectMqtt(url(broker), session);
-      await first.client.subscribeAsync('kept', QOS_1);
-      await first.client.endAsync();
-      const sent = numbers(3_000);
-      const { client, closed } = await connectMqtt(url(broker), { properties: { receiveMaximum: 100 } });
-      for (let next = 0; next < sent.length; next += 10)
-        await Promise.all(sent.slice(next, next + 10).map((payload) => client.publishAsync('kept', payload, QOS_1)));
-      await broker.save?.();
-      const { pid } = broker;
-      await broker.kill();
-      await closed;
-      expect(broker.pid).toBeUndefined();
-      await expect(connectMqtt(url(broker))).rejects.toThrow(/ECONNREFUSED/);
-      await broker.restart();
-      expect(broker.pid).not.toBe(pid);
-      const again = await connectMqtt(url(broker), session);
-      expect(again.connack.sessionPresent).toBe(true);
-      await vi.waitUntil(() => again.received.length >= sent.length, PATIENCE);
-      expect(again.received).toEqual(sent);
-      await again.client.endAsync();
-    } finally {
-      await broker.close();
-    }
-    expect(existsSync(broker.folder)).toBe(false);
-  });
-
-  it('accepts at most as many connections as it is allowed, and forgets everything without persistence', async () => {
-    const broker = await start({ home, maxConnections: 2, persistence: false });
-    try {
-      const session = { clientId: 'forgotten', clean: false, properties: { sessionExpiryInterval: 3_600 } };
-      const { client } = await connectMqtt(url(broker), session);
-      await connectMqtt(url(broker));
-      await expect(connectMqtt(url(broker))).rejects.toMatchObject(
-        tooMany === undefined
-          ? { message: expect.stringMatching(/closed before CONNACK|ECONNRESET/) }
-          : { code: tooMany },
-      );
-      await client.endAsync();
-      const second = await connectMqtt(url(broker), session);
-      expect(second.connack.sessionPresent).toBe(true);
-      await broker.restart();
-      const third = await connectMqtt(url(broker), session);
-      expect(third.connack.sessionPresent).toBe(false);
-      await third.client.endAsync();
-    } finally {
-      await broker.close();
-    }
-  });
-});
+  },
+);
 
 describe.skipIf(!isInstalled(home))('a broker', () => {
   it('fails to start with the end of its log', async () => {

@@ -1,12 +1,13 @@
 // The set-up part `mqtt-brokers`: MQTT brokers that run without Docker.
 import { cacheFolder } from '../../cache.mjs';
+import * as artemis from './artemis/install.mjs';
 import * as hiveMq from './hivemq/install.mjs';
 import * as mosquitto from './mosquitto/install.mjs';
 
 /** The brokers, once `npm run setup -- mqtt-brokers` has installed them. */
 export const mqttBrokersHome = cacheFolder('mqtt-brokers');
 
-const brokers = [mosquitto, hiveMq];
+const brokers = [mosquitto, hiveMq, artemis];
 
 /** Whether `home` holds all brokers in the versions of this project. */
 export function isInstalled(home) {

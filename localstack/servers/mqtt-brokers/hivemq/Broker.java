@@ -51,8 +51,9 @@ public final class Broker implements ExtensionMain {
     var folder = Path.of(args[0]);
     writeKeyStores(folder);
     System.setProperty("hivemq.log.folder", folder.resolve("data").toString());
-    // By default no client has more than 50 unacknowledged messages, whatever its receive maximum is.
-    InternalConfigurations.MAX_INFLIGHT_WINDOW_SIZE_MESSAGES = 65_535;
+    // By default no client has more than 50 unacknowledged messages, whatever its receive maximum is. With 65,535, a shared subscription
+    // takes all packet identifiers of a client and stalls.
+    InternalConfigurations.MAX_INFLIGHT_WINDOW_SIZE_MESSAGES = 1_000;
     var access = EmbeddedExtension.builder()
         .withId("access")
         .withName("access")

@@ -12,8 +12,7 @@ const QUEUED_MESSAGES = 1_000_000;
 const KEY_STORE_PASSWORD = 'changeit';
 
 /**
- * Starts HiveMQ CE, with queues of 1,000,000 messages and without a limit of its own to the messages in flight. It refuses a client
- * beyond `maxConnections` by CONNACK 0x97.
+ * Starts HiveMQ CE, with queues of 1,000,000 messages and at most 1,000 messages in flight to a client. It refuses a client beyond `maxConnections` by CONNACK 0x97.
  *
  * @throws Error with the end of its log if it does not start within two minutes
  */
