@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { ARTEMIS_VERSION } from '../../localstack/servers/mqtt-brokers/artemis/install.mjs';
+import { HIVEMQ_VERSION } from '../../localstack/servers/mqtt-brokers/hivemq/install.mjs';
+import { MOSQUITTO_VERSION } from '../../localstack/servers/mqtt-brokers/mosquitto/install.mjs';
 
 it('RocketMQ in Docker has the broker settings of EMQX’s document', () => {
   const compose = readFileSync('localstack/servers/rocketmq/docker/compose.yaml', 'utf8');
@@ -28,5 +31,24 @@ it('RocketMQ in Docker has the broker settings of EMQX’s document', () => {
     maxMessageSize: '65536',
     brokerRole: 'ASYNC_MASTER',
     flushDiskType: 'ASYNC_FLUSH',
+  });
+});
+
+describe('the MQTT brokers in Docker', () => {
+  const compose = readFileSync('localstack/servers/mqtt-brokers/docker/compose.yaml', 'utf8');
+
+  it('are the versions that the suites run', () => {
+    const versions = { mosquitto: MOSQUITTO_VERSION, 'hivemq-ce': HIVEMQ_VERSION, 'activemq-artemis': ARTEMIS_VERSION };
+    for (const [image, version] of Object.entries(versions)) expect(compose).toMatch(`${image}:${version}\n`);
+  });
+
+  it('lose no message that they have acknowledged', () => {
+    const settings = [
+      'max_queued_messages 0',
+      'set_tcp_nodelay true',
+      '<max-queue-size>1000000</max-queue-size>',
+      '<max-delivery-attempts>-1</max-delivery-attempts>',
+    ];
+    for (const setting of settings) expect(compose).toContain(setting);
   });
 });

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { IClientOptions } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeCertificates } from '../../localstack/servers/certificates.ts';
@@ -200,6 +202,58 @@ describe.skipIf(!isInstalled(home))('a broker', () => {
     await expect(startMosquitto({ home, deniedTopics: ['not/#/a filter'] })).rejects.toThrow(
       /^mosquitto: accepts connections: exit \d+\. The end of its log:\n.*Error: /s,
     );
+  });
+
+  const runScript = async () => {
+    const script = spawn(process.execPath, ['scripts/mqtt-broker.mjs', 'mosquitto'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(script, 'exit');
+    let output = '';
+    script.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    await vi.waitUntil(() => output.includes('Ctrl-C stops it'), PATIENCE);
+    const [, server] = /TCP +(\S+)/.exec(output)!;
+    const [, folder] = /log +(\S+)\/broker\.log/.exec(output)!;
+    await (await connectMqtt(server!)).client.endAsync();
+    return { script, ended, server: server!, folder: folder! };
+  };
+  const isDown = (server: string) =>
+    vi.waitUntil(
+      () =>
+        connectMqtt(server).then(
+          () => false,
+          () => true,
+        ),
+      PATIENCE,
+    );
+
+  it('runs by a script until Ctrl-C, and leaves nothing', async () => {
+    const { script, ended, server, folder } = await runScript();
+    script.kill('SIGINT');
+    expect(await ended).toEqual([0, null]);
+    await isDown(server);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('ends with the process that has started it', async () => {
+    const { script, ended, server, folder } = await runScript();
+    script.kill('SIGKILL');
+    await ended;
+    await isDown(server);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('has no credentials of this process', async () => {
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
+    const broker = await startMosquitto({ home });
+    try {
+      if (existsSync('/proc')) expect(readFileSync(`/proc/${broker.pid}/environ`, 'utf8')).not.toContain('AWS_');
+    } finally {
+      vi.unstubAllEnvs();
+      await broker.close();
+    }
   });
 });
 

@@ -12,7 +12,7 @@ export interface MqttBroker {
   readonly mtlsPort: number;
   /** Certificate of the authority, PEM. */
   readonly ca: string;
-  /** A client certificate that `ca` has signed, with its key, PEM. Its common name is `client`. */
+  /** A client certificate that `ca` has signed, with its key, PEM; also `client.pem` and `client.key` in `folder`. Its common name is `client`. */
   readonly client: { readonly certificate: string; readonly key: string };
   /** Holds the configuration, the data and the log; `close` removes it. */
   readonly folder: string;

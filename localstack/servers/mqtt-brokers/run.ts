@@ -12,6 +12,13 @@ import { readLog, type ServerProcess, startProcess } from './process.ts';
 const TIMEOUT_MS = 120_000;
 const POLL_MS = 10;
 const LOG_LINES = 30;
+const CERTIFICATES = {
+  ca: 'ca.pem',
+  certificate: 'server.pem',
+  key: 'server.key',
+  clientCertificate: 'client.pem',
+  clientKey: 'client.key',
+};
 
 /** Configures and starts a broker in a folder of its own. */
 export async function runBroker(program: BrokerProgram, options: MqttBrokerOptions): Promise<MqttBroker> {
@@ -28,7 +35,12 @@ export async function runBroker(program: BrokerProgram, options: MqttBrokerOptio
     home,
     folder,
     ports: { tcp: first, tls: first + 1, mtls: first + 2 },
-    files: writeCertificates(folder, { ca: authority.ca, ...authority.issue() }),
+    files: writeCertificates(folder, {
+      ca: authority.ca,
+      ...authority.issue(),
+      clientCertificate: client.certificate,
+      clientKey: client.key,
+    }),
     users,
     anonymous: options.anonymous ?? users.size === 0,
     deniedTopics: options.deniedTopics ?? [],
@@ -124,17 +136,15 @@ export async function runBroker(program: BrokerProgram, options: MqttBrokerOptio
   };
 }
 
-function writeCertificates(folder: string, pems: Record<keyof Layout['files'], string>): Layout['files'] {
-  const write = (name: string, pem: string) => {
-    const file = join(folder, name);
-    writeFileSync(file, pem, { mode: 0o600 });
+function writeCertificates(folder: string, pems: Readonly<Record<keyof typeof CERTIFICATES, string>>): Layout['files'] {
+  const write = (name: keyof typeof CERTIFICATES) => {
+    const file = join(folder, CERTIFICATES[name]);
+    writeFileSync(file, pems[name], { mode: 0o600 });
     return file;
   };
-  return {
-    ca: write('ca.pem', pems.ca),
-    certificate: write('server.pem', pems.certificate),
-    key: write('server.key', pems.key),
-  };
+  // For clients that are programs.
+  for (const name of ['clientCertificate', 'clientKey'] as const) write(name);
+  return { ca: write('ca'), certificate: write('certificate'), key: write('key') };
 }
 
 /** When a file was last changed, in nanoseconds. */

@@ -12,7 +12,8 @@ const PACKAGES = [
   ...['libcjson1', 'libdlt2', 'libev4', 'libuv1', 'libwebsockets17', 'libwrap0'],
 ];
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const EXPECTED = 'expected Debian 12 or newer. On other systems, run the brokers in Docker (docs/running.md)';
+const EXPECTED =
+  'expected Debian 12 or newer. On other systems, run it in Docker (localstack/servers/mqtt-brokers/docker)';
 
 export function isInstalled(home) {
   return existsSync(executable(home));
