@@ -95,7 +95,7 @@ export interface TaskReport {
   readonly since: number | undefined;
   /** Since when the task does not run, because of its operator or its sink; undefined also if it never ran. */
   readonly stoppedAt: number | undefined;
-  /** The rules are disabled too. */
+  /** The rules are disabled, and the sources disconnected, too. */
   readonly intakeStopped: boolean;
   /** Undefined on AWS until CloudWatch's numbers are added: see {@link Cloud.readMetrics}. */
   readonly counts: MessageCounts | undefined;

@@ -10,12 +10,12 @@ interface PauseOptions extends Scope {
   readonly yes?: boolean;
 }
 
-/** `outflow pause`: stops a task. Its rules go on filling the queue, unless they are disabled too. */
+/** `outflow pause`: stops a task. Its sources go on filling the queue, unless they are stopped too. */
 export function pauseCommand(operator: Operator): Command {
   return operatorCommand('pause', operator)
     .description('Stop a task; new messages wait in its queue')
     .argument('<task>', 'name of the task, or path of its construct')
-    .option('--stop-intake', 'disable the rules too: the task loses messages that are published meanwhile')
+    .option('--stop-intake', 'stop the sources too: AWS IoT Core does not keep messages that are published meanwhile')
     .option('--timeout <seconds>', 'longest wait', wholeNumber(1, 3_600), 180)
     .option('-y, --yes', 'skip the confirmation')
     .action((name: string, options: PauseOptions) =>
@@ -41,7 +41,8 @@ export function pauseCommand(operator: Operator): Command {
 }
 
 function consequence({ retentionSeconds }: TaskReport, stopIntake: boolean): string {
-  if (stopIntake) return 'Its rules are disabled: messages that are published meanwhile are not kept.';
+  if (stopIntake)
+    return 'Its sources are stopped: AWS IoT Core does not keep messages that are published meanwhile; another MQTT broker keeps them for an MqttSource.';
   const kept = retentionSeconds === undefined ? '' : ` and are kept for ${span(retentionSeconds)}`;
   return `Messages go on into its queue${kept}.`;
 }

@@ -134,6 +134,6 @@ function reasons({ task, description, cause, stoppedAt, intakeStopped }: TaskRep
   if (description !== undefined) lines.push(`${task}: ${printable(description)}`);
   if (cause !== undefined) lines.push(`${task}: ${printable(cause)}`);
   if (stoppedAt !== undefined) lines.push(`${task}: stopped at ${time(stoppedAt)} UTC`);
-  if (intakeStopped) lines.push(`${task}: its rules are disabled; messages published now are not kept`);
+  if (intakeStopped) lines.push(`${task}: its sources are stopped; AWS IoT Core does not keep messages published now`);
   return lines;
 }

@@ -10,6 +10,7 @@ import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } 
 import { GetParameterCommand, LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { SQSRecord } from 'aws-lambda';
 import type { Connectivity, ProbeResponse } from '../core/control-requests.ts';
+import { INTAKE_ON, INTAKE_STOPPED } from '../core/intake.ts';
 import { readState, readStateText, STATE_LABEL } from '../core/task-state.ts';
 import type { TaskPorts } from './reconcile.ts';
 
@@ -23,6 +24,8 @@ export interface ControlledTask {
   readonly enabled?: boolean;
   /** Names of the rules. */
   readonly rules: readonly string[];
+  /** Names of the parameters that stop sources that run as functions. @default - none */
+  readonly sources?: readonly string[];
   /** ARN of the worker's alias. */
   readonly worker: string;
   /** The queue that holds deferred messages. Absent when a stream is the buffer. */
@@ -103,9 +106,14 @@ export function awsPorts(
     async setMappings(enabled) {
       await Promise.all(task.mappings.map((id) => setMapping(id, enabled)));
     },
-    async setRules(enabled) {
+    async setIntake(enabled) {
       const Command = enabled ? EnableTopicRuleCommand : DisableTopicRuleCommand;
       for (const ruleName of task.rules) await iot.send(new Command({ ruleName }));
+      const Value = enabled ? INTAKE_ON : INTAKE_STOPPED;
+      for (const Name of task.sources ?? []) {
+        const { Parameter } = await ssm.send(new GetParameterCommand({ Name }));
+        if (Parameter?.Value !== Value) await ssm.send(new PutParameterCommand({ Name, Value, Overwrite: true }));
+      }
     },
     async testConnectivity() {
       try {

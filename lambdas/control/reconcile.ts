@@ -17,7 +17,8 @@ export interface TaskPorts {
   mappingStates(): Promise<readonly string[]>;
   /** Enables or disables all event source mappings together. A mapping that is still changing is left to the next minute. */
   setMappings(enabled: boolean): Promise<void>;
-  setRules(enabled: boolean): Promise<void>;
+  /** Enables or disables the task's topic rules, and starts or stops its sources that hold connections. */
+  setIntake(enabled: boolean): Promise<void>;
   testConnectivity(): Promise<Connectivity>;
   /**
    * Has the worker process one deferred message, after a connectivity test that passed: a failure is charged to the message.
@@ -30,7 +31,7 @@ export interface TaskPorts {
 const ON = new Set(['Creating', 'Enabling', 'Enabled']);
 const OFF = new Set(['Disabling', 'Disabled']);
 
-/** Applies a control message to a task, then brings its mappings and rules into line with its state. @returns the new state. */
+/** Applies a control message to a task, then brings its mappings and its intake into line with its state. @returns the new state. */
 export async function reconcile(message: ControlMessage, task: TaskPorts, now: () => number): Promise<TaskState> {
   const known = await task.readState();
   if (known.halt === undefined && (await isOneDevicesFault(message, task))) return known;
@@ -38,8 +39,8 @@ export async function reconcile(message: ControlMessage, task: TaskPorts, now: (
   // A thousand workers report the same.
   if (message.kind === 'halt' && state === known) return known;
   if (message.kind === 'reconcile') state = await probed(state, task, now);
-  // The rules are enabled before the state is written: only a state with `intakeStopped` gets them enabled on a later run.
-  if (known.intakeStopped && !state.intakeStopped) await task.setRules(true);
+  // The intake starts before the state is written: only a state with `intakeStopped` gets it started on a later run.
+  if (known.intakeStopped && !state.intakeStopped) await task.setIntake(true);
   // All other changes follow the write, so that the next minute completes an interrupted run.
   if (state !== known) await task.writeState(state);
 
@@ -50,7 +51,7 @@ export async function reconcile(message: ControlMessage, task: TaskPorts, now: (
     await task.setMappings(isOn);
     mappings = await task.mappingStates();
   }
-  if (state.intakeStopped) await task.setRules(false);
+  if (state.intakeStopped) await task.setIntake(false);
 
   const seen = withStatus(state, mappings, now());
   if (seen !== state) await task.writeState(seen);

@@ -19,6 +19,8 @@ export const STATE_PARAMETER = 'STATE_PARAMETER';
 
 /** Names of the parameters with the states of an MQTT source's slots: a JSON list. */
 export const SLOT_PARAMETERS = 'SLOT_PARAMETERS';
+/** Name of the parameter that stops the source. */
+export const INTAKE_PARAMETER = 'INTAKE_PARAMETER';
 /** Topic filters of a delivered log's function: a JSON list. */
 export const TOPIC_FILTERS = 'TOPIC_FILTERS';
 /** Parameters of a stack's tasks, for its control function: JSON, names by task. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Annotations, Duration, type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Annotations, type CfnElement, Duration, type RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as ScheduledFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -16,6 +16,7 @@ import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import {
   DEAD_LETTER_QUEUE_URL,
+  INTAKE_PARAMETER,
   QUEUE_URL,
   SLOT_PARAMETERS,
   STREAM_NAME,
@@ -23,8 +24,11 @@ import {
 } from '../../lambdas/core/environment.ts';
 import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
+import { INTAKE_ON } from '../../lambdas/core/intake.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
-import { mqttSourceOptions } from '../../lambdas/source/mqtt/config.ts';
+import { overlapTopicFilters } from '../../lambdas/core/topic-filter.ts';
+import { mqttSourceOptions, subscribedFilters } from '../../lambdas/source/mqtt/config.ts';
+import { filtersBytes, MAX_SOURCE_FILTERS_BYTES } from '../../lambdas/source/mqtt/slot.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { workerCode } from '../asset.ts';
 import { grantSend } from '../buffer/queue-grants.ts';
@@ -51,7 +55,10 @@ import type { Origin } from './origin.ts';
 import type { ISource, SourceBinding } from './source.ts';
 
 export interface MqttSourceProps {
-  /** Topic filters of the broker, such as `temp_hum/#`. */
+  /**
+   * Topic filters of the broker, such as `temp_hum/#`. Where two overlap, some brokers send a message once for each of them. Together
+   * they have at most 1,750 bytes of JSON.
+   */
   readonly topics: readonly string[];
   /**
    * Maximum QoS of the subscriptions. With 0, the broker keeps nothing while no session is connected.
@@ -61,7 +68,8 @@ export interface MqttSourceProps {
   readonly qos?: 0 | 1 | 2;
   /**
    * Name of a shared subscription, `$share/<group>/<filter>`: each message goes to one member of the group. Brokers differ in what
-   * happens to the messages of a member that is gone.
+   * happens to the messages of a member that is gone: mosquitto keeps them for it until its session expires, HiveMQ and Artemis send
+   * them to another member.
    *
    * @default - none: each session receives every message
    */
@@ -119,13 +127,15 @@ const ADVICE: OptionAdvice = [
   [/^(receivemax|inflight)/, 'receiveMaximum'],
 ];
 
+/** Targets of a rule (Amazon EventBridge, "Amazon EventBridge quotas"). */
+const MAX_TARGETS = 5;
 /** Longest duration of an invocation of AWS Lambda (AWS Lambda, "Lambda quotas"). */
 const SESSION_MINUTES = 15;
 
 /**
  * Messages of an MQTT broker. No process runs all the time: an invocation of a function holds a session for up to 15 minutes, and hands
- * it over to the next one, which a schedule starts each minute. The broker keeps the session meanwhile. A message is acknowledged once
- * the task's buffer has stored it.
+ * it over to the next one, which a schedule starts each minute, and a deployment at once. The broker keeps the session meanwhile. A
+ * message is acknowledged once the task's buffer has stored it.
  *
  * @throws InvalidOptionError at synth for options that could not work once deployed.
  */
@@ -176,11 +186,8 @@ export class MqttSource implements ISource {
         sessions,
         '1 without shareGroup: each session would receive every message',
       );
-    if (shareGroup !== undefined && connector.protocolVersion !== 5)
-      Annotations.of(scope).addWarningV2(
-        'mqtt-outflow:sharedSubscription',
-        `${option}.shareGroup: shared subscriptions are part of MQTT 5; with protocolVersion ${connector.protocolVersion}, some brokers take $share/${shareGroup}/… for a topic and deliver nothing`,
-      );
+    checkTopics(scope, option, this.#props);
+    if (shareGroup !== undefined) warnOfSharing(scope, option, shareGroup, connector.protocolVersion);
     const deployTime: DeployTimeEnvironment = {};
     const spec = parseOptions(
       mqttSourceOptions,
@@ -204,6 +211,10 @@ export class MqttSource implements ISource {
       option,
     );
     const slots = Array.from({ length: sessions }, (_, index) => slotParameter(scope, index + 1));
+    const intake = new StringParameter(scope, 'Intake', {
+      description: `Stops the sessions of an Outflow source: ${INTAKE_ON} or stopped`,
+      stringValue: INTAKE_ON,
+    });
     const target = write.environment[QUEUE_URL] ?? write.environment[STREAM_NAME] ?? '';
     const environment = {
       ...deployTime,
@@ -211,6 +222,7 @@ export class MqttSource implements ISource {
       ...write.environment,
       [DEAD_LETTER_QUEUE_URL]: deadLetterQueue.queueUrl,
       [SLOT_PARAMETERS]: Stack.of(scope).toJsonString(slots.map(({ parameterName }) => parameterName)),
+      [INTAKE_PARAMETER]: intake.parameterName,
       [TARGET_ARN]: target,
     };
     const fn = sessionFunction(scope, {
@@ -234,19 +246,102 @@ export class MqttSource implements ISource {
     write.grantWrite(fn);
     grantSend(deadLetterQueue, fn);
     connector.grantConnect(fn);
+    const slotArns = slots.map(({ parameterArn }) => parameterArn);
     Grant.addToPrincipal({
       grantee: fn,
-      actions: ['ssm:GetParameter', 'ssm:PutParameter'],
-      resourceArns: slots.map(({ parameterArn }) => parameterArn),
+      actions: ['ssm:GetParameters'],
+      resourceArns: [...slotArns, intake.parameterArn],
     });
-    new Rule(scope, 'SessionStarts', {
+    Grant.addToPrincipal({ grantee: fn, actions: ['ssm:PutParameter'], resourceArns: slotArns });
+    addStarts(scope, live, description, sessions);
+    return [
+      {
+        topicFilters: topics,
+        arn: fn.functionArn,
+        function: fn,
+        intake: {
+          list: 'sources',
+          name: intake.parameterName,
+          arn: intake.parameterArn,
+          actions: ['ssm:GetParameter', 'ssm:PutParameter'],
+        },
+      },
+    ];
+  }
+}
+
+function checkTopics(scope: Construct, option: string, { topics, shareGroup }: MqttSourceProps): void {
+  for (const topic of topics) {
+    const [, group, filter] = /^\$share\/([^/]*)\/(.*)$/.exec(topic) ?? [];
+    if (group !== undefined)
+      throw new InvalidOptionError(
+        `${option}.topics`,
+        topic,
+        `'${filter}', with shareGroup: '${group}': the source makes the shared subscription`,
+      );
+  }
+  const twice = topics.find((topic, index) => topics.indexOf(topic) !== index);
+  if (twice !== undefined) throw new InvalidOptionError(`${option}.topics`, twice, 'each topic filter once');
+  const bytes = filtersBytes(subscribedFilters({ filters: [...topics], shareGroup }));
+  if (bytes > MAX_SOURCE_FILTERS_BYTES)
+    throw new InvalidOptionError(
+      `${option}.topics`,
+      described(`topic filters of ${bytes} bytes`),
+      `at most ${MAX_SOURCE_FILTERS_BYTES} bytes, because the parameter that keeps a session's subscriptions holds 4 KB: use wildcards, or several tasks`,
+    );
+  const overlap = topics.flatMap((one, index) =>
+    topics
+      .slice(index + 1)
+      .filter((other) => overlapTopicFilters(one, other))
+      .map((other) => [one, other] as const),
+  )[0];
+  if (overlap !== undefined)
+    Annotations.of(scope).addWarningV2(
+      'mqtt-outflow:overlappingTopics',
+      `${option}.topics: ${overlap.join(' and ')} overlap, and some brokers send a message once for each of them`,
+    );
+}
+
+function warnOfSharing(scope: Construct, option: string, shareGroup: string, protocolVersion: 3 | 4 | 5): void {
+  if (protocolVersion !== 5)
+    Annotations.of(scope).addWarningV2(
+      'mqtt-outflow:sharedSubscription',
+      `${option}.shareGroup: shared subscriptions are part of MQTT 5; with protocolVersion ${protocolVersion}, some brokers take $share/${shareGroup}/… for a topic and deliver nothing`,
+    );
+  Annotations.of(scope).addWarningV2(
+    'mqtt-outflow:absentMember',
+    `${option}.shareGroup: some brokers, mosquitto among them, keep an absent session's share of the messages for it. After a smaller number of sessions, or without the task, these messages are lost when the session expires: delete its session in the broker`,
+  );
+}
+
+/** Starts the function each minute for each slot, and at once after a deployment that changes it. */
+function addStarts(scope: Construct, live: Alias, description: string, sessions: number): void {
+  const stack = Stack.of(scope);
+  const targets = Array.from(
+    { length: sessions },
+    (_, index) => new ScheduledFunction(live, { event: RuleTargetInput.fromObject({ slot: index + 1 }) }),
+  );
+  for (let from = 0; from < sessions; from += MAX_TARGETS) {
+    const which = from === 0 ? '' : String(from / MAX_TARGETS + 1);
+    new Rule(scope, `SessionStarts${which}`, {
       description: `Starts the sessions of ${description}`.slice(0, 512),
       schedule: Schedule.rate(Duration.minutes(1)),
-      targets: slots.map(
-        (_, index) => new ScheduledFunction(live, { event: RuleTargetInput.fromObject({ slot: index + 1 }) }),
-      ),
+      targets: targets.slice(from, from + MAX_TARGETS),
     });
-    return [{ topicFilters: topics, arn: fn.functionArn, function: fn }];
+    new Rule(scope, `SessionChanges${which}`, {
+      description: `Starts the changed sessions of ${description}`.slice(0, 512),
+      // AWS CloudFormation, "Resource status change" events
+      eventPattern: {
+        source: ['aws.cloudformation'],
+        detailType: ['CloudFormation Resource Status Change'],
+        detail: {
+          'stack-id': [stack.stackId],
+          'logical-resource-id': [stack.getLogicalId(live.node.defaultChild as CfnElement)],
+          'status-details': { status: ['UPDATE_COMPLETE'] },
+        },
+      },
+      targets: targets.slice(from, from + MAX_TARGETS),
+    });
   }
 }
 

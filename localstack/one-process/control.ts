@@ -58,7 +58,7 @@ export function localControl(options: LocalControlOptions): LocalControl {
         else mapping.disable().catch(onError);
       }
     },
-    async setRules(enabled) {
+    async setIntake(enabled) {
       for (const rule of rules)
         if (enabled) disabledRules.delete(rule);
         else disabledRules.add(rule);

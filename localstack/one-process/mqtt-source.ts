@@ -4,7 +4,7 @@ import { parseOptions } from '../../lambdas/core/options.ts';
 import { systemClock } from '../../lambdas/net/clock.ts';
 import { mqttSourceOptions } from '../../lambdas/source/mqtt/config.ts';
 import type { Store } from '../../lambdas/source/mqtt/intake.ts';
-import type { Session } from '../../lambdas/source/mqtt/session.ts';
+import { type Session, type Subscribed, UNKNOWN_SUBSCRIPTIONS } from '../../lambdas/source/mqtt/session.ts';
 import { type MqttSource, mqttSource } from '../../lambdas/source/mqtt/source.ts';
 
 export interface LocalMqttSourceOptions {
@@ -28,6 +28,7 @@ export interface LocalMqttSource {
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
+const STOP_WITHIN_MS = 2_000;
 
 /** Keeps the sessions of an MQTT source connected, with the code of the deployed function. */
 export function startMqttSource(options: LocalMqttSourceOptions): LocalMqttSource {
@@ -69,26 +70,28 @@ async function keepConnected(source: MqttSource, slot: number, { signal, connect
   const stopped = new Promise<'stopped'>((resolve) => {
     signal.addEventListener('abort', () => resolve('stopped'), { once: true });
   });
-  let filtersBefore: readonly string[] | undefined;
+  let subscribed: Subscribed = UNKNOWN_SUBSCRIPTIONS;
   let lastFailure: string | undefined;
   for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     let session: Session | undefined;
     try {
-      session = await source.open(slot, filtersBefore);
-      filtersBefore = source.filters;
+      session = await source.open(slot, subscribed);
+      subscribed = { filters: source.filters, isComplete: true };
       connected.add(slot);
       pauseMs = FIRST_PAUSE_MS;
       lastFailure = undefined;
       const end = await Promise.race([session.ended, stopped]);
       if (end !== 'stopped') throw end;
     } catch (error) {
+      // It may have subscribed to some filters of a new session.
+      if (session === undefined) subscribed = { ...subscribed, isComplete: false };
       const failure = (error as Error).message;
       // The same failure is reported once, however often it is tried again.
       if (failure !== lastFailure) onError(new Error(`source not connected: ${failure}`, { cause: error }));
       lastFailure = failure;
     } finally {
       connected.delete(slot);
-      if (signal.aborted) await session?.stop();
+      if (signal.aborted) await session?.stop(STOP_WITHIN_MS);
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => {}); // stopped meanwhile
   }

@@ -33,7 +33,7 @@ function taskAt(start: number) {
     async setMappings(enabled) {
       world.on = enabled;
     },
-    async setRules(enabled) {
+    async setIntake(enabled) {
       world.rules = enabled;
     },
     testConnectivity: async () => (world.sink ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' }),

@@ -12,6 +12,8 @@ import {
   ClientEventsSource,
   IotTopicSource,
   KinesisSink,
+  MqttConnector,
+  MqttSource,
   NoBuffer,
   OutflowTask,
   QueueBuffer,
@@ -51,6 +53,20 @@ export function everyOption(): { app: App; stack: Stack } {
   const source = (filter: string) => new IotTopicSource(filter);
   const sink = () => new KinesisSink(stream!, { partitionKey: '${clientid}', payload: '${payload}' });
 
+  const broker = new MqttConnector(stack, 'Broker', {
+    server: 'mqtts://broker.plant:8883',
+    credentials: secret(stack, 'BrokerCredentials'),
+  });
+  new OutflowTask(stack, 'Received', {
+    source: new MqttSource(broker, { topics: ['received/#'], shareGroup: 'outflow', sessions: 6 }),
+    sink: sink(),
+  });
+  new OutflowTask(stack, 'ReceivedInOrder', {
+    source: new MqttSource(broker, { topics: ['ordered/#'] }),
+    buffer: new StreamBuffer(),
+    encryptionKey: key,
+    sink: sink(),
+  });
   new OutflowTask(stack, 'Plain', { source: source('plain/#'), sink: sink() });
   new OutflowTask(stack, 'Full', {
     source: new IotTopicSource(['full/#', 'full/+/x', '+/x'], {

@@ -38,7 +38,7 @@ function attackedTask(options: object = {}) {
     },
     mappingStates: async () => ['Enabled'],
     async setMappings() {},
-    async setRules() {},
+    async setIntake() {},
     testConnectivity: async () => ({ ok: true, detail: 'fine' }),
     tryOne: async () => undefined,
   };

@@ -30,7 +30,7 @@ function blockableTask(outcome: Outcome, options: object = {}) {
     },
     mappingStates: async () => ['Enabled'],
     async setMappings() {},
-    async setRules() {},
+    async setIntake() {},
     testConnectivity: async () => ({ ok: true, detail: 'fine' }),
     tryOne: async () => undefined,
   };

@@ -4,6 +4,7 @@ import { sqsApi } from '../../buffer/sqs/on-demand-api.ts';
 import { resolveDeployTime } from '../../core/deploy-time.ts';
 import {
   DEAD_LETTER_QUEUE_URL,
+  INTAKE_PARAMETER,
   QUEUE_URL,
   readVariable,
   SLOT_PARAMETERS,
@@ -39,15 +40,18 @@ async function toTheStream(name: string): Promise<Put> {
   return toStream(name, log);
 }
 
-/** Receives messages of a broker for as long as the invocation lasts. It throws nothing: the next start comes within a minute. */
+/** Receives messages of a broker for as long as the invocation lasts; see `takeTurn`. */
 export async function handler({ slot }: SlotEvent, context: Context): Promise<string> {
+  const parameter = slots[slot - 1];
+  // A start that EventBridge sent before the number of sessions was reduced.
+  if (parameter === undefined) return `slot: got ${slot}; expected 1 to ${slots.length}`;
   const source = mqttSource(options, {
     env,
     store: storeIn(put, {
       api: sqsApi(),
       queueUrl: readVariable(env, DEAD_LETTER_QUEUE_URL),
       task,
-      functionArn: context.invokedFunctionArn,
+      functionArn: withoutQualifier(context.invokedFunctionArn),
       targetArn: readVariable(env, TARGET_ARN),
       log,
     }),
@@ -55,15 +59,20 @@ export async function handler({ slot }: SlotEvent, context: Context): Promise<st
     clock: systemClock,
   });
   const result = await takeTurn({
-    state: slotParameter(slots[slot - 1]!),
+    store: slotParameter(parameter, readVariable(env, INTAKE_PARAMETER)),
     owner: context.awsRequestId,
     version: context.functionVersion,
     filters: source.filters,
     remainingMs: () => context.getRemainingTimeInMillis(),
-    open: (filtersBefore) => source.open(slot, filtersBefore),
+    open: (before) => source.open(slot, before),
     clock: systemClock,
     log: (entry) => log({ slot, ...entry }),
   });
   log({ slot, event: 'session ended', reason: result });
   return result;
+}
+
+/** `arn:aws:lambda:<region>:<account>:function:<name>`, as the origin of the task's messages. */
+function withoutQualifier(functionArn: string): string {
+  return functionArn.split(':').slice(0, 7).join(':');
 }

@@ -10,8 +10,12 @@ export interface IntakeOptions {
   readonly maxCalls: number;
   /** Messages per call. */
   readonly maxMessages: number;
-  /** Called when as many messages as this wait for their acknowledgement, and when half of them have it. */
+  /** Messages that the broker may send without an acknowledgement. */
   readonly window: number;
+  /**
+   * Called when more messages than the window wait, and when half of them have their acknowledgement. A broker that keeps to the
+   * window is never asked to wait.
+   */
   readonly onFull: (isFull: boolean) => void;
   readonly clock: Pick<Clock, 'sleep'>;
 }
@@ -21,10 +25,13 @@ export interface Intake {
   receive(envelope: Envelope, acknowledge: () => void): void;
   /** Messages that have not been acknowledged. */
   readonly waiting: number;
-  /** Resolves when every received message has been acknowledged. */
+  /** Resolves when every received message has been acknowledged, or {@link drop} has ended. */
   drained(): Promise<void>;
-  /** Forgets the messages that no call has begun to store: the broker sends them again. */
-  drop(): void;
+  /**
+   * Forgets the messages that no call has begun to store: the broker sends them again. Resolves when the calls that have begun have
+   * ended; messages that they store are still acknowledged.
+   */
+  drop(): Promise<void>;
 }
 
 interface Message {
@@ -41,10 +48,20 @@ export function openIntake({ store, maxCalls, maxMessages, window, onFull, clock
   let unacknowledged: Message[] = [];
   let acknowledgedUpTo = 0;
   let pending: Message[] = [];
+  /** Batches that are being stored; between two attempts at one, no call runs. */
+  let batches = 0;
   let calls = 0;
   let isFull = false;
   let isDropped = false;
   let onDrained: (() => void)[] = [];
+
+  function waiting(): number {
+    return unacknowledged.length - acknowledgedUpTo;
+  }
+
+  function isDrained(): boolean {
+    return isDropped ? calls === 0 : waiting() === 0;
+  }
 
   function acknowledgeStored(): void {
     while (unacknowledged[acknowledgedUpTo]?.isStored) unacknowledged[acknowledgedUpTo++]!.acknowledge();
@@ -53,7 +70,7 @@ export function openIntake({ store, maxCalls, maxMessages, window, onFull, clock
       unacknowledged = unacknowledged.slice(acknowledgedUpTo);
       acknowledgedUpTo = 0;
     }
-    if (waiting() === 0) {
+    if (isDrained()) {
       for (const resolve of onDrained) resolve();
       onDrained = [];
     }
@@ -63,18 +80,14 @@ export function openIntake({ store, maxCalls, maxMessages, window, onFull, clock
     }
   }
 
-  function waiting(): number {
-    return unacknowledged.length - acknowledgedUpTo;
-  }
-
-  function startCalls(): void {
-    while (calls < maxCalls && pending.length > 0) {
+  function startBatches(): void {
+    while (batches < maxCalls && pending.length > 0) {
       const batch = pending.slice(0, maxMessages);
       pending = pending.slice(maxMessages);
-      calls++;
+      batches++;
       void storeAll(batch).finally(() => {
-        calls--;
-        startCalls();
+        batches--;
+        startBatches();
       });
     }
   }
@@ -83,7 +96,9 @@ export function openIntake({ store, maxCalls, maxMessages, window, onFull, clock
   async function storeAll(batch: readonly Message[]): Promise<void> {
     let owed = batch;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      calls++;
       const stored = await store(owed.map(({ envelope }) => envelope));
+      calls--;
       for (const [index, message] of owed.entries()) if (stored[index]) message.isStored = true;
       acknowledgeStored();
       owed = owed.filter((message) => !message.isStored);
@@ -93,33 +108,34 @@ export function openIntake({ store, maxCalls, maxMessages, window, onFull, clock
     }
   }
 
+  function drained(): Promise<void> {
+    if (isDrained()) return Promise.resolve();
+    return new Promise((resolve) => onDrained.push(resolve));
+  }
+
   return {
     receive(envelope, acknowledge) {
       if (isDropped) return;
       const message = { envelope, acknowledge, isStored: false };
       unacknowledged.push(message);
       pending.push(message);
-      if (!isFull && waiting() >= window) {
+      if (!isFull && waiting() > window) {
         isFull = true;
         onFull(true);
       }
       // Messages of one read are stored together.
-      if (calls < maxCalls) queueMicrotask(startCalls);
+      if (batches < maxCalls) queueMicrotask(startBatches);
     },
     get waiting() {
       return waiting();
     },
-    drained() {
-      if (waiting() === 0) return Promise.resolve();
-      return new Promise((resolve) => onDrained.push(resolve));
-    },
+    drained,
     drop() {
       isDropped = true;
       pending = [];
-      unacknowledged = [];
-      acknowledgedUpTo = 0;
-      for (const resolve of onDrained) resolve();
-      onDrained = [];
+      // Nobody stores the rest, so that nobody need wait for it.
+      acknowledgeStored();
+      return drained();
     },
   };
 }

@@ -13,8 +13,8 @@ export interface SessionOptions {
   ) => Promise<MqttConnection>;
   /** Topic filters, `$share/<group>/` included. */
   readonly filters: readonly string[];
-  /** Filters of the session before, if they are known. */
-  readonly filtersBefore?: readonly string[] | undefined;
+  /** What the broker's session is subscribed to. */
+  readonly before: Subscribed;
   readonly qos: 0 | 1 | 2;
   readonly store: Store;
   readonly intake: Pick<IntakeOptions, 'maxCalls' | 'maxMessages' | 'window'>;
@@ -22,17 +22,30 @@ export interface SessionOptions {
   readonly clock: Clock;
 }
 
+/** What is known about the subscriptions of the broker's session. */
+export interface Subscribed {
+  /** Every filter that the session may be subscribed to. */
+  readonly filters: readonly string[];
+  /** Whether it is subscribed to all of them. */
+  readonly isComplete: boolean;
+}
+
+/** A session of which nothing is known. */
+export const UNKNOWN_SUBSCRIPTIONS: Subscribed = { filters: [], isComplete: false };
+
 /** A connection that receives messages, stores them in a task's buffer, and then acknowledges them. */
 export interface Session {
-  /** Settles when the connection has ended, with the reason; never rejects. */
+  /** Settles when the connection and its last write to the buffer have ended, with the reason; never rejects. */
   readonly ended: Promise<ConnectionClosedError>;
   /** Number of messages received so far. */
   readonly received: number;
   /**
    * Ends the session in order: reads nothing more, stores and acknowledges what it has received, and disconnects. The broker sends
    * everything else to the next session.
+   *
+   * @param withinMs Time for that, twice at most; what is not stored then is left to the next session.
    */
-  stop(): Promise<void>;
+  stop(withinMs: number): Promise<void>;
 }
 
 /** Whether another connection with the same client id has taken the session (MQTT 5, section 3.1.4). */
@@ -51,7 +64,7 @@ export class SubscriptionError extends Error {
  * @throws SubscriptionError for a filter that the broker refuses; what `connect` and the connection throw.
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { connect, filters, filtersBefore, qos, store, clock } = options;
+  const { connect, filters, before, qos, store, clock } = options;
   let received = 0;
   let isStopping = false;
   let connection: MqttConnection | undefined;
@@ -60,7 +73,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     store,
     clock,
     onFull: (isFull) => {
-      if (!isStopping) (isFull ? connection?.pause() : connection?.resume())!;
+      if (isStopping) return;
+      if (isFull) connection?.pause();
+      else connection?.resume();
     },
   });
   connection = await connect((message, from) => {
@@ -72,15 +87,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     intake.receive(envelope, () => from.acknowledge(message));
   });
   const opened = connection;
-  const ended = opened.closed.then((reason) => {
+  const ended = opened.closed.then(async (reason) => {
     // The broker sends these again, to this client's next connection or to the one that has taken the session.
-    if (!isStopping) intake.drop();
+    await intake.drop();
     return reason;
   });
   try {
     await subscribe(opened, options);
   } catch (error) {
     opened.destroy();
+    await ended;
     throw error;
   }
 
@@ -89,10 +105,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     get received() {
       return received;
     },
-    async stop() {
+    async stop(withinMs) {
       isStopping = true;
       opened.pause();
-      await Promise.race([intake.drained(), opened.closed]);
+      if (intake.waiting > 0) await Promise.race([intake.drained(), opened.closed, clock.sleep(withinMs)]);
+      if (intake.waiting > 0) await Promise.race([intake.drop(), clock.sleep(withinMs)]);
       opened.resume();
       await opened.disconnect();
     },
@@ -102,9 +119,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const { sessionPresent, properties = {} } = connection.connack;
     if (properties.sharedSubscriptionAvailable === false && filters.some((filter) => filter.startsWith('$share/')))
       throw new SubscriptionError('the broker has no shared subscriptions; remove shareGroup');
-    const hasSame = filtersBefore !== undefined && sameFilters(filters, filtersBefore);
-    if (sessionPresent && hasSame) return;
-    const removed = sessionPresent ? (filtersBefore ?? []).filter((filter) => !filters.includes(filter)) : [];
+    if (sessionPresent && before.isComplete && sameFilters(filters, before.filters)) return;
+    const removed = sessionPresent ? before.filters.filter((filter) => !filters.includes(filter)) : [];
     if (removed.length > 0) await connection.unsubscribe(removed, subscribeTimeoutMs);
     const codes = await connection.subscribe(
       filters.map((topic) => ({ topic, qos })),

@@ -1,21 +1,36 @@
-import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { type SlotState, type SlotStore, slotState } from './turn.ts';
+import { GetParametersCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { INTAKE_STOPPED } from '../../core/intake.ts';
+import { type SlotStore, slotState } from './slot.ts';
 
 const TIMEOUT_MS = 5_000;
+const MAX_FAILURE_CHARACTERS = 100;
 const client = new SSMClient({ maxAttempts: 3 });
 
-/** Keeps a slot's state in a parameter of AWS Systems Manager, whose first value is an empty object. */
-export function slotParameter(Name: string): SlotStore {
+/**
+ * Keeps a slot's state in a parameter of AWS Systems Manager, whose first value is an empty object.
+ *
+ * @param intake Name of the parameter in which the control function stops the source.
+ */
+export function slotParameter(slot: string, intake: string): SlotStore {
   return {
-    async read(): Promise<SlotState | undefined> {
-      const { Parameter } = await client.send(new GetParameterCommand({ Name }), {
+    async read() {
+      const { Parameters = [] } = await client.send(new GetParametersCommand({ Names: [slot, intake] }), {
         abortSignal: AbortSignal.timeout(TIMEOUT_MS),
       });
-      return slotState.safeParse(JSON.parse(Parameter?.Value ?? '{}')).data;
+      const text = (name: string) => Parameters.find(({ Name }) => Name === name)?.Value;
+      return {
+        state: slotState.safeParse(JSON.parse(text(slot) ?? '{}')).data,
+        isStopped: text(intake) === INTAKE_STOPPED,
+      };
     },
     async write(state) {
-      const command = new PutParameterCommand({ Name, Value: JSON.stringify(state), Overwrite: true });
-      await client.send(command, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
+      const { failure } = state;
+      const short = { ...state, ...(failure !== undefined && { failure: failure.slice(0, MAX_FAILURE_CHARACTERS) }) };
+      // Systems Manager takes `{{` for the name of another parameter.
+      const Value = JSON.stringify(short).replaceAll('{{', '{\\u007b');
+      await client.send(new PutParameterCommand({ Name: slot, Value, Overwrite: true }), {
+        abortSignal: AbortSignal.timeout(TIMEOUT_MS),
+      });
     },
   };
 }

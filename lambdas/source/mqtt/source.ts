@@ -6,7 +6,7 @@ import { CA_SECRET_ARN, CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN } 
 import { type ReadSecret, secretReader } from '../../net/secrets.ts';
 import { type MqttSourceOptions, subscribedFilters } from './config.ts';
 import type { Store } from './intake.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, type Session, type Subscribed } from './session.ts';
 
 export interface MqttSourceSetup {
   /** The function's environment: ARNs of the secrets. */
@@ -19,7 +19,7 @@ export interface MqttSourceSetup {
   readonly clock: Clock;
 }
 
-const SUBSCRIBE_TIMEOUT_MS = 30_000;
+const SUBSCRIBE_TIMEOUT_MS = 10_000;
 /** A call of `store` at a time keeps the order of a stream; for a queue, several hide the time of each. */
 const QUEUE_CALLS = 4;
 const QUEUE_MESSAGES = 80;
@@ -29,10 +29,10 @@ const STREAM_MESSAGES = 500;
 export interface MqttSource {
   /**
    * @param slot Number of the session, from 1: the broker finds its session by the slot's client id.
-   * @param filtersBefore Filters of the slot's session before, if they are known.
+   * @param before What the slot's session is subscribed to.
    * @throws as `openSession`.
    */
-  open(slot: number, filtersBefore?: readonly string[]): Promise<Session>;
+  open(slot: number, before: Subscribed): Promise<Session>;
   readonly filters: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export function mqttSource(options: Resolved<MqttSourceOptions>, setup: MqttSour
 
   return {
     filters,
-    async open(slot, filtersBefore) {
+    async open(slot, before) {
       // Authorities and credentials may have been rotated since the session before.
       const ca = authorities === undefined ? options.ca : await readSecret(authorities);
       const client = openClient({ options, ca, secrets, readSecret, clock });
@@ -58,7 +58,7 @@ export function mqttSource(options: Resolved<MqttSourceOptions>, setup: MqttSour
             deadlineIn(options.connectTimeoutMs, clock),
           ),
         filters,
-        filtersBefore,
+        before,
         qos,
         store,
         intake: {

@@ -9,7 +9,7 @@ import type { Store } from './intake.ts';
 /** Bytes of a message in SQS (Amazon SQS, "Message quotas") and of a record in Kinesis (Amazon Kinesis Data Streams, "PutRecords"). */
 const MAX_BYTES = 1024 * 1024;
 /** Room for a record's partition key. */
-const MAX_KEY_BYTES = 256;
+const MAX_KEY_BYTES = 1_024;
 
 /** Writes one call's worth of bodies to a buffer. @returns for each whether it is stored. It never throws. */
 export type Put = (entries: readonly Entry[]) => Promise<readonly boolean[]>;

@@ -1,56 +1,34 @@
-import * as z from 'zod';
 import type { Clock } from '../../net/clock.ts';
-import { isTakenOver, type Session, SubscriptionError } from './session.ts';
-
-/**
- * Which invocation of the function holds a slot. Only the holder writes it, but for two cases: another invocation claims the slot,
- * and an operator stops the source. The holder reads it every two seconds.
- */
-export const slotState = z.object({
-  /** Request id of the invocation that holds or claims the slot; `operator` for a source that is stopped. */
-  owner: z.string(),
-  phase: z.enum(['claimed', 'connected', 'released', 'stopped']),
-  /** When the owner last wrote it: milliseconds since 1970. */
-  beatAt: z.number(),
-  /** When the holder's invocation ends. */
-  endsAt: z.number().optional(),
-  /** Version of the function that holds the slot. */
-  version: z.string().optional(),
-  /** Filters that the broker's session has. */
-  filters: z.array(z.string()).readonly().optional(),
-  /** Why the last attempt to connect failed. */
-  failure: z.string().optional(),
-});
-export type SlotState = z.output<typeof slotState>;
-
-export interface SlotStore {
-  /** @returns undefined for a slot that no invocation has held. */
-  read(): Promise<SlotState | undefined>;
-  write(state: SlotState): Promise<void>;
-}
+import { isTakenOver, type Session, type Subscribed, SubscriptionError, UNKNOWN_SUBSCRIPTIONS } from './session.ts';
+import { heldSlot, knownFilters, type SlotState, type SlotStore, STALE_AFTER_MS } from './slot.ts';
 
 export interface TurnSetup {
-  readonly state: SlotStore;
+  readonly store: SlotStore;
   /** Request id of this invocation. */
   readonly owner: string;
   readonly version: string;
   readonly filters: readonly string[];
   /** Milliseconds until AWS Lambda ends this invocation. */
   readonly remainingMs: () => number;
-  readonly open: (filtersBefore: readonly string[] | undefined) => Promise<Session>;
+  readonly open: (before: Subscribed) => Promise<Session>;
   readonly clock: Clock;
   readonly log: (entry: object) => void;
 }
 
-/** A holder that has written nothing for this long is gone. */
-const STALE_AFTER_MS = 30_000;
-const BEAT_EVERY_MS = 10_000;
+/** The holder reads its slot this often: a hand-over begins as soon as it sees the claim. */
 const LOOK_EVERY_MS = 2_000;
 const CLAIM_LOOK_EVERY_MS = 500;
+/**
+ * Another invocation that found the slot free at the same moment has written its claim after this time, and the last claim holds
+ * (Fischer's algorithm of mutual exclusion).
+ */
+const CLAIM_SETTLES_MS = 1_000;
 /** A scheduled start takes over from a holder that ends before the next start would. */
-const TAKE_OVER_BEFORE_MS = 75_000;
+const TAKE_OVER_BEFORE_MS = 90_000;
 /** A session stops with this much time left, to store what it has received. */
 const STOP_BEFORE_MS = 20_000;
+/** Twice this, and the time until the holder sees a claim, are less than the time after which a holder counts as gone. */
+const STOP_WITHIN_MS = 8_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 
@@ -59,103 +37,151 @@ const LONGEST_PAUSE_MS = 15_000;
  * the slot; otherwise it claims the slot, waits until the holder has disconnected in order, and connects. Two invocations that
  * connect all the same cost duplicates and no message: the broker ends the session of the first one.
  *
+ * It never throws: the next start comes within a minute. Without an answer of the store, no invocation begins to hold a slot, and one
+ * that holds it goes on.
+ *
  * @returns what this invocation did, for the log.
  */
 export async function takeTurn(setup: TurnSetup): Promise<string> {
-  const { state, owner, version, filters, remainingMs, open, clock, log } = setup;
-  const now = () => clock.wallMs();
-  const isFresh = ({ beatAt }: SlotState) => now() - beatAt < STALE_AFTER_MS;
+  try {
+    return await claimAndHold(setup);
+  } catch (error) {
+    setup.log({ level: 'error', event: 'source not started', reason: String(error) });
+    return `the slot was not claimed: ${(error as Error).message}`;
+  }
+}
 
-  const before = await state.read();
-  if (before?.phase === 'stopped') return 'the source is stopped';
-  const isHeld = before !== undefined && before.phase !== 'released' && isFresh(before);
-  if (isHeld && before.version === version && (before.endsAt ?? 0) - now() > TAKE_OVER_BEFORE_MS)
+async function claimAndHold(setup: TurnSetup): Promise<string> {
+  const { store, owner, version, filters, remainingMs, clock } = setup;
+  const { state: before, isStopped } = await store.read();
+  if (isStopped) return 'the source is stopped';
+  const now = clock.wallMs();
+  const isHeld = before !== undefined && before.phase !== 'released' && now - before.beatAt < STALE_AFTER_MS;
+  if (isHeld && before.version === version && before.endsAt - now > TAKE_OVER_BEFORE_MS)
     return 'another invocation holds the slot';
-  const base: SlotState = { ...before, owner, version, phase: 'claimed', beatAt: now(), endsAt: now() + remainingMs() };
-  await state.write(base);
-  if (isHeld && !(await waitForRelease())) return 'another invocation has claimed the slot';
+  const claim: SlotState = {
+    owner,
+    version,
+    phase: 'claimed',
+    waits: isHeld,
+    beatAt: now,
+    endsAt: now + remainingMs(),
+    filters: knownFilters(before?.filters ?? [], filters),
+    isComplete: false,
+  };
+  await store.write(claim);
+  const refusal = isHeld ? await untilReleased(claim, before.owner, setup) : await untilSettled(claim, setup);
+  return refusal ?? hold(setup, claim, before ?? UNKNOWN_SUBSCRIPTIONS);
+}
 
-  let filtersBefore = before?.filters;
-  for (
-    let pauseMs = FIRST_PAUSE_MS;
-    remainingMs() > STOP_BEFORE_MS;
-    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
-  ) {
+/** @returns why this invocation does not get a slot that was free; undefined if it does. */
+async function untilSettled({ owner }: SlotState, { store, clock }: TurnSetup): Promise<string | undefined> {
+  await clock.sleep(CLAIM_SETTLES_MS);
+  const { state, isStopped } = await store.read();
+  if (isStopped) return 'the source is stopped';
+  if (state?.owner === owner) return undefined;
+  // The other one took this claim for that of a holder.
+  if (state?.waits) await store.write({ ...state, waits: false });
+  return 'another invocation has claimed the slot';
+}
+
+/** Waits for the holder. @returns as `untilSettled`. */
+async function untilReleased(claim: SlotState, holder: string, setup: TurnSetup): Promise<string | undefined> {
+  const { store, remainingMs, clock, log } = setup;
+  let refusal: string | undefined;
+  // A holder that has not seen the claim by then is gone.
+  while (clock.wallMs() - claim.beatAt < STALE_AFTER_MS && remainingMs() > STOP_BEFORE_MS) {
+    await clock.sleep(CLAIM_LOOK_EVERY_MS);
     try {
-      const session = await open(filtersBefore);
-      filtersBefore = filters;
-      const result = await hold(session);
-      if (result !== undefined) return result;
+      const { state, isStopped } = await store.read();
+      refusal = undefined;
+      if (isStopped) return 'the source is stopped';
+      if (state === undefined || state.phase === 'released') {
+        // The holder ended when it had not seen the claim.
+        await store.write({ ...claim, waits: false });
+        return await untilSettled(claim, setup);
+      }
+      if (state.owner === claim.owner) {
+        if (!state.waits) return undefined;
+      } else if (state.owner === holder) {
+        // The holder wrote its heartbeat over the claim.
+        await store.write(claim);
+      } else return 'another invocation has claimed the slot';
+    } catch (error) {
+      refusal = `the slot was not read: ${(error as Error).message}`;
+      log({ level: 'warn', event: 'slot state not read', reason: String(error) });
+    }
+  }
+  return refusal;
+}
+
+/** Connects, and connects again, until the invocation ends or loses the slot. */
+async function hold(setup: TurnSetup, claim: SlotState, before: Subscribed): Promise<string> {
+  const { store, filters, remainingMs, open, clock, log } = setup;
+  const slot = heldSlot({ store, claim: { ...claim, waits: false }, clock, log });
+  let subscribed = before;
+  let pauseMs = FIRST_PAUSE_MS;
+  const goesOn = () => slot.lost === undefined && remainingMs() > STOP_BEFORE_MS;
+  while (goesOn()) {
+    try {
+      const session = await looking(open(subscribed));
+      subscribed = { filters, isComplete: true };
       pauseMs = FIRST_PAUSE_MS;
+      if (slot.lost === undefined)
+        await slot.update({
+          phase: 'connected',
+          waits: false,
+          filters: [...filters],
+          isComplete: true,
+          failure: undefined,
+        });
+      const end = await endOf(session);
+      if (end === undefined) break;
+      log({ level: 'warn', event: 'source disconnected', reason: end.message });
+      if (isTakenOver(end)) return 'another connection has taken the session';
     } catch (error) {
       const failure = (error as Error).message;
       log({ level: 'warn', event: 'source not connected', reason: failure });
-      if (!(await isOwner())) {
-        await release();
-        return 'another invocation has claimed the slot';
-      }
-      await state.write({ ...base, phase: 'claimed', beatAt: now(), failure });
+      subscribed = { ...subscribed, filters: claim.filters, isComplete: false };
+      await slot.update({ phase: 'claimed', filters: claim.filters, isComplete: false, failure });
       // A refused subscription stays refused until the configuration changes, or the broker's.
       if (error instanceof SubscriptionError) pauseMs = LONGEST_PAUSE_MS;
     }
-    await clock.sleep(pauseMs);
+    await looking(clock.sleep(pauseMs));
+    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    // Whoever does not know that it holds the slot does not take the session from another one.
+    while (goesOn() && !(await slot.look())) await clock.sleep(LOOK_EVERY_MS);
   }
-  await release();
-  return 'the invocation ends';
+  await slot.release();
+  return slot.lost ?? 'the invocation ends';
 
-  /** @returns whether this invocation may connect. */
-  async function waitForRelease(): Promise<boolean> {
-    for (;;) {
-      await clock.sleep(CLAIM_LOOK_EVERY_MS);
-      const current = await state.read();
-      if (current?.phase === 'released' || current === undefined) return true;
-      if (current.phase === 'stopped') return false;
-      if (current.owner !== owner) {
-        // The holder wrote its heartbeat over the claim, or yet another invocation claims the slot.
-        if (current.phase === 'claimed') return false;
-        await state.write({ ...base, filters: current.filters });
-      } else if (!isFresh(current)) return true;
+  /** Waits for work, and looks at the slot meanwhile. */
+  async function looking<Result>(work: Promise<Result>): Promise<Result> {
+    let isDone = false;
+    const done = work.then(
+      () => {
+        isDone = true;
+      },
+      () => {
+        isDone = true;
+      },
+    );
+    while (!isDone) {
+      await Promise.race([done, clock.sleep(LOOK_EVERY_MS)]);
+      if (!isDone) await slot.look();
     }
+    return work;
   }
 
-  async function isOwner(): Promise<boolean> {
-    return (await state.read())?.owner === owner;
-  }
-
-  async function release(): Promise<void> {
-    const current = await state.read();
-    if (current !== undefined && (current.owner === owner || current.phase === 'claimed'))
-      await state.write({ ...current, phase: 'released', filters: [...filters], beatAt: now() });
-  }
-
-  /** Holds the slot with a session. @returns what ended it; undefined when the connection ended and a new one may be opened. */
-  async function hold(session: Session): Promise<string | undefined> {
-    const connected: SlotState = { ...base, phase: 'connected', filters: [...filters], beatAt: now() };
-    delete connected.failure;
-    await state.write(connected);
-    let beatAt = connected.beatAt;
-    const ended = session.ended.then((reason) => ({ reason }));
-    for (;;) {
+  /** @returns the reason why the connection ended; undefined if this invocation has stopped the session. */
+  async function endOf(session: Session) {
+    const ended = session.ended.then((reason) => reason);
+    while (goesOn()) {
       const end = await Promise.race([ended, clock.sleep(LOOK_EVERY_MS).then(() => undefined)]);
-      const current = await state.read().catch((error) => {
-        log({ level: 'warn', event: 'slot state not read', reason: String(error) });
-        return connected;
-      });
-      const isOurs = current?.owner === owner;
-      if (end !== undefined) {
-        log({ level: 'warn', event: 'source disconnected', reason: end.reason.message });
-        if (isTakenOver(end.reason) || !isOurs) return 'another connection has taken the session';
-        return undefined;
-      }
-      if (!isOurs || remainingMs() <= STOP_BEFORE_MS) {
-        await session.stop();
-        await release();
-        return isOurs ? 'the invocation ends' : `handed over to ${current?.owner}`;
-      }
-      if (now() - beatAt >= BEAT_EVERY_MS) {
-        beatAt = now();
-        await state.write({ ...connected, beatAt });
-      }
+      if (end !== undefined) return end;
+      await slot.look();
     }
+    await session.stop(STOP_WITHIN_MS);
+    return undefined;
   }
 }
