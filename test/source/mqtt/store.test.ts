@@ -56,7 +56,7 @@ function kinesis(fails: (text: string, call: number) => boolean) {
 
 describe('the store of an MQTT source', () => {
   it('sends envelopes to the queue, and reports each that the queue refuses', async () => {
-    const { queues, logged, store } = sqs((body) => body.includes('bad'));
+    const { queues, logged, store } = sqs((body) => body.includes('"bad/'));
     const envelopes = Array.from({ length: 25 }, (_, i) => envelope(i % 7 === 3 ? `bad/${i}` : `good/${i}`, `${i}`));
     const stored = await store()(envelopes);
     expect(stored).toEqual(envelopes.map(({ topic }) => topic.startsWith('good')));
