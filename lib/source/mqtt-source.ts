@@ -27,8 +27,12 @@ import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts'
 import { INTAKE_ON } from '../../lambdas/core/intake.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { overlapTopicFilters } from '../../lambdas/core/topic-filter.ts';
-import { mqttSourceOptions, subscribedFilters } from '../../lambdas/source/mqtt/config.ts';
-import { filtersBytes, MAX_SOURCE_FILTERS_BYTES } from '../../lambdas/source/mqtt/slot.ts';
+import {
+  filtersBytes,
+  MAX_SOURCE_FILTERS_BYTES,
+  mqttSourceOptions,
+  subscribedFilters,
+} from '../../lambdas/source/mqtt/config.ts';
 import type { OptionAdvice } from '../advice.ts';
 import { workerCode } from '../asset.ts';
 import { grantSend } from '../buffer/queue-grants.ts';

@@ -35,3 +35,12 @@ export function subscribedFilters({
 }: Pick<MqttSourceOptions, 'filters' | 'shareGroup'>): string[] {
   return filters.map((filter) => (shareGroup === undefined ? filter : `$share/${shareGroup}/${filter}`));
 }
+
+/** Bytes of the filters in a slot's state, which has to fit in the 4 KB of a parameter of AWS Systems Manager. */
+export const MAX_FILTERS_BYTES = 3_500;
+/** Bytes of a source's filters: those before and after a change have to fit together. */
+export const MAX_SOURCE_FILTERS_BYTES = MAX_FILTERS_BYTES / 2;
+
+export function filtersBytes(filters: readonly string[]): number {
+  return Buffer.byteLength(JSON.stringify(filters));
+}

@@ -14,7 +14,7 @@ export interface IntakeOptions {
   readonly window: number;
   /**
    * Called when more messages than the window wait, and when half of them have their acknowledgement. A broker that keeps to the
-   * window is never asked to wait.
+   * window never has to wait.
    */
   readonly onFull: (isFull: boolean) => void;
   readonly clock: Pick<Clock, 'sleep'>;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Clock } from '../../net/clock.ts';
+import { filtersBytes, MAX_FILTERS_BYTES } from './config.ts';
 
 /** Which invocation of the function holds a slot. Its holder writes it, and an invocation that claims the slot. */
 export const slotState = z.object({
@@ -22,15 +23,6 @@ export const slotState = z.object({
   failure: z.string().optional(),
 });
 export type SlotState = z.output<typeof slotState>;
-
-/** Bytes of the filters in a slot's state, which has to fit in the 4 KB of a parameter of AWS Systems Manager. */
-const MAX_FILTERS_BYTES = 3_500;
-/** Bytes of a source's filters: those before and after a change have to fit together. */
-export const MAX_SOURCE_FILTERS_BYTES = MAX_FILTERS_BYTES / 2;
-
-export function filtersBytes(filters: readonly string[]): number {
-  return Buffer.byteLength(JSON.stringify(filters));
-}
 
 /** The filters that a session may be subscribed to while it changes to others. If they do not fit, the oldest are forgotten. */
 export function knownFilters(before: readonly string[], filters: readonly string[]): string[] {

@@ -33,7 +33,7 @@ interface Invocation {
 }
 
 /** A broker with one client id, a slot, and invocations. */
-function world({ saysTakenOver = true } = {}) {
+function world({ sendsTakenOver = true } = {}) {
   const clock = new SimulatedClock();
   const at = {
     clock,
@@ -82,7 +82,7 @@ function world({ saysTakenOver = true } = {}) {
       if (at.refusal !== undefined) throw at.refusal;
       if (at.connected !== undefined) {
         at.takeovers++;
-        at.close!(new ConnectionClosedError('taken over', saysTakenOver ? { code: 0x8e } : {}));
+        at.close!(new ConnectionClosedError('taken over', sendsTakenOver ? { code: 0x8e } : {}));
       }
       at.connected = owner;
       at.connections.push(owner);
@@ -176,26 +176,30 @@ describe('the turn of an invocation at its slot', () => {
       delaysMs: fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 12 }),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(start, { minLength: 2, maxLength: 3 }), fc.boolean(), async (starts, saysTakenOver) => {
-        const at = world({ saysTakenOver });
-        const invocations: Invocation[] = [];
-        for (const { afterMs, ...how } of starts) {
-          await at.clock.advance(afterMs);
-          invocations.push(at.start(how));
-        }
-        await at.clock.advance(5_000);
-        expect(at.takeovers).toBe(0);
-        // The scheduled starts go on.
-        for (let minute = 0; minute < 4; minute++) {
-          invocations.push(at.start({ version: '2' }));
-          await at.clock.advance(MINUTE);
-        }
-        expect(at.takeovers).toBe(0);
-        expect(at.connected).toBeDefined();
-        await at.clock.advance(LIFETIME);
-        for (const { returned } of invocations) expect(returned).toBeDefined();
-        expect(at.state?.phase).toBe('released');
-      }),
+      fc.asyncProperty(
+        fc.array(start, { minLength: 2, maxLength: 3 }),
+        fc.boolean(),
+        async (starts, sendsTakenOver) => {
+          const at = world({ sendsTakenOver });
+          const invocations: Invocation[] = [];
+          for (const { afterMs, ...how } of starts) {
+            await at.clock.advance(afterMs);
+            invocations.push(at.start(how));
+          }
+          await at.clock.advance(5_000);
+          expect(at.takeovers).toBe(0);
+          // The scheduled starts go on.
+          for (let minute = 0; minute < 4; minute++) {
+            invocations.push(at.start({ version: '2' }));
+            await at.clock.advance(MINUTE);
+          }
+          expect(at.takeovers).toBe(0);
+          expect(at.connected).toBeDefined();
+          await at.clock.advance(LIFETIME);
+          for (const { returned } of invocations) expect(returned).toBeDefined();
+          expect(at.state?.phase).toBe('released');
+        },
+      ),
       { numRuns: runs(150) },
     );
   });
@@ -233,7 +237,7 @@ describe('the turn of an invocation at its slot', () => {
   });
 
   it('does not fight for a session: a bare close makes a holder that cannot read its slot wait', async () => {
-    const at = world({ saysTakenOver: false });
+    const at = world({ sendsTakenOver: false });
     const first = at.start();
     await at.clock.advance(5_000);
     first.storeFails = true;
