@@ -6,6 +6,8 @@ import type { NeverRetry } from '../../lambdas/core/errors.ts';
 import { hopsOf } from '../../lambdas/core/mqtt/hops.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { MqttRecord } from '../../lambdas/core/record.ts';
+import { mqttOptions } from '../../lambdas/deliver/mqtt/config.ts';
+import { compileMqtt } from '../../lambdas/deliver/mqtt/render.ts';
 import { republishOptions } from '../../lambdas/deliver/republish/config.ts';
 import { compileRepublish, type RepublishRequest } from '../../lambdas/deliver/republish/render.ts';
 import { type DataPlane, republishSink } from '../../lambdas/deliver/republish/sink.ts';
@@ -61,6 +63,24 @@ describe('a republished message', () => {
     for (const hops of ['8', '9', '999999999']) expect(render({}, withHops(hops))).toBe('REJECTED');
     expect(render({ maxHops: 1 }, withHops('1'))).toBe('REJECTED');
     expect(hopsOf({})).toBe(0);
+  });
+
+  it('keeps its count through an MQTT broker, and a message without one gets none', () => {
+    const given = {
+      type: 'mqtt',
+      server: 'broker:1883',
+      topic: 't',
+      payload: 'x',
+      userProperties: '$.data.userProperties',
+    };
+    const read = compileMqtt({ ...parseOptions(mqttOptions, given), topic: 't', server: 'broker:1883' }, 'fail');
+    const properties = (of: Envelope) => {
+      const record = new MqttRecord(of);
+      const { event, ruleOutput } = viewsOf({ type: 'iot-core', dataFormat: 'json', defaults: {} });
+      return read(ruleOutput(record), event(record), record.envelope).properties.userProperties;
+    };
+    expect(properties(withHops('3'))).toEqual([['outflow-hops', '3']]);
+    expect(properties(envelope())).toEqual([]);
   });
 
   it('is refused where AWS IoT Core would refuse it', () => {

@@ -3,17 +3,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import mqtt from 'mqtt';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { republishOptions } from '../../lambdas/deliver/republish/config.ts';
 import type { RepublishRequest } from '../../lambdas/deliver/republish/render.ts';
 import { openRepublish } from '../../lambdas/deliver/republish/sink.ts';
-import { IotTopicSource, OutflowTask, RepublishSink, type RepublishSinkProps } from '../../lib/index.ts';
+import {
+  IotTopicSource,
+  MqttConnector,
+  MqttSink,
+  MqttSource,
+  OutflowTask,
+  RepublishSink,
+  type RepublishSinkProps,
+} from '../../lib/index.ts';
 import type { Broker } from '../../localstack/iot-core/broker/broker.ts';
 import { type DataPlane, startDataPlane } from '../../localstack/iot-core/data-plane/data-plane.ts';
 import { startStandIn } from '../../localstack/iot-core/stand-in.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
+import { mqttBrokersHome as home } from '../../localstack/servers/mqtt-brokers/install.mjs';
+import { isInstalled } from '../../localstack/servers/mqtt-brokers/mosquitto/install.mjs';
+import { type MqttBroker, startMosquitto } from '../../localstack/servers/mqtt-brokers/start.ts';
 import { minute, sinkContract } from '../contract/sink.ts';
 
 const request = (text: string, over: Partial<RepublishRequest> = {}): RepublishRequest => ({
@@ -199,5 +210,63 @@ describe('MQTT client → rule → queue → worker → MQTT client', () => {
       STAGE: { stringValue: 'render' },
       ERROR_MESSAGE: { stringValue: expect.stringContaining('republished 8 times; expected at most 8 (maxHops)') },
     });
+  });
+});
+
+describe.skipIf(!isInstalled(home))('MQTT broker → source → queue → worker → MQTT client', () => {
+  let remote: MqttBroker;
+  let running: Run;
+  const errors: Error[] = [];
+  beforeAll(async () => {
+    remote = await startMosquitto({ home });
+    const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-')) });
+    const stack = new Stack(app, 'Bridge');
+    const plant = new MqttConnector(stack, 'Plant', { server: `mqtt://${remote.host}:${remote.port}` });
+    const forwarded = { qos: '${qos}', retain: '${flags.retain}', payload: '${payload}' };
+    new OutflowTask(stack, 'Inbound', {
+      source: new MqttSource(plant, { topics: ['temp_hum/#'], qos: 1 }),
+      sink: new RepublishSink({ topic: 'sub/${topic}', ...forwarded }),
+    });
+    // A loop through the broker, which synth cannot see.
+    new OutflowTask(stack, 'In', {
+      source: new MqttSource(plant, { topics: ['loop/#'] }),
+      sink: new RepublishSink({ topic: '${topic}', topics: ['loop/*'], ...forwarded, maxHops: 3 }),
+    });
+    new OutflowTask(stack, 'Out', {
+      source: new IotTopicSource('loop/#'),
+      sink: new MqttSink(plant, { topic: '${topic}', topics: ['loop/*'], ...forwarded, qos: 1 }),
+    });
+    running = await run(readAssembly(app.synth().directory), { onError: (error) => errors.push(error) });
+    await vi.waitUntil(() => running.tasks.every(({ sources }) => sources.every((one) => one.isConnected)), {
+      timeout: 30_000,
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await running?.close();
+    await remote?.close();
+    expect(errors).toEqual([]);
+  });
+
+  it('temp_hum/emqx of the broker becomes sub/temp_hum/emqx, with its QoS and retain flag (C30, C33, C35)', async () => {
+    const subscriber = await mqtt.connectAsync(running.broker.url, { protocolVersion: 5 });
+    onTestFinished(() => subscriber.endAsync());
+    const received = new Promise((resolve) =>
+      subscriber.once('message', (topic, payload, { qos }) => resolve({ topic, text: payload.toString(), qos })),
+    );
+    await subscriber.subscribeAsync('sub/#', { qos: 1 });
+    const device = await mqtt.connectAsync(`mqtt://${remote.host}:${remote.port}`);
+    onTestFinished(() => device.endAsync());
+    const text = '{"temp": 55,"hum": 32}';
+    await device.publishAsync('temp_hum/emqx', text, { qos: 1 });
+    expect(await received).toEqual({ topic: 'sub/temp_hum/emqx', text, qos: 1 });
+  });
+
+  it('a loop through the broker ends after the hops that the sink allows (F35)', async () => {
+    const device = await mqtt.connectAsync(running.broker.url, { protocolVersion: 5 });
+    onTestFinished(() => device.endAsync());
+    await device.publishAsync('loop/x', 'round', { qos: 1 });
+    const counters = (name: string) => running.tasks.find((task) => task.name === name)!.counters;
+    const counts = () => [counters('Out').outgoing, counters('In').outgoing, counters('In').deadLettered];
+    await expect.poll(counts, { timeout: 20_000 }).toEqual([4, 3, 1]);
   });
 });

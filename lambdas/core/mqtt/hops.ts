@@ -1,7 +1,14 @@
 import type { Envelope } from '../envelope.ts';
+import type { MqttProperties } from './properties.ts';
 
 /** The user property in which a message carries how often a task has republished it. */
 export const HOPS_PROPERTY = 'outflow-hops';
+
+/** Returns properties with this count of hops, in place of any other. */
+export function withHops<Properties extends MqttProperties>(properties: Properties, hops: number): Properties {
+  const others = properties.userProperties.filter(([name]) => name !== HOPS_PROPERTY);
+  return { ...properties, userProperties: [...others, [HOPS_PROPERTY, `${hops}`]] };
+}
 
 /** Returns how often a message was republished; 0 for one without the property, such as a message that was published by HTTPS. */
 export function hopsOf({ userProperties = [] }: Pick<Envelope, 'userProperties'>): number {

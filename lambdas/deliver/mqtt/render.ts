@@ -1,8 +1,10 @@
 import type { Resolved } from '../../core/deploy-time.ts';
+import type { Envelope } from '../../core/envelope.ts';
 import { NeverRetry } from '../../core/errors.ts';
 import { compileExpression, isRendered } from '../../core/jsonpath/expression.ts';
 import { compileObject } from '../../core/jsonpath/object.ts';
-import { compileMqttProperties } from '../../core/mqtt/properties.ts';
+import { hopsOf, withHops } from '../../core/mqtt/hops.ts';
+import { compileMqttProperties, type MqttProperties } from '../../core/mqtt/properties.ts';
 import { compileQos } from '../../core/mqtt/quality-of-service.ts';
 import { compileRetain } from '../../core/mqtt/retain.ts';
 import { MQTT_TOPIC_LIMITS, topicNameConstraint } from '../../core/mqtt/topic-name.ts';
@@ -25,7 +27,7 @@ export function compileMqtt(options: Resolved<MqttOptions>, missingVariable: Mis
   const retain = compileRetain(options.retain, missingVariable);
   const properties = compileMqttProperties(options, missingVariable);
 
-  return (scope, event) => {
+  return (scope, event, envelope) => {
     const bytes = payload.bytes(scope, event);
     if (bytes.length > options.maxMessageBytes)
       throw new NeverRetry(
@@ -43,7 +45,13 @@ export function compileMqtt(options: Resolved<MqttOptions>, missingVariable: Mis
       qos: qos(scope, event),
       retain: retain(scope, event),
       isRetainRendered: typeof options.retain === 'string' && isRendered(options.retain),
-      properties: properties(scope, event),
+      properties: carryingHops(properties(scope, event), envelope),
     };
   };
+}
+
+/** Keeps the count of a message that was republished, so that a loop through a broker of MQTT 5 ends too. */
+function carryingHops(properties: MqttProperties, envelope: Envelope | undefined): MqttProperties {
+  const hops = envelope === undefined ? 0 : hopsOf(envelope);
+  return hops === 0 ? properties : withHops(properties, hops);
 }

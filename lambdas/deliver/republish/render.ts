@@ -1,7 +1,7 @@
 import { NeverRetry } from '../../core/errors.ts';
 import { compileExpression, isRendered } from '../../core/jsonpath/expression.ts';
 import { compileObject } from '../../core/jsonpath/object.ts';
-import { HOPS_PROPERTY, hopsOf } from '../../core/mqtt/hops.ts';
+import { hopsOf, withHops } from '../../core/mqtt/hops.ts';
 import { compileMqttProperties, type MqttProperties } from '../../core/mqtt/properties.ts';
 import { compileQos } from '../../core/mqtt/quality-of-service.ts';
 import { compileRetain } from '../../core/mqtt/retain.ts';
@@ -63,23 +63,15 @@ export function compileRepublish(
       qos: Math.min(qosOf(scope, event), MAX_QOS) as 0 | 1,
       retain: retainOf(scope, event),
       payload: bytes,
-      properties: asRepublished(propertiesOf(scope, event), hops + 1),
+      properties: limited(withHops(propertiesOf(scope, event), hops + 1)),
     };
   };
 }
 
-/** Replaces the hop count, and applies the limits of AWS IoT Core. @throws NeverRetry REJECTED */
-function asRepublished(properties: MqttProperties, hops: number): MqttProperties {
+/** Applies the limits of AWS IoT Core. @throws NeverRetry REJECTED */
+function limited(properties: MqttProperties): MqttProperties {
   const { messageExpirySeconds } = properties;
-  const others = properties.userProperties.filter(([name]) => name !== HOPS_PROPERTY);
-  const republished: MqttProperties = {
-    ...properties,
-    userProperties: [...others, [HOPS_PROPERTY, `${hops}`]],
-    ...(messageExpirySeconds !== undefined && {
-      messageExpirySeconds: Math.min(messageExpirySeconds, MAX_EXPIRY_SECONDS),
-    }),
-  };
-  const { userProperties, correlationData, contentType = '', responseTopic = '' } = republished;
+  const { userProperties, correlationData, contentType = '', responseTopic = '' } = properties;
   const sizes: Record<keyof typeof LIMITS, number> = {
     userProperties: userProperties.reduce(
       (sum, pair) => sum + Buffer.byteLength(pair[0]) + Buffer.byteLength(pair[1]),
@@ -95,5 +87,6 @@ function asRepublished(properties: MqttProperties, hops: number): MqttProperties
         'REJECTED',
         `${option} rendered to ${sizes[option]} bytes; expected at most ${limit}, the limit of AWS IoT Core`,
       );
-  return republished;
+  if (messageExpirySeconds === undefined || messageExpirySeconds <= MAX_EXPIRY_SECONDS) return properties;
+  return { ...properties, messageExpirySeconds: MAX_EXPIRY_SECONDS };
 }
