@@ -1,4 +1,5 @@
 import '../../lambdas/core/jsonpath/every-path.ts';
+import type { PublishCommand } from '@aws-sdk/client-iot-data-plane';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Envelope, NOT_MQTT } from '../../lambdas/core/envelope.ts';
@@ -39,6 +40,7 @@ describe('a republished message', () => {
       isTopicRendered: true,
       qos: 1,
       retain: false,
+      isRetainRendered: false,
       payload: Buffer.from(bytes),
       properties: { userProperties: [['outflow-hops', '1']] },
     });
@@ -126,6 +128,25 @@ describe('a republished message', () => {
       }),
     );
   });
+});
+
+// Policies are not checked locally, so a scripted client denies what needs the permission to retain.
+it('a message whose flag makes it retained does not stop the task', async () => {
+  const client = {
+    async send({ input }: PublishCommand) {
+      if (input.retain) throw Object.assign(new Error('no'), { name: 'ForbiddenException' });
+      return { $metadata: {} };
+    },
+    destroy() {},
+  };
+  const statuses = async (retain: boolean | string) => {
+    const over = { topic: 'out', retain, payload: 'x' };
+    const requests = [true, false].map((flag) => render(over, envelope('{}', { retain: flag })) as RepublishRequest);
+    const outcomes = await republishSink(options(over), () => client as unknown as DataPlane).deliver(requests, minute);
+    return outcomes.map((outcome) => (outcome.status === 'never' ? outcome.error.code : outcome.status));
+  };
+  expect(await statuses('${flags.retain}')).toEqual(['INVALID_TARGET', 'delivered']);
+  expect(await statuses(true)).toEqual(['stop', 'stop']);
 });
 
 // The stand-in throttles nothing, so a scripted client does.

@@ -30,6 +30,7 @@ import { minute, sinkContract } from '../contract/sink.ts';
 const request = (text: string, over: Partial<RepublishRequest> = {}): RepublishRequest => ({
   topic: 'out',
   isTopicRendered: false,
+  isRetainRendered: false,
   qos: 1,
   retain: false,
   payload: Buffer.from(text),

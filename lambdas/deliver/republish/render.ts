@@ -17,6 +17,8 @@ export interface RepublishRequest {
   readonly isTopicRendered: boolean;
   readonly qos: 0 | 1;
   readonly retain: boolean;
+  /** Whether the message decided on the flag: without the permission to retain, it is then the message's fault. */
+  readonly isRetainRendered: boolean;
   readonly payload: Uint8Array;
   readonly properties: MqttProperties;
 }
@@ -33,6 +35,7 @@ export function compileRepublish(
   const isTopicRendered = isRendered(options.topic);
   const { isMet, expected, refused } = topicNameConstraint({ ...IOT_CORE_TOPIC_LIMITS, allowed: options.topics });
   const qosOf = compileQos(options.qos, missingVariable);
+  const isRetainRendered = typeof options.retain === 'string' && isRendered(options.retain);
   const retainOf = compileRetain(options.retain, missingVariable);
   const propertiesOf = compileMqttProperties(options, missingVariable);
   const payload =
@@ -62,6 +65,7 @@ export function compileRepublish(
       isTopicRendered,
       qos: Math.min(qosOf(scope, event), MAX_QOS) as 0 | 1,
       retain: retainOf(scope, event),
+      isRetainRendered,
       payload: bytes,
       properties: limited(withHops(propertiesOf(scope, event), hops + 1)),
     };

@@ -60,7 +60,8 @@ export function republishSink(options: RepublishOptions, connect: () => DataPlan
   let client: DataPlane | undefined;
 
   async function publish(request: RepublishRequest): Promise<Outcome> {
-    const { topic, isTopicRendered, qos, retain, payload, properties } = request;
+    const { topic, qos, retain, payload, properties } = request;
+    const isOfMessage = request.isTopicRendered || (retain && request.isRetainRendered);
     client ??= connect();
     try {
       const { $metadata } = await client.send(
@@ -70,7 +71,7 @@ export function republishSink(options: RepublishOptions, connect: () => DataPlan
       );
       return { status: 'delivered', ...($metadata.requestId !== undefined && { receipt: $metadata.requestId }) };
     } catch (error) {
-      throw classifyCall(error, { name: topic, isRendered: isTopicRendered });
+      throw classifyCall(error, { name: topic, isRendered: isOfMessage });
     }
   }
 
