@@ -13,10 +13,15 @@ import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { sqsApi } from '../../lambdas/buffer/sqs/on-demand-api.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
-import type { Connectivity } from '../../lambdas/core/control-requests.ts';
+import type {
+  Connectivity,
+  ConnectivityRequest,
+  ReadRequest,
+  ReadResponse,
+} from '../../lambdas/core/control-requests.ts';
 import { readState, readStateText } from '../../lambdas/core/task-state.ts';
 import { moveMessages, receiveDeadLetters, reportOfQueue } from './aws-queues.ts';
-import { type Cloud, type CloudTask, messagesIn, reportOf, streamToRead } from './cloud.ts';
+import { type Cloud, type CloudTask, messagesIn, recordsOf, reportOf, streamToRead } from './cloud.ts';
 import { openMetricsReader } from './cloud-watch.ts';
 import { type DeadLetterQueue, openDeadLetterQueue } from './dead-letter-queue.ts';
 import { type DeployedStack, type DeployedTask, readDeployedStack } from './deployed.ts';
@@ -155,6 +160,12 @@ function awsTask(
     }
   }
 
+  async function invoke(request: ConnectivityRequest | ReadRequest) {
+    const command = { FunctionName: worker(), Qualifier: ALIAS, Payload: JSON.stringify(request) };
+    const { Payload, FunctionError: failed } = await lambda.send(new InvokeCommand(command));
+    return { failed, text: Payload?.transformToString() ?? '' };
+  }
+
   async function state(parameter: string) {
     const text = await readStateText(parameter, async (Name) => {
       const { Parameter } = await ssm.send(new GetParameterCommand({ Name }));
@@ -216,19 +227,28 @@ function awsTask(
       );
     },
     async testConnectivity(): Promise<Connectivity> {
-      const { Payload, FunctionError } = await lambda.send(
-        new InvokeCommand({
-          FunctionName: worker(),
-          Qualifier: ALIAS,
-          Payload: JSON.stringify({ outflow: 'testConnectivity' }),
-        }),
-      );
-      const answer = Payload?.transformToString() ?? '';
-      return FunctionError === undefined ? JSON.parse(answer) : { ok: false, detail: `${FunctionError}: ${answer}` };
+      const { failed, text } = await invoke({ outflow: 'testConnectivity' });
+      return failed === undefined ? JSON.parse(text) : { ok: false, detail: `${failed}: ${text}` };
     },
-    async arrived(options, target) {
-      const targetArn = target === undefined ? await variable('TARGET_ARN') : undefined;
-      return readStream(kinesis, streamToRead(task, metadata.sink, target, targetArn), options);
+    async arrived({ since, limit, consumerGroup }, target) {
+      if (metadata.sink !== 'rocketmq') {
+        const targetArn = target === undefined ? await variable('TARGET_ARN') : undefined;
+        return readStream(kinesis, streamToRead(task, metadata.sink, target, targetArn), { since, limit });
+      }
+      // The worker has the network and the credentials of the sink.
+      const request = {
+        outflow: 'read',
+        since,
+        limit,
+        consumerGroup,
+        ...(target !== undefined && { target }),
+      } as const;
+      const { failed, text } = await invoke(request satisfies ReadRequest);
+      if (failed !== undefined)
+        throw new Error(
+          `${task}: its worker could not read: ${failed}: ${text}; deploy the stack again if it is older than this command`,
+        );
+      return recordsOf(task, JSON.parse(text) as ReadResponse, onNote);
     },
     async countDeadLetters() {
       const report = await queueReport(await deadLetterQueue());

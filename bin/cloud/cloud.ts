@@ -1,7 +1,7 @@
-import type { Connectivity } from '../../lambdas/core/control-requests.ts';
+import type { ArrivedRecord, Connectivity, ReadResponse } from '../../lambdas/core/control-requests.ts';
 import { type TaskState, type TaskStatus, withStatus } from '../../lambdas/core/task-state.ts';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
-import type { ArrivedRecord, ReadOptions } from './stream-records.ts';
+import type { ReadOptions } from './stream-records.ts';
 import type { MessageCounts, TaskMetrics } from './task-metrics.ts';
 
 /** The place where tasks run: AWS, LocalStack, or this process. */
@@ -58,7 +58,7 @@ export interface CloudTask {
    * Reads what arrived at the task's target.
    *
    * @param target Name of the stream or topic; by default the task's only one.
-   * @throws if the messages name the targets and none is given, and for a RocketMQ sink of a deployed task.
+   * @throws if the messages name the targets and none is given, and for a sink whose target cannot be read.
    */
   arrived(options: ReadOptions, target: string | undefined): Promise<readonly ArrivedRecord[]>;
   /** Approximate number of messages in the dead-letter queue; undefined if the queue is unknown. */
@@ -199,11 +199,22 @@ export function streamToRead(
   target: string | undefined,
   targetArn: string | undefined,
 ): string {
-  if (sink !== 'kinesis')
-    throw new Error(
-      `${task}: its sink is ${sink}; expected kinesis: a RocketMQ topic is read in \`outflow local\` alone`,
-    );
+  if (sink !== 'kinesis') throw new Error(`${task}: its sink is ${sink}; expected kinesis or rocketmq`);
   const stream = target ?? STREAM_ARN.exec(targetArn ?? '')?.[1];
   if (stream === undefined) throw new Error(`--target: ${task} has no stream of its own; expected the name of one`);
   return stream;
+}
+
+/** The records that a worker has read. @throws with the reason of a worker that could not read. */
+export function recordsOf(
+  task: string,
+  answer: ReadResponse,
+  onNote: (note: string) => void,
+): readonly ArrivedRecord[] {
+  if (!answer.ok) throw new Error(`${task}: ${answer.detail}`);
+  if (answer.isCut)
+    onNote(
+      `${task}: only the first ${answer.records.length} records fit into the answer; name a --limit or fewer --minutes`,
+    );
+  return answer.records;
 }

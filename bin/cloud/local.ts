@@ -7,11 +7,18 @@ import type { Queue } from '../../localstack/one-process/queue/queue.ts';
 import { identity } from '../../localstack/one-process/resolve.ts';
 import type { Run } from '../../localstack/one-process/run.ts';
 import type { RunningTask } from '../../localstack/one-process/task.ts';
-import { type Cloud, type CloudTask, messagesIn, type QueueReport, reportOf, streamToRead } from './cloud.ts';
+import {
+  type Cloud,
+  type CloudTask,
+  messagesIn,
+  type QueueReport,
+  recordsOf,
+  reportOf,
+  streamToRead,
+} from './cloud.ts';
 import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
 import { readStream } from './stream-records.ts';
-import { readTaskTopic } from './topic-records.ts';
 
 /**
  * The tasks of a run in this process.
@@ -56,8 +63,8 @@ export function localCloud(
       },
       testConnectivity: async () => controlOf(task).testConnectivity(),
       async arrived(options, target) {
-        if (metadata.sink === 'rocketmq' && task.deployed !== undefined)
-          return readTaskTopic(task.deployed, target, options);
+        if (metadata.sink === 'rocketmq')
+          return recordsOf(task.name, await controlOf(task).read({ ...options, ...(target && { target }) }), onNote);
         return readStream(kinesis.client, streamToRead(task.name, metadata.sink, target, task.targetArn), options);
       },
       countDeadLetters: async () => deadLetterQueue && messagesIn(reportOfQueue(deadLetterQueue)),

@@ -4,30 +4,18 @@ import {
   type KinesisClient,
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
-
-/** A record at a task's target. Its texts come from devices: escape them before printing. */
-export interface ArrivedRecord {
-  /** Name of the stream or topic. */
-  readonly target: string;
-  /** The partition key; of a message of RocketMQ its keys, with spaces between them. */
-  readonly key: string;
-  /** Of a message of RocketMQ. */
-  readonly tag?: string;
-  readonly properties?: Readonly<Record<string, string>>;
-  /** When it arrived: milliseconds since 1970. */
-  readonly time: number;
-  /** Shard and sequence number, or broker, queue and offset. */
-  readonly position: string;
-  /** The record's data: base64. */
-  readonly body: string;
-}
+import type { ArrivedRecord } from '../../lambdas/core/control-requests.ts';
 
 export interface ReadOptions {
   /** Records that arrived at or after this time: milliseconds since 1970. */
   readonly since: number;
   /** Largest number of records; the earliest of those found. */
   readonly limit: number;
+  /** Of a topic behind proxies of RocketMQ: the consumer group to read by. It consumes what is read. */
+  readonly consumerGroup: string;
 }
+
+type StreamReading = Pick<ReadOptions, 'since' | 'limit'>;
 
 /** Calls without a record that end the reading of a shard: GetRecords may return none although there are later ones. */
 const MAX_EMPTY = 3;
@@ -41,7 +29,7 @@ const MAX_EMPTY = 3;
 export async function readStream(
   client: Pick<KinesisClient, 'send'>,
   stream: string,
-  { since, limit }: ReadOptions,
+  { since, limit }: StreamReading,
 ): Promise<readonly ArrivedRecord[]> {
   const shards = await shardsOf(client, stream);
   const records = await Promise.all(shards.map((shard) => readShard(client, stream, shard, { since, limit })));
@@ -68,7 +56,7 @@ async function readShard(
   client: Pick<KinesisClient, 'send'>,
   StreamName: string,
   ShardId: string,
-  { since, limit }: ReadOptions,
+  { since, limit }: StreamReading,
 ): Promise<ArrivedRecord[]> {
   const from = { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(since) } as const;
   let { ShardIterator: iterator } = await client.send(new GetShardIteratorCommand({ StreamName, ShardId, ...from }));

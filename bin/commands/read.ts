@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import type { ArrivedRecord } from '../../lambdas/core/control-requests.ts';
 import { pickOne } from '../cloud/cloud.ts';
 import { showPayload } from '../cloud/dead-letter.ts';
-import type { ArrivedRecord } from '../cloud/stream-records.ts';
 import { type Operator, onCloud, operatorCommand, printResult, type Scope, wholeNumber } from './operator.ts';
 import { jsonText, printable } from './printable.ts';
 import { time } from './table.ts';
@@ -10,23 +10,31 @@ interface ReadCommandOptions extends Scope {
   readonly target?: string;
   readonly minutes: number;
   readonly limit: number;
+  readonly consumerGroup: string;
 }
+
+/** Not the name of a group that a user's consumers have. */
+const CONSUMER_GROUP = 'outflow-read';
 
 /** `outflow read`: prints what arrived at a task's target. */
 export function readCommand(operator: Operator): Command {
   return operatorCommand('read', operator)
-    .description(
-      "Print what arrived at a task's Kinesis stream, or in this process at its RocketMQ topic: time, key, tag, properties, body",
-    )
+    .description("Print what arrived at a task's Kinesis stream or RocketMQ topic: time, key, tag, properties, body")
     .argument('<task>', 'name of the task, or path of its construct')
     .option('--target <name>', 'name of the stream or topic, if messages name it (default: the only one of the task)')
     .option('--minutes <count>', 'records of the last minutes', wholeNumber(1, 525_600), 60)
     .option('--limit <count>', 'largest number of records', wholeNumber(1, 10_000), 100)
+    .option(
+      '--consumer-group <name>',
+      'by proxies of RocketMQ: an existing group that no consumer uses; it consumes what is read',
+      CONSUMER_GROUP,
+    )
     .action((name: string, options: ReadCommandOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {
         const task = pickOne(await terminal.during(() => 'Reading the stacks …', cloud.tasks()), name);
         const since = Date.now() - options.minutes * 60_000;
-        const reading = task.arrived({ since, limit: options.limit }, options.target);
+        const { limit, consumerGroup, target } = options;
+        const reading = task.arrived({ since, limit, consumerGroup }, target);
         const records = await terminal.during(() => `Reading the target of ${task.name} …`, reading);
         const shown = records.map(({ body, ...rest }) => ({ ...rest, body: showPayload(body) }));
         printResult(terminal, options, shown, () =>

@@ -18,3 +18,43 @@ export interface ProbeResponse {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
   readonly halt?: string;
 }
+
+/** The event with which `outflow read` invokes a worker's function: the worker reaches the sink's servers and has their credentials. */
+export interface ReadRequest {
+  readonly outflow: 'read';
+  /** Name of the topic. @default - the sink's only one */
+  readonly target?: string;
+  /** Records that arrived at or after this time: milliseconds since 1970. */
+  readonly since: number;
+  /** Largest number of records; the earliest of those found. */
+  readonly limit: number;
+  /** The consumer group that proxies of RocketMQ read by. It consumes what is read. */
+  readonly consumerGroup: string;
+}
+
+/** A record at a task's target. Its texts come from devices: escape them before printing. */
+export interface ArrivedRecord {
+  /** Name of the stream or topic. */
+  readonly target: string;
+  /** The partition key; of a message of RocketMQ its keys, with spaces between them. */
+  readonly key: string;
+  /** Of a message of RocketMQ. */
+  readonly tag?: string;
+  readonly properties?: Readonly<Record<string, string>>;
+  /** When it arrived: milliseconds since 1970. */
+  readonly time: number;
+  /** Shard and sequence number, or broker, queue and offset. */
+  readonly position: string;
+  /** The record's data: base64. */
+  readonly body: string;
+}
+
+/** The response to a {@link ReadRequest}. */
+export type ReadResponse =
+  | {
+      readonly ok: true;
+      readonly records: readonly ArrivedRecord[];
+      /** Whether later records were left out, because a function's response holds 6 MB. */
+      readonly isCut: boolean;
+    }
+  | { readonly ok: false; readonly detail: string };

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { ArrivedRecord, ReadRequest } from '../core/control-requests.ts';
 import type { Resolved } from '../core/deploy-time.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { NeverRetry, RetryLater, StopTask } from '../core/errors.ts';
@@ -76,6 +77,17 @@ export interface SinkDefinition<Schema extends z.ZodType, Request> extends SinkO
   /** Like `open`, it is called with the options after deploy-time values have become strings. */
   compile(options: Resolved<z.output<Schema>>, missingVariable: MissingVariable): Render<Request>;
   open(options: Resolved<z.output<Schema>>, environment: SinkEnvironment): Sink<Request>;
+  /**
+   * Reads what arrived at the sink's target, or at the one of the request.
+   *
+   * @default - the function cannot read the target
+   * @returns the records, earliest first.
+   */
+  read?(
+    options: Resolved<z.output<Schema>>,
+    environment: SinkEnvironment,
+    request: ReadRequest & { readonly timeoutMs: number },
+  ): Promise<readonly ArrivedRecord[]>;
   /** Names the target of a request, such as its stream; for options, the target's name or its template. */
   target(of: Request | Resolved<z.output<Schema>>): string;
   /** Describes a request for `outflow try`, as plain data. Bytes are shown as text or base64. */

@@ -5,7 +5,7 @@ import type * as z from 'zod';
 import type { ReceivedBatch, TaskBuffer } from '../buffer/buffer.ts';
 import { bufferOf } from '../buffer/event-sources.ts';
 import { sqsApi } from '../buffer/sqs/on-demand-api.ts';
-import type { Connectivity, ConnectivityRequest } from '../core/control-requests.ts';
+import type { Connectivity, ConnectivityRequest, ReadRequest, ReadResponse } from '../core/control-requests.ts';
 import { readVariable, STACK_NAME, STATE_PARAMETER } from '../core/environment.ts';
 import { loadExpressions } from '../core/jsonpath/expression.ts';
 import { parseSpec } from '../core/spec.ts';
@@ -13,6 +13,7 @@ import type { SinkDefinition } from '../deliver/sink.ts';
 import type { BatchReport } from './message.ts';
 import { batchEntry } from './metrics.ts';
 import { type WorkerQueues, workerQueues } from './queues.ts';
+import { withinResponse } from './read-response.ts';
 import { skippedMessages } from './skipped-messages.ts';
 import { stateText, stoppedTime } from './stopped-time.ts';
 import { createWorker, type Worker, type WorkerSetup } from './worker.ts';
@@ -28,6 +29,7 @@ export interface HandlerSetup extends Omit<WorkerSetup, 'deadLetters'> {
 export interface Handler {
   (event: SQSEvent | KinesisStreamEvent, context: Context): Promise<SQSBatchResponse>;
   (event: ConnectivityRequest, context: Context): Promise<Connectivity>;
+  (event: ReadRequest, context: Context): Promise<ReadResponse>;
 }
 
 /** The Lambda function of a task. @throws InvalidOptionError for an invalid spec or environment. */
@@ -45,6 +47,7 @@ export function createHandler<Schema extends z.ZodType, Request>(
     return result;
   })
     .use(connectivityRequests(worker))
+    .use(readRequests(worker))
     .use(eventSources(buffers)) as unknown as Handler;
 }
 
@@ -67,6 +70,25 @@ function connectivityRequests(worker: Pick<Worker, 'testConnectivity'>): Middlew
     },
   };
 }
+
+/** Answers `outflow read`, ahead of every event source. */
+function readRequests(worker: Pick<Worker, 'read'>): MiddlewareObj<unknown, unknown> {
+  return {
+    async before({ event, context }): Promise<ReadResponse | undefined> {
+      const request = event as Partial<ReadRequest>;
+      if (request.outflow !== 'read') return undefined;
+      const timeoutMs = Math.min(MAX_READ_MS, context.getRemainingTimeInMillis() - READ_RESERVE_MS);
+      try {
+        return withinResponse(await worker.read(request as ReadRequest, timeoutMs));
+      } catch (error) {
+        return { ok: false, detail: (error as Error).message };
+      }
+    },
+  };
+}
+
+const MAX_READ_MS = 30_000;
+const READ_RESERVE_MS = 2_000;
 
 /** Reads the event by its buffer, and turns the batch's report into the response that the event source expects. */
 function eventSources(bufferOf: (event: unknown) => TaskBuffer): MiddlewareObj<unknown, unknown> {

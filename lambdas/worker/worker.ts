@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { ReceivedBatch, TaskBuffer } from '../buffer/buffer.ts';
+import type { ArrivedRecord, ReadRequest } from '../core/control-requests.ts';
 import { resolveDeployTime } from '../core/deploy-time.ts';
 import { RULE_ARNS, readVariable, TARGET_ARN } from '../core/environment.ts';
 import { NeverRetry } from '../core/errors.ts';
@@ -35,6 +36,8 @@ export interface Worker {
   ): Promise<BatchReport>;
   /** @throws StopTask, RetryLater when the sink cannot be reached or used. */
   testConnectivity(): Promise<string>;
+  /** Reads what arrived at the sink's target. @throws for a sink whose target a worker cannot read */
+  read(request: ReadRequest, timeoutMs: number): Promise<readonly ArrivedRecord[]>;
   close(): void | Promise<void>;
 }
 
@@ -214,6 +217,11 @@ export function createWorker<Schema extends z.ZodType, Request>(
       return left === undefined ? report : mergeReports(left, report);
     },
     testConnectivity: () => sink.testConnectivity(targets),
+    async read(request, timeoutMs) {
+      if (definition.read === undefined)
+        throw new Error(`the worker of a ${definition.type} sink cannot read its target`);
+      return definition.read(resolveDeployTime(spec.sink, env), setup, { ...request, timeoutMs });
+    },
     close: () => sink.close(),
   };
 }

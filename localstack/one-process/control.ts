@@ -1,7 +1,13 @@
 import type { SQSEvent } from 'aws-lambda';
 import { reconcile, type TaskPorts } from '../../lambdas/control/reconcile.ts';
 import type { ControlMessage } from '../../lambdas/core/control-message.ts';
-import type { Connectivity, ConnectivityRequest, ProbeResponse } from '../../lambdas/core/control-requests.ts';
+import type {
+  Connectivity,
+  ConnectivityRequest,
+  ProbeResponse,
+  ReadRequest,
+  ReadResponse,
+} from '../../lambdas/core/control-requests.ts';
 import { readState, stoppedMsWithin, type TaskState, UNWRITTEN_STATE } from '../../lambdas/core/task-state.ts';
 import type { SkippedMessages } from '../../lambdas/worker/skipped-messages.ts';
 import type { StoppedTime } from '../../lambdas/worker/stopped-time.ts';
@@ -19,6 +25,8 @@ export interface LocalControl {
   readonly stopped: StoppedTime;
   readonly skipped: SkippedMessages;
   testConnectivity(): Promise<Connectivity>;
+  /** Has the worker read what arrived at the sink's target. */
+  read(request: Omit<ReadRequest, 'outflow'>): Promise<ReadResponse>;
   /** Resolves when all messages are carried out. */
   idle(): Promise<void>;
 }
@@ -90,6 +98,7 @@ export function localControl(options: LocalControlOptions): LocalControl {
     stopped: { within: async (from, to) => stoppedMsWithin(state, from, to) },
     skipped: { has: async (id) => state.skipped.includes(id) },
     testConnectivity: () => ports.testConnectivity(),
+    read: (request) => invoke({ outflow: 'read', ...request } satisfies ReadRequest) as Promise<ReadResponse>,
     async idle() {
       await last;
     },

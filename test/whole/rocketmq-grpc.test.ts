@@ -17,6 +17,7 @@ import { MAX_TIME_MS } from '../../lambdas/deliver/rocketmq/constraints.ts';
 import { type GrpcProducerOptions, openGrpcProducer } from '../../lambdas/deliver/rocketmq/grpc/producer.ts';
 import type { Message, RocketMqRequest } from '../../lambdas/deliver/rocketmq/message.ts';
 import type { Producer } from '../../lambdas/deliver/rocketmq/producer.ts';
+import { readArrived } from '../../lambdas/deliver/rocketmq/read.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqSink } from '../../lib/index.ts';
@@ -36,7 +37,7 @@ import { isMissing } from '../support/setup-parts.ts';
 const START_TIMEOUT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };
 const TIMEOUT_MS = 15_000;
-const MINE = ['Contract', 'Ordered', 'Any', 'Other', 'Groups', 'Timed', 'Restart'];
+const MINE = ['Read', 'Contract', 'Ordered', 'Any', 'Other', 'Groups', 'Timed', 'Restart'];
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: [...MINE, 'Missing'] };
 /** Below the client's own limit, and above what a record in an envelope may be. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -90,13 +91,54 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     const types: Record<string, 'FIFO' | 'DELAY'> = { Groups: 'FIFO', Ordered: 'FIFO', Timed: 'DELAY' };
     const topics = [...MINE, 'Others'].map((name) => ({ name, ...(types[name] && { type: types[name] }) }));
     const brokerSettings = { maxMessageSize: MAX_MESSAGE_BYTES };
-    mq = await startRocketMq({ home, version: 5, topics, acl: USER, tls: true, brokerSettings });
+    const consumerGroups = ['outflow-read', 'another-group'];
+    mq = await startRocketMq({ home, version: 5, topics, consumerGroups, acl: USER, tls: true, brokerSettings });
     ca = readFileSync(mq.caFile!, 'utf8');
     producer = open();
   }, START_TIMEOUT_MS);
   afterAll(async () => {
     producer?.close();
     await mq?.close();
+  });
+
+  it('what it has sent is read by a consumer group, which alone consumes it', async () => {
+    const read = async (consumerGroup: string, over: object = {}) => {
+      const secret = async () => JSON.stringify(USER);
+      const reading = { since: before, limit: 1_000, consumerGroup, ...over };
+      const sinkOptions = options({ endpoints: mq.endpoints, ca, topic: 'Read' });
+      const records = await readArrived(sinkOptions, { env: { CREDENTIALS_SECRET_ARN: 'arn' }, secret }, reading);
+      return records.map(({ body, ...rest }) => ({ ...rest, text: Buffer.from(body, 'base64').toString() }));
+    };
+    const before = Date.now() - 1_000;
+    const parts = { keys: ['k1', 'k2'], tag: 't', properties: { p: 'é' } };
+    const send = (texts: readonly string[]) =>
+      sendWith(
+        producer,
+        'Read',
+        texts.map((body) => text(body, parts)),
+      );
+    const first = Array.from({ length: 70 }, (_, n) => `first ${n}`);
+    await send(first);
+    const some = await read('outflow-read', { limit: 20 });
+    const rest = await read('outflow-read');
+    expect([...some, ...rest].map((record) => record.text).sort()).toEqual([...first].sort());
+    expect(some).toHaveLength(20);
+    expect(rest[0]).toMatchObject({
+      target: 'Read',
+      key: 'k1 k2',
+      tag: 't',
+      properties: { p: 'é' },
+      position: expect.stringMatching(/^[^:]+:\d+:\d+$/),
+    });
+    expect(rest.every(({ time }) => time >= before && time <= Date.now())).toBe(true);
+    await send(['later']);
+    expect((await read('outflow-read')).map((record) => record.text)).toEqual(['later']);
+    // Another group has consumed nothing.
+    expect(await read('another-group')).toHaveLength(71);
+    await expect(read('outflow-read', { target: 'Missing' })).rejects.toThrow(/40402.*Missing/);
+    await expect(read('no-group')).rejects.toThrow(
+      /consumer group no-group does not exist; create it .*--consumer-group/,
+    );
   });
 
   sinkContract<RocketMqRequest>({

@@ -5,11 +5,11 @@ import { App, SecretValue, Stack } from 'aws-cdk-lib';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readTaskTopic } from '../../bin/cloud/topic-records.ts';
 import type { Resolved } from '../../lambdas/core/deploy-time.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
 import { type RocketMqOptions, rocketMqOptions } from '../../lambdas/deliver/rocketmq/config.ts';
 import type { RocketMqRequest } from '../../lambdas/deliver/rocketmq/message.ts';
+import { readArrived } from '../../lambdas/deliver/rocketmq/read.ts';
 import { openRocketMq } from '../../lambdas/deliver/rocketmq/sink.ts';
 import { IotTopicSource, OutflowTask, RocketMqConnector, RocketMqMapping, RocketMqSink } from '../../lib/index.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
@@ -107,20 +107,17 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
       );
       await sink.deliver([...requests, request('', { topic: 'Read', message })], minute);
       await sink.close();
-      const spec = {
-        v: 1,
-        task: 'T',
-        source: { type: 'iot-core', filters: ['t'] },
-        sink: { type: 'rocketmq', tls: false, topic: 'Read', nameServers: mq.nameServer },
-      };
+      const read = (over: object) =>
+        readArrived(
+          options({ topic: 'Read', nameServers: mq.nameServer }),
+          { env: {} },
+          { since: before, limit: 1_000, consumerGroup: 'none', ...over },
+        );
       for (let twice = 0; twice < 2; twice++) {
-        const read = await readTaskTopic({ spec, environment: { env: {} } }, undefined, {
-          since: before,
-          limit: 1_000,
-        });
-        const texts = read.map(({ body }) => Buffer.from(body, 'base64').toString());
+        const records = await read({});
+        const texts = records.map(({ body }) => Buffer.from(body, 'base64').toString());
         expect(texts.sort()).toEqual([...requests.keys()].map(String).concat('read me').sort());
-        expect(read).toContainEqual(
+        expect(records).toContainEqual(
           expect.objectContaining({
             target: 'Read',
             key: 'k1 k2',
@@ -129,11 +126,8 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
           }),
         );
       }
-      const later = { since: Date.now() + 60_000, limit: 1_000 };
-      expect(await readTaskTopic({ spec, environment: { env: {} } }, undefined, later)).toEqual([]);
-      await expect(readTaskTopic({ spec, environment: { env: {} } }, 'Missing', later)).rejects.toThrow(
-        'Missing does not exist',
-      );
+      expect(await read({ since: Date.now() + 60_000 })).toEqual([]);
+      await expect(read({ target: 'Missing' })).rejects.toThrow('Missing does not exist');
     });
   },
 );

@@ -10,6 +10,8 @@ export const rocketmq: SinkDefinition<typeof rocketMqOptions, RocketMqRequest> =
   routed: ROCKETMQ_ROUTED,
   compile: compileRocketMq,
   open: openRocketMq,
+  // Loaded on demand: a worker delivers, and is seldom read from.
+  read: async (...reading) => (await import('./read.ts')).readArrived(...reading),
   target: ({ topic }) => topic,
   show: ({ topic, message: { body, group, ...message } }) => ({
     topic,

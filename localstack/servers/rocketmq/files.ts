@@ -62,8 +62,8 @@ export function writeFiles(layout: Layout): void {
   for (const name of ['namesrv', 'broker']) writeFileSync(join(folder, `conf/logback_${name}.xml`), LOG);
 }
 
-/** Stores topics before the broker's first start, which is faster than creating them later. */
-export function seed(layout: Layout, topics: readonly Topic[]): void {
+/** Stores topics and consumer groups before the broker's first start, which is faster than creating them later. */
+export function seed(layout: Layout, topics: readonly Topic[], consumerGroups: readonly string[]): void {
   const folder = join(layout.folder, 'store/config');
   mkdirSync(folder, { recursive: true });
   const entries = topics.map(({ name, queues = QUEUES, type }) => [
@@ -82,6 +82,9 @@ export function seed(layout: Layout, topics: readonly Topic[]): void {
   const dataVersion = { counter: 1, timestamp: 1, ...(layout.version === 5 && { stateVersion: 0 }) };
   const table = { dataVersion, topicConfigTable: Object.fromEntries(entries) };
   writeFileSync(join(folder, 'topics.json'), JSON.stringify(table));
+  const groups = consumerGroups.map((groupName) => [groupName, { groupName, retryQueueNums: 1, retryMaxTimes: 16 }]);
+  const groupTable = { dataVersion, subscriptionGroupTable: Object.fromEntries(groups) };
+  writeFileSync(join(folder, 'subscriptionGroup.json'), JSON.stringify(groupTable));
 }
 
 function broker(layout: Layout): Record<string, string | number | boolean> {

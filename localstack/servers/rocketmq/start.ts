@@ -39,6 +39,12 @@ export interface RocketMqOptions {
    */
   readonly topics?: readonly Topic[];
   /**
+   * Consumer groups that exist from the start. Consumers that reach a broker create theirs; those of a proxy do not.
+   *
+   * @default - none
+   */
+  readonly consumerGroups?: readonly string[];
+  /**
    * Whether the broker creates a topic with its first message. Through the proxy it never does.
    *
    * @default false
@@ -148,7 +154,7 @@ export async function startRocketMq(options: RocketMqOptions): Promise<RocketMq>
 
   try {
     writeFiles(layout);
-    seed(layout, topics);
+    seed(layout, topics, options.consumerGroups ?? []);
     const started = Date.now();
     const said = (line: string) => progress(`${line} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
     running.client = await startClient({

@@ -7,10 +7,14 @@ import {
 } from '@grpc/grpc-js';
 import { MessagingServiceClient } from 'rocketmq-client-nodejs/proto/apache/rocketmq/v2/service_grpc_pb.js';
 import type {
+  AckMessageRequest,
+  AckMessageResponse,
   HeartbeatRequest,
   HeartbeatResponse,
   QueryRouteRequest,
   QueryRouteResponse,
+  ReceiveMessageRequest,
+  ReceiveMessageResponse,
   SendMessageRequest,
   SendMessageResponse,
   TelemetryCommand,
@@ -25,6 +29,8 @@ export interface Calls {
   readonly queryRoute: Call<QueryRouteRequest, QueryRouteResponse>;
   readonly heartbeat: Call<HeartbeatRequest, HeartbeatResponse>;
   readonly sendMessage: Call<SendMessageRequest, SendMessageResponse>;
+  readonly receiveMessage: Call<ReceiveMessageRequest, readonly ReceiveMessageResponse[]>;
+  readonly ackMessage: Call<AckMessageRequest, AckMessageResponse>;
   /** Emits 'status' once, when the stream has ended for whatever reason. */
   telemetry(to: Server): TelemetryStream;
   /** Cancels calls and streams, and closes the connections. Later calls reject. */
@@ -51,6 +57,8 @@ const CHANNEL = {
   'grpc.use_local_subchannel_pool': 1,
   // gRPC's default is two minutes.
   'grpc.max_reconnect_backoff_ms': 2_000,
+  // A received message of the largest size is larger than gRPC's default, 4 MiB.
+  'grpc.max_receive_message_length': 8 * 1024 * 1024,
 };
 
 export function openCalls({ tls, ...identity }: CallsOptions): Calls {
@@ -90,7 +98,22 @@ export function openCalls({ tls, ...identity }: CallsOptions): Calls {
       });
   }
 
+  function receiveMessage(to: Server, request: ReceiveMessageRequest, deadline: Deadline) {
+    return new Promise<readonly ReceiveMessageResponse[]>((resolve, reject) => {
+      const options = { deadline: Date.now() + deadline.leftMs() };
+      const stream = clientOf(to).receiveMessage(request, metadataOf(identity), options);
+      const responses: ReceiveMessageResponse[] = [];
+      active.add(stream);
+      stream.on('data', (response) => responses.push(response));
+      stream.once('error', (error) => reject(new NoAnswerError('receiveMessage', to.address, error as ServiceError)));
+      stream.once('end', () => resolve(responses));
+      stream.once('status', () => active.delete(stream));
+    });
+  }
+
   return {
+    receiveMessage,
+    ackMessage: unary('ackMessage', (client, ...args) => client.ackMessage(...args)),
     queryRoute: unary('queryRoute', (client, ...args) => client.queryRoute(...args)),
     heartbeat: unary('heartbeat', (client, ...args) => client.heartbeat(...args)),
     sendMessage: unary('sendMessage', (client, ...args) => client.sendMessage(...args)),

@@ -89,7 +89,7 @@ export function openClient({ endpoint, timeoutMs, clock, ...options }: ClientOpt
   };
 }
 
-function endpointsOf(address: string): Endpoints {
+export function endpointsOf(address: string): Endpoints {
   const { host, port } = parseAddress(address)!;
   return new v2.Endpoints()
     .setScheme(isIPv4(host) ? v2.AddressScheme.IPV4 : v2.AddressScheme.DOMAIN_NAME)

@@ -12,7 +12,7 @@ export const grpcCodes = {
   unauthenticated: 16,
 } as const;
 
-export type CallName = 'queryRoute' | 'sendMessage' | 'heartbeat';
+export type CallName = 'queryRoute' | 'sendMessage' | 'heartbeat' | 'telemetry' | 'receiveMessage' | 'ackMessage';
 
 /** A call ended without the answer of a proxy. */
 export class NoAnswerError extends Error {

@@ -40,7 +40,7 @@ export function chooseBroker(
   return candidates[turn % candidates.length]!;
 }
 
-function addressOf(broker: Broker): string {
+export function addressOf(broker: Broker): string {
   const addresses = broker.getEndpoints()?.getAddressesList() ?? [];
   return addresses.map((address) => `${address.getHost()}:${address.getPort()}`).join(',');
 }

@@ -44,11 +44,7 @@ const RETRY_AFTER_MS = 50;
 
 export function openTelemetry({ calls, accessPoint, namespace, timeoutMs, clock }: TelemetryOptions): Telemetry {
   const sessions = new Map<string, { isOpen: boolean; refreshedAtMs: number }>();
-  const userAgent = new v2.UA()
-    .setLanguage(v2.Language.NODE_JS)
-    .setVersion(CLIENT_VERSION)
-    .setPlatform(platform())
-    .setHostname(hostname());
+  const userAgent = describeClient();
   let maxBodyBytes = DEFAULT_MAX_BODY_BYTES;
 
   function open(to: Server, topic: string | undefined) {
@@ -101,4 +97,13 @@ export function openTelemetry({ calls, accessPoint, namespace, timeoutMs, clock 
     },
     heartbeat,
   };
+}
+
+/** How a client describes itself to servers. */
+export function describeClient() {
+  return new v2.UA()
+    .setLanguage(v2.Language.NODE_JS)
+    .setVersion(CLIENT_VERSION)
+    .setPlatform(platform())
+    .setHostname(hostname());
 }

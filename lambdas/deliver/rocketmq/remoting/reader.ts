@@ -1,5 +1,6 @@
 import { type Deadline, deadlineIn } from '../../../net/deadline.ts';
 import { openBrokerBackoff } from '../broker-backoff.ts';
+import type { ReadTopicOptions, TopicMessage } from '../topic-message.ts';
 import { type Answer, type Request, requestCodes, resultCodes } from './command.ts';
 import { MissingTopicError, RefusedError } from './errors.ts';
 import { openNameServers } from './name-servers.ts';
@@ -7,21 +8,7 @@ import { type ProducerOptions, withDefaults } from './options.ts';
 import { openPool } from './pool.ts';
 import { parseReadableQueues, type ReadableQueue } from './route.ts';
 import { openSigner } from './signer.ts';
-import { decodeMessages, type StoredMessage } from './stored-message.ts';
-
-/** A message of a topic, and its broker. */
-export interface TopicMessage extends StoredMessage {
-  readonly broker: string;
-}
-
-export interface ReadTopicOptions {
-  /** Messages stored at or after this time: milliseconds since 1970. */
-  readonly since: number;
-  /** Largest number of messages of each queue. */
-  readonly limit: number;
-  /** Longest that the reading may take, in milliseconds. @default 30000 */
-  readonly timeoutMs?: number;
-}
+import { decodeMessages } from './stored-message.ts';
 
 /** Every broker has this consumer group; reading with it commits no offset. */
 const GROUP = 'TOOLS_CONSUMER';

@@ -1,0 +1,15 @@
+import type { StoredMessage } from './remoting/stored-message.ts';
+
+/** A message of a topic, and its broker. */
+export interface TopicMessage extends StoredMessage {
+  readonly broker: string;
+}
+
+export interface ReadTopicOptions {
+  /** Messages stored at or after this time: milliseconds since 1970. */
+  readonly since: number;
+  /** Largest number of messages; by name servers, of each queue. */
+  readonly limit: number;
+  /** Longest that the reading may take, in milliseconds. @default 30000 */
+  readonly timeoutMs?: number;
+}
