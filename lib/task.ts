@@ -53,7 +53,7 @@ export interface IOutflowTask extends IConstruct {
   readonly alarms: readonly Alarm[];
   /** A metric of the task; by default, the sum over 5 minutes. */
   metric(name: MetricName, options?: MetricOptions): Metric;
-  /** Allows what `outflow status`, `enable`, `pause` and `test-connectivity` need. */
+  /** Allows what `outflow status`, `enable`, `pause`, `test-connectivity` and, for RocketMQ, `read` need. */
   grantControl(grantee: IGrantable): Grant;
   /** Allows what `outflow dlq` and `redrive` need. */
   grantRedrive(grantee: IGrantable): Grant;
@@ -233,7 +233,7 @@ export class OutflowTask<Overrides extends object = object> extends Construct im
   }
 
   /**
-   * Allows what `outflow status`, `enable`, `pause` and `test-connectivity` need: reading the stack, the task's state, event source
+   * Allows what `outflow status`, `enable`, `pause`, `test-connectivity` and, for RocketMQ, `read` need: reading the stack, the task's state, event source
    * mappings and queue attributes, invoking the worker, and sending requests to the stack's control function. The last one is a
    * permission for all tasks of the stack. `cloudwatch:GetMetricData`, for the numbers of `outflow status`, is left out: IAM can only
    * allow it for all metrics of the account.

@@ -243,7 +243,7 @@ function awsTask(
         consumerGroup,
         ...(target !== undefined && { target }),
       } as const;
-      const { failed, text } = await invoke(request satisfies ReadRequest);
+      const { failed, text } = await invoke(request);
       if (failed !== undefined)
         throw new Error(
           `${task}: its worker could not read: ${failed}: ${text}; deploy the stack again if it is older than this command`,

@@ -63,8 +63,11 @@ export function localCloud(
       },
       testConnectivity: async () => controlOf(task).testConnectivity(),
       async arrived(options, target) {
-        if (metadata.sink === 'rocketmq')
-          return recordsOf(task.name, await controlOf(task).read({ ...options, ...(target && { target }) }), onNote);
+        if (metadata.sink === 'rocketmq') {
+          const { consumerGroup, since, limit } = options;
+          const request = { since, limit, ...(consumerGroup && { consumerGroup }), ...(target && { target }) };
+          return recordsOf(task.name, await controlOf(task).read(request), onNote);
+        }
         return readStream(kinesis.client, streamToRead(task.name, metadata.sink, target, task.targetArn), options);
       },
       countDeadLetters: async () => deadLetterQueue && messagesIn(reportOfQueue(deadLetterQueue)),

@@ -11,8 +11,8 @@ export interface ReadOptions {
   readonly since: number;
   /** Largest number of records; the earliest of those found. */
   readonly limit: number;
-  /** Of a topic behind proxies of RocketMQ: the consumer group to read by. It consumes what is read. */
-  readonly consumerGroup: string;
+  /** The consumer group to read a topic of RocketMQ by; by proxies, it consumes what is read. @default - see the sink */
+  readonly consumerGroup?: string | undefined;
 }
 
 type StreamReading = Pick<ReadOptions, 'since' | 'limit'>;

@@ -28,26 +28,29 @@ export function localCommand(): Command {
     .option('--kinesis-endpoint <url>', 'deliver to another Kinesis API, such as LocalStack (default: an embedded one)')
     .action(async (given: string | undefined, options: LocalOptions) => {
       const print = (line: string) => console.log(line);
-      const failure = (text: string) => print(`  ${new Date().toISOString().slice(11, 19)}  ${printable(text)}`);
+      const event = (text: string) => print(`  ${new Date().toISOString().slice(11, 19)}  ${printable(text)}`);
       const assembly = given ?? (await synthesizeHere(print));
       const stacks = readAssembly(assembly, assemblyOptions(options));
       const running = await run(stacks, {
         port: options.port,
         kinesisEndpointUrl: options.kinesisEndpoint,
         onBatch: ({ name }, { reasons }) => {
-          for (const reason of reasons) failure(`${name}: not delivered yet: ${reason}`);
+          for (const reason of reasons) event(`${name}: not delivered yet: ${reason}`);
           counters.changed();
         },
-        onError: ({ message, cause }) => failure(`${message}${cause === undefined ? '' : `: ${String(cause)}`}`),
-        onDisconnect: (clientId, reason) => failure(`client ${clientId ?? 'without an id'} disconnected: ${reason}`),
+        onReceipts: ({ name }, receipts) => {
+          for (const { id, receipt } of receipts) event(`${name}: delivered ${id} to ${receipt}`);
+        },
+        onError: ({ message, cause }) => event(`${message}${cause === undefined ? '' : `: ${String(cause)}`}`),
+        onDisconnect: (clientId, reason) => event(`client ${clientId ?? 'without an id'} disconnected: ${reason}`),
       });
       const counters = watchCounters(running.tasks, print);
       print(`IoT Core   ${running.broker.url}`);
       print(`Kinesis    ${running.kinesis.endpointUrl}  ${running.streams.join(', ')}`);
       for (const { name, filters } of running.tasks) print(`Task       ${name} from ${filters.join(', ')}`);
       for (const note of new Set(stacks.flatMap(({ notes }) => [...notes]))) print(`Note       ${printable(note)}`);
-      const cloud = localCloud(running, stacks, failure);
-      void testSinks(running, failure);
+      const cloud = localCloud(running, stacks, event);
+      void testSinks(running, event);
       const terminal = lineTerminal(print);
       const lines = readLines({ terminal, isInProcess: true, open: async () => cloud }, process.stdin);
       print(
@@ -73,10 +76,10 @@ export function localCommand(): Command {
 }
 
 /** Reports each sink that cannot be used, such as a stream that nobody has created. */
-async function testSinks({ tasks }: Run, failure: (text: string) => void): Promise<void> {
+async function testSinks({ tasks }: Run, event: (text: string) => void): Promise<void> {
   for (const { name, control } of tasks) {
     const sink = await control?.testConnectivity().catch(({ message }: Error) => ({ ok: false, detail: message }));
-    if (sink?.ok === false) failure(`${name}: its sink cannot be used yet: ${sink.detail}`);
+    if (sink?.ok === false) event(`${name}: its sink cannot be used yet: ${sink.detail}`);
   }
 }
 

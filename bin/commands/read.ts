@@ -10,11 +10,8 @@ interface ReadCommandOptions extends Scope {
   readonly target?: string;
   readonly minutes: number;
   readonly limit: number;
-  readonly consumerGroup: string;
+  readonly consumerGroup?: string;
 }
-
-/** Not the name of a group that a user's consumers have. */
-const CONSUMER_GROUP = 'outflow-read';
 
 /** `outflow read`: prints what arrived at a task's target. */
 export function readCommand(operator: Operator): Command {
@@ -26,8 +23,7 @@ export function readCommand(operator: Operator): Command {
     .option('--limit <count>', 'largest number of records', wholeNumber(1, 10_000), 100)
     .option(
       '--consumer-group <name>',
-      'by proxies of RocketMQ: an existing group that no consumer uses; it consumes what is read',
-      CONSUMER_GROUP,
+      'of RocketMQ, to read by; by proxies an existing group that no consumer uses, as it consumes what is read (default: outflow-read)',
     )
     .action((name: string, options: ReadCommandOptions) =>
       onCloud(operator, options, async (cloud, terminal) => {

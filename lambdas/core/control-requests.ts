@@ -28,8 +28,8 @@ export interface ReadRequest {
   readonly since: number;
   /** Largest number of records; the earliest of those found. */
   readonly limit: number;
-  /** The consumer group that proxies of RocketMQ read by. It consumes what is read. */
-  readonly consumerGroup: string;
+  /** The consumer group to read RocketMQ by; by proxies, it consumes what is read. @default - see the sink */
+  readonly consumerGroup?: string;
 }
 
 /** A record at a task's target. Its texts come from devices: escape them before printing. */

@@ -5,6 +5,7 @@ import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import type { TaskSpec } from '../../lambdas/core/spec.ts';
 import type { Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
+import type { Receipt } from '../../lambdas/worker/worker.ts';
 import type { Broker } from '../iot-core/broker/broker.ts';
 import { type DataPlane, startDataPlane } from '../iot-core/data-plane/data-plane.ts';
 import { startStandIn } from '../iot-core/stand-in.ts';
@@ -32,6 +33,8 @@ export interface RunOptions {
   /** Longest wait for accepted messages when the run ends. @default 60,000 */
   readonly settleAtMostMs?: number;
   readonly onBatch?: (task: RunningTask, report: BatchReport) => void;
+  /** Called with where a sink stored the records of a batch, for tasks with `logLevel: 'debug'`. */
+  readonly onReceipts?: (task: RunningTask, receipts: readonly Receipt[]) => void;
   readonly onError?: (error: Error) => void;
   /** Called when the broker ends a client's connection, with the reason in words. */
   readonly onDisconnect?: (clientId: string | undefined, reason: string) => void;
@@ -129,6 +132,7 @@ async function runWith(kinesis: LocalKinesis, stacks: readonly Stack[], options:
       kinesis,
       dataPlane,
       onBatch: options.onBatch ?? (() => {}),
+      onReceipts: options.onReceipts ?? (() => {}),
       onError,
     });
   try {

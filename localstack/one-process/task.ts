@@ -8,12 +8,12 @@ import {
 } from '../../lambdas/core/environment.ts';
 import type { TaskMetadata } from '../../lambdas/core/metadata.ts';
 import { sinkOf } from '../../lambdas/deliver/all.ts';
-import type { SinkEnvironment } from '../../lambdas/deliver/sink.ts';
 import { storeIn, toQueue } from '../../lambdas/source/mqtt/store.ts';
 import { toStream } from '../../lambdas/source/mqtt/stream-store.ts';
 import { createHandler, type Handler } from '../../lambdas/worker/handler.ts';
 import type { BatchReport } from '../../lambdas/worker/message.ts';
 import { workerQueues } from '../../lambdas/worker/queues.ts';
+import type { Receipt } from '../../lambdas/worker/worker.ts';
 import type { DataPlane } from '../iot-core/data-plane/data-plane.ts';
 import { readSpec, type Stack } from './assembly.ts';
 import { type LocalControl, localControl } from './control.ts';
@@ -50,8 +50,6 @@ export interface RunningTask {
   readonly mappings: readonly (Mapping | StreamMapping)[];
   /** Name of the stream of a task with a StreamBuffer. */
   readonly stream: string | undefined;
-  /** The spec of the worker, not yet parsed, and its environment; undefined for a task without a worker. */
-  readonly deployed: { readonly spec: unknown; readonly environment: SinkEnvironment } | undefined;
   /** ARN of the worker's target; it ends with `*` when messages name the target. Undefined for a task without a worker. */
   readonly targetArn: string | undefined;
   /** Undefined for a task without a worker. */
@@ -74,6 +72,7 @@ export interface TaskSetup {
   readonly dataPlane: Pick<DataPlane, 'endpointUrl'>;
   /** Called after each batch. */
   readonly onBatch: (task: RunningTask, report: BatchReport) => void;
+  readonly onReceipts: (task: RunningTask, receipts: readonly Receipt[]) => void;
   readonly onError: (error: Error) => void;
 }
 
@@ -96,7 +95,6 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
       ...base,
       deadLetterQueue: queueOf(metadata.deadLetterQueue),
       mappings: [],
-      deployed: undefined,
       targetArn: undefined,
       control: undefined,
       sources: [],
@@ -133,6 +131,7 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
     queues: workerQueues({ api, env, task: metadata.task, log, now: Date.now }),
     stopped: control.stopped,
     skipped: control.skipped,
+    onReceipts: (receipts) => setup.onReceipts(task, receipts),
     report(report) {
       count(base.counters, report);
       setup.onBatch(task, report);
@@ -145,7 +144,6 @@ export function startTask(metadata: TaskMetadata, setup: TaskSetup): RunningTask
   const task: RunningTask = {
     ...base,
     deadLetterQueue,
-    deployed: { spec: readSpec(stack, fn), environment: { env, ...(setup.secret && { secret: setup.secret }) } },
     targetArn: env['TARGET_ARN'],
     control,
     sources: startSources(metadata, { ...setup, resolve, counters: base.counters, stream: base.stream }),

@@ -113,3 +113,50 @@ describe('a task whose queue and stream are in another stack', () => {
     ]);
   });
 });
+
+describe('a deployed task for RocketMQ', () => {
+  const invoked: object[] = [];
+  let answer: { Payload: { transformToString(): string }; FunctionError?: string };
+  const payload = (of: object) => ({ transformToString: () => JSON.stringify(of) });
+  const rocket = { ...IMPORTED, sink: 'rocketmq' };
+  const answering = {
+    async send(command: { input: { Payload?: string; Qualifier?: string } }) {
+      const name = command.constructor.name.replace('Command', '');
+      if (name === 'GetTemplate')
+        return {
+          TemplateBody: JSON.stringify({ Metadata: { [METADATA_KEY]: { v: METADATA_VERSION, tasks: [rocket] } } }),
+        };
+      if (name !== 'Invoke') return ANSWERS[name];
+      invoked.push({ ...command.input, Payload: JSON.parse(command.input.Payload!) });
+      return answer;
+    },
+  };
+  const notes: string[] = [];
+  const read = async (target?: string) => {
+    const cloudFormation = Object.assign(new CloudFormationClient({ region: 'us-east-1' }), answering);
+    const clients = { cloudFormation, lambda: answering } as unknown as Clients;
+    const [task] = await awsCloud({ stackNames: ['Plant'], onNote: (note) => notes.push(note) }, clients).tasks();
+    return task!.arrived({ since: 1, limit: 2, consumerGroup: 'outflow-read' }, target);
+  };
+
+  it('is read by its worker, which has the network and the credentials', async () => {
+    const record = { target: 'Orders', key: 'k', time: 3, position: 'b:0:1', body: '' };
+    answer = { Payload: payload({ ok: true, records: [record], isCut: true }) };
+    expect(await read('Orders')).toEqual([record]);
+    expect(invoked).toEqual([
+      {
+        FunctionName: 'the-WarmWorker',
+        Qualifier: 'live',
+        Payload: { outflow: 'read', target: 'Orders', since: 1, limit: 2, consumerGroup: 'outflow-read' },
+      },
+    ]);
+    expect(notes).toEqual([expect.stringMatching(/^Warm: only the first 1 records fit into the answer/)]);
+  });
+
+  it('reports why its worker could not read', async () => {
+    answer = { Payload: payload({ ok: false, detail: 'topic Orders does not exist' }) };
+    await expect(read()).rejects.toThrow('Warm: topic Orders does not exist');
+    answer = { Payload: payload({ errorMessage: 'Unsupported event' }), FunctionError: 'Unhandled' };
+    await expect(read()).rejects.toThrow(/Unsupported event.*deploy the stack again/);
+  });
+});

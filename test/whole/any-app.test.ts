@@ -7,10 +7,13 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import mqtt from 'mqtt';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { IotTopicSource, KinesisSink, OutflowTask, type OutflowTaskProps, StreamBuffer } from '../../lib/index.ts';
 import { type AssemblyOptions, readAssembly } from '../../localstack/one-process/assembly.ts';
 import { run } from '../../localstack/one-process/run.ts';
+import { startLocal } from '../support/local-command.ts';
+
+const PATIENCE = { timeout: 30_000, interval: 50 };
 
 function task(scope: Construct, stream: IStream | string, props: Partial<OutflowTaskProps> = {}): void {
   new OutflowTask(scope, 'Task', {
@@ -117,5 +120,15 @@ describe('one process runs an app', () => {
     await expect(deliver(declare, { stackNames: ['Plan'] })).rejects.toThrow(
       '--stack: got Plan; expected one of Plant, Other',
     );
+  });
+
+  it('with a line for each record that a sink stored, at log level debug', async () => {
+    const assembly = synthesized((app) => own(new Stack(app, 'Plant'), { logLevel: 'debug' }));
+    const local = await startLocal(['--import', 'tsx', 'bin/outflow.ts', 'local', assembly], process.cwd());
+    const device = await mqtt.connectAsync(local.url, { clientId: 'd', protocolVersion: 5 });
+    await device.publishAsync('a/b', '{}', { qos: 1 });
+    await vi.waitUntil(() => /: delivered [\da-f-]{36} to shardId-\d+:\d+$/m.test(local.printed()), PATIENCE);
+    await device.endAsync();
+    await local.interrupt();
   });
 });

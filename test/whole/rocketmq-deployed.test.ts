@@ -53,12 +53,16 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
       ];
       for (const part of parts) cpSync(part, join(folder, part), { recursive: true });
       symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
-      const targets: Partial<Record<Name, Target>> = {};
+      const targets: Record<string, Target> = {};
       for (const name of NAMES) {
         const version = VERSIONS[name];
-        const mq = await startRocketMq({ home, version, topics: [{ name: 'Deployed' }], acl: USER, tls: true });
+        const topics = ['Deployed', 'ByProxy'].map((topic) => ({ name: topic }));
+        const consumerGroups = ['outflow-read'];
+        const mq = await startRocketMq({ home, version, topics, consumerGroups, acl: USER, tls: true });
         servers.set(name, mq);
-        targets[name] = [mq.nameServer, readFileSync(mq.caFile!, 'utf8')];
+        const certificateAuthority = readFileSync(mq.caFile!, 'utf8');
+        targets[name] = { nameServers: [mq.nameServer], certificateAuthority };
+        if (mq.endpoints !== undefined) targets['Proxy'] = { endpoints: [mq.endpoints], certificateAuthority };
       }
       localStack = await startLocalStack({ home: localStackHome, node: node24 });
       const { endpointUrl } = localStack;
@@ -90,7 +94,7 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
       expect(errors).toEqual([]);
     }, 60_000);
 
-    const publish = (name: Name, texts: readonly string[]) =>
+    const publish = (name: Name | 'Proxy', texts: readonly string[]) =>
       Promise.all(texts.map((text) => device.publishAsync(`to/${name}/d1`, text, { qos: 1 })));
     const numbered = (what: string) => Array.from({ length: 30 }, (_, n) => `{ "${what}": ${n} }`);
     const arrived = (name: Name, texts: readonly string[]) =>
@@ -149,6 +153,29 @@ describe.skipIf(['localstack', 'node24', 'rocketmq'].some(isMissing))(
         expect([...ids.values()].every(({ size }) => size === 1)).toBe(true);
         expect((await report(name)).deadLetters).toBe(0);
       }
+    });
+
+    it('are read by `outflow read`, by name servers and by a proxy', async () => {
+      await publish('Proxy', numbered('by proxy'));
+      const read = async (name: string, limit: number) => {
+        const { answer } = await command(cloud, ['read', name, '--json', '--limit', `${limit}`]);
+        return JSON.parse(answer) as { key: string; tag: string; position: string; body: { json: object } }[];
+      };
+      const textsOf = (records: Awaited<ReturnType<typeof read>>) =>
+        new Set(records.map(({ body }) => JSON.stringify(body.json)));
+      const compact = (texts: readonly string[]) => texts.map((text) => JSON.stringify(JSON.parse(text)));
+      for (const name of NAMES) {
+        const records = await read(name, 1_000);
+        expect(textsOf(records)).toEqual(new Set(compact([...numbered('before'), ...numbered('after')])));
+        expect(records[0]).toMatchObject({ key: expect.stringMatching(/^[\da-f-]{36}$/), tag: 'd1' });
+        // Nothing was consumed.
+        expect(await read(name, 1_000)).toHaveLength(records.length);
+      }
+      const found = new Set<string>();
+      await vi.waitUntil(async () => {
+        for (const text of textsOf(await read('Proxy', 20))) found.add(text);
+        return compact(numbered('by proxy')).every((text) => found.has(text));
+      }, PATIENCE);
     });
   },
 );

@@ -5,13 +5,17 @@ import { secretReader } from '../../net/secrets.ts';
 import type { SinkEnvironment } from '../sink.ts';
 import { CA_SECRET_ARN, CREDENTIALS_SECRET_ARN, type RocketMqOptions } from './config.ts';
 import { parseCredentials } from './credentials.ts';
+import { readTopic } from './remoting/reader.ts';
 import type { TopicMessage } from './topic-message.ts';
 
 type Reading = Pick<ReadRequest, 'target' | 'since' | 'limit' | 'consumerGroup'> & { readonly timeoutMs?: number };
 
+/** Not the name of a group that a user's consumers have. */
+const GROUP_BY_PROXIES = 'outflow-read';
+
 /**
- * Reads a topic of the sink's RocketMQ: through name servers without a consumer group, so that no offset changes, and through proxies
- * as the consumer group of the request, whose offset alone changes.
+ * Reads a topic of the sink's RocketMQ: through name servers without changing an offset, and through proxies as a consumer of the
+ * request's group, whose offset alone changes.
  *
  * @param target Name of the topic; by default the sink's.
  * @returns the messages, earliest first.
@@ -20,7 +24,7 @@ type Reading = Pick<ReadRequest, 'target' | 'since' | 'limit' | 'consumerGroup'>
 export async function readArrived(
   options: Resolved<RocketMqOptions>,
   environment: SinkEnvironment,
-  { target, consumerGroup, ...reading }: Reading,
+  { target, ...reading }: Reading,
 ): Promise<readonly ArrivedRecord[]> {
   const { nameServers, endpoints, namespace } = options;
   const name = target ?? (isRendered(options.topic) ? undefined : options.topic);
@@ -38,11 +42,12 @@ export async function readArrived(
   const topic = endpoints !== undefined || namespace === undefined ? name : `${namespace}%${name}`;
   let messages: readonly TopicMessage[];
   if (endpoints === undefined) {
-    const { readTopic } = await import('./remoting/reader.ts');
     messages = await readTopic({ ...access, nameServers: nameServers!.split(';') }, topic, reading);
   } else {
+    // Loaded on demand: its import takes longer than the rest of a worker.
     const { readByGroup } = await import('./grpc/reader.ts');
     const proxies = { ...access, endpoints: endpoints.split(';'), ...(namespace !== undefined && { namespace }) };
+    const { consumerGroup = GROUP_BY_PROXIES } = reading;
     messages = await readByGroup(proxies, topic, { ...reading, consumerGroup });
   }
   return [...messages]

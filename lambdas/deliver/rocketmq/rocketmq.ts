@@ -1,6 +1,7 @@
 import type { SinkDefinition } from '../sink.ts';
 import { ROCKETMQ_ROUTED, rocketMqOptions } from './config.ts';
 import type { RocketMqRequest } from './message.ts';
+import { readArrived } from './read.ts';
 import { compileRocketMq } from './render.ts';
 import { openRocketMq } from './sink.ts';
 
@@ -10,8 +11,7 @@ export const rocketmq: SinkDefinition<typeof rocketMqOptions, RocketMqRequest> =
   routed: ROCKETMQ_ROUTED,
   compile: compileRocketMq,
   open: openRocketMq,
-  // Loaded on demand: a worker delivers, and is seldom read from.
-  read: async (...reading) => (await import('./read.ts')).readArrived(...reading),
+  read: readArrived,
   target: ({ topic }) => topic,
   show: ({ topic, message: { body, group, ...message } }) => ({
     topic,

@@ -10,6 +10,8 @@ export interface ReadTopicOptions {
   readonly since: number;
   /** Largest number of messages; by name servers, of each queue. */
   readonly limit: number;
+  /** Consumer group to read by. @default - by name servers, the one of RocketMQ's tools */
+  readonly consumerGroup?: string | undefined;
   /** Longest that the reading may take, in milliseconds. @default 30000 */
   readonly timeoutMs?: number;
 }

@@ -4,8 +4,6 @@ import { encodeHead, type Frame } from './frame.ts';
 /** Request codes (class RequestCode of RocketMQ). */
 export const requestCodes = {
   pullMessage: 11,
-  searchOffsetByTimestamp: 29,
-  getMaxOffset: 30,
   heartBeat: 34,
   getRouteInfoByTopic: 105,
   getBrokerClusterInfo: 106,

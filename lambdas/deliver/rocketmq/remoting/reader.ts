@@ -8,23 +8,23 @@ import { type ProducerOptions, withDefaults } from './options.ts';
 import { openPool } from './pool.ts';
 import { parseReadableQueues, type ReadableQueue } from './route.ts';
 import { openSigner } from './signer.ts';
-import { decodeMessages } from './stored-message.ts';
+import { decodeMessages, type StoredMessage } from './stored-message.ts';
 
-/** Every broker has this consumer group; reading with it commits no offset. */
+/** Every broker has this consumer group. */
 const GROUP = 'TOOLS_CONSUMER';
 const MAX_PULLED = 32;
 /** The request itself has the subscription (class PullSysFlag of RocketMQ). */
 const WITH_SUBSCRIPTION = '4';
 
 /**
- * Reads a topic through name servers, up to its end now, and consumes nothing: no offset changes.
+ * Reads a topic through name servers, up to its end now, and consumes nothing: no offset changes, of whichever consumer group.
  *
  * @throws MissingTopicError, RefusedError, NoAnswerError, ProtocolError
  */
 export async function readTopic(
   options: ProducerOptions,
   topic: string,
-  { since, limit, timeoutMs = 30_000 }: ReadTopicOptions,
+  { since, limit, consumerGroup = GROUP, timeoutMs = 30_000 }: ReadTopicOptions,
 ): Promise<TopicMessage[]> {
   const all = withDefaults(options);
   const { clock } = all;
@@ -38,41 +38,57 @@ export async function readTopic(
     return pool.request(address, await signer.sign(unsigned), deadline);
   }
 
-  async function offset(queue: ReadableQueue, code: number, fields: Record<string, string>): Promise<number> {
-    const answer = await request(queue.address, { code, fields: { topic, queueId: `${queue.id}`, ...fields } });
-    if (answer.code !== resultCodes.success) throw new RefusedError(queue.address, answer.code, answer.remark);
-    return Number(answer.fields.get('offset'));
+  /** Pulls messages of a queue from an offset on, without committing one. Nothing else needs a permission beside Sub. */
+  async function pull(queue: ReadableQueue, from: number, count: number): Promise<Pulled> {
+    const answer = await request(queue.address, {
+      code: requestCodes.pullMessage,
+      fields: {
+        consumerGroup,
+        topic,
+        queueId: `${queue.id}`,
+        queueOffset: `${from}`,
+        maxMsgNums: `${count}`,
+        sysFlag: WITH_SUBSCRIPTION,
+        commitOffset: '0',
+        suspendTimeoutMillis: '0',
+        subscription: '*',
+        subVersion: '0',
+        expressionType: 'TAG',
+      },
+    });
+    const isFound = answer.code === resultCodes.success;
+    if (!isFound && !PULL_CONTINUES.has(answer.code)) throw new RefusedError(queue.address, answer.code, answer.remark);
+    const field = (name: string) => Number(answer.fields.get(name));
+    return {
+      messages: isFound ? decodeMessages(answer.body) : [],
+      next: field('nextBeginOffset'),
+      begin: field('minOffset'),
+      end: field('maxOffset'),
+    };
+  }
+
+  /** The offset of the first message that was stored at or after `since`, between two offsets. */
+  async function firstSince(queue: ReadableQueue, begin: number, end: number): Promise<number> {
+    let [low, high] = [begin, end];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const { messages, next } = await pull(queue, middle, 1);
+      const isEarlier = messages[0] !== undefined && messages[0].storedAt < since;
+      if (isEarlier || (messages.length === 0 && next > middle)) low = Math.min(high, Math.max(next, middle + 1));
+      else high = middle;
+    }
+    return low;
   }
 
   async function readQueue(queue: ReadableQueue): Promise<TopicMessage[]> {
-    const end = await offset(queue, requestCodes.getMaxOffset, {});
-    let next = await offset(queue, requestCodes.searchOffsetByTimestamp, { timestamp: `${since}` });
+    const { begin, end } = await pull(queue, 0, 1);
+    let from = await firstSince(queue, begin, end);
     const found: TopicMessage[] = [];
-    while (next < end && found.length < limit) {
-      const answer = await request(queue.address, {
-        code: requestCodes.pullMessage,
-        fields: {
-          consumerGroup: GROUP,
-          topic,
-          queueId: `${queue.id}`,
-          queueOffset: `${next}`,
-          maxMsgNums: `${Math.min(MAX_PULLED, limit - found.length)}`,
-          sysFlag: WITH_SUBSCRIPTION,
-          commitOffset: '0',
-          suspendTimeoutMillis: '0',
-          subscription: '*',
-          subVersion: '0',
-          expressionType: 'TAG',
-        },
-      });
-      if (answer.code === resultCodes.success) {
-        // For a time that lies ahead, brokers of version 4 give the last message's offset.
-        for (const message of decodeMessages(answer.body))
-          if (message.storedAt >= since) found.push({ ...message, broker: queue.broker });
-      } else if (!PULL_CONTINUES.has(answer.code)) throw new RefusedError(queue.address, answer.code, answer.remark);
-      const following = Number(answer.fields.get('nextBeginOffset'));
-      if (!(following > next)) break;
-      next = following;
+    while (from < end && found.length < limit) {
+      const { messages, next } = await pull(queue, from, Math.min(MAX_PULLED, limit - found.length));
+      for (const message of messages) if (message.storedAt >= since) found.push({ ...message, broker: queue.broker });
+      if (!(next > from)) break;
+      from = next;
     }
     return found;
   }
@@ -90,3 +106,12 @@ export async function readTopic(
 
 /** No message at this offset, none that the subscription wants, or the offset moved: the answer names the next one. */
 const PULL_CONTINUES = new Set([19, 20, 21]);
+
+interface Pulled {
+  readonly messages: readonly StoredMessage[];
+  /** The offset to pull from next. */
+  readonly next: number;
+  /** The queue's first offset, and the one behind its last. */
+  readonly begin: number;
+  readonly end: number;
+}
