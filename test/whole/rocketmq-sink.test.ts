@@ -126,6 +126,11 @@ describe.skipIf(!isInstalled(home)).each([5, 4] as const)(
           }),
         );
       }
+      const all = await read({});
+      for (const n of [1, 20, 50]) {
+        const since = all[n]!.time;
+        expect(await read({ since })).toEqual(all.filter(({ time }) => time >= since));
+      }
       expect(await read({ since: Date.now() + 60_000 })).toEqual([]);
       await expect(read({ target: 'Missing' })).rejects.toThrow('Missing does not exist');
     });

@@ -39,7 +39,7 @@ export interface RocketMqOptions {
    */
   readonly topics?: readonly Topic[];
   /**
-   * Consumer groups that exist from the start. Consumers that reach a broker create theirs; those of a proxy do not.
+   * Consumer groups that exist from the start. A consumer that reaches a broker creates its group; one that reaches a proxy does not.
    *
    * @default - none
    */
