@@ -131,6 +131,11 @@ describe('the work of a JSONPath is bounded', () => {
       '$.data.body..[?@ == $.data.body]',
       nested(900, `[${fill('1,', 100_000)}1]`),
     ],
+    [
+      'a long filter for each of many values',
+      '$.data.body..[?@.a == 1 || @.b == 2]',
+      `[${fill('{"a":1,"b":2},', 120_000)}{}]`,
+    ],
     ['a long text for a pattern', '$.data.body[?search(@.a,"a*b")]', `[{"a":"${fill('a', 100_000)}"}]`],
     ['many texts for a pattern', '$.data.body[?search(@,"a*a*a*b")]', `[${fill(`"${'a'.repeat(250)}",`)}""]`],
   ])('S08 %s', async (_, path, payload) => expect(await outcome(path, payload)).toBe('INVALID_PAYLOAD'));

@@ -14,10 +14,16 @@ import { countPattern, countSteps } from './steps.ts';
 type Json = JSONPathNode['value'];
 type Expression = jsonpath.expressions.FilterExpression;
 type Segment = JSONPathQuery['segments'][number];
+type Selector = Segment['selectors'][number];
+type NamingSelector = jsonpath.selectors.NameSelector | jsonpath.selectors.IndexSelector;
+
+/** Steps of each part of a filter's expression, for each child: `@.t > 20` has four parts. */
+const STEPS_OF_PART = 2;
+const partsOf = new WeakMap<Selector, number>();
 
 const { FilterQuery, FunctionExtension, InfixExpression, LogicalExpression, PrefixExpression, StringLiteral } =
   jsonpath.expressions;
-const { FilterSelector, IndexSelector, NameSelector } = jsonpath.selectors;
+const { FilterSelector, IndexSelector, NameSelector, WildcardSelector } = jsonpath.selectors;
 const { Match, Search } = jsonpath.functions;
 
 /** JSONPath as RFC 9535 has it, except that the patterns of `match` and `search` must be literals. */
@@ -72,11 +78,13 @@ export function select(segments: readonly Segment[], value: unknown, root = valu
   for (const segment of segments) {
     const found: unknown[] = [];
     const selectInside = isDescendant(segment);
+    const needsChildren = selectInside || !segment.selectors.every(namesOne);
     const visit = (visited: unknown): void => {
       countSteps(1);
       if (!isContainer(visited)) return;
-      for (const selector of segment.selectors) selectFrom(visited, selector, root, found);
-      if (selectInside) for (const child of childrenOf(visited)) visit(child);
+      const children = needsChildren ? childrenOf(visited) : [];
+      for (const selector of segment.selectors) selectFrom(visited, children, selector, root, found);
+      if (selectInside) for (const child of children) visit(child);
     };
     for (const one of values) visit(one);
     values = found;
@@ -84,13 +92,28 @@ export function select(segments: readonly Segment[], value: unknown, root = valu
   return values;
 }
 
-function selectFrom(value: object, selector: Segment['selectors'][number], root: unknown, found: unknown[]): void {
-  if (selector instanceof NameSelector || selector instanceof IndexSelector) {
+function namesOne(selector: Selector): selector is NamingSelector {
+  return selector instanceof NameSelector || selector instanceof IndexSelector;
+}
+
+function selectFrom(
+  value: object,
+  children: readonly unknown[],
+  selector: Selector,
+  root: unknown,
+  found: unknown[],
+): void {
+  if (namesOne(selector)) {
     const child = childAt(value, selector instanceof NameSelector ? selector.name : selector.index);
     if (child !== undefined) found.push(child);
     return;
   }
-  countSteps(childrenOf(value).length);
+  if (selector instanceof WildcardSelector) {
+    countSteps(children.length);
+    for (const child of children) found.push(child);
+    return;
+  }
+  countSteps(children.length * STEPS_OF_PART * (partsOf.get(selector) ?? 1));
   for (const node of selector.resolve(new JSONPathNode(value as Json, [], root as Json))) found.push(node.value);
 }
 
@@ -100,19 +123,23 @@ function childrenOf(value: object): readonly unknown[] {
 
 function boundFilters(segments: readonly Segment[]): void {
   for (const { selectors } of segments)
-    for (const selector of selectors) if (selector instanceof FilterSelector) boundExpression(selector.expression);
+    for (const selector of selectors)
+      if (selector instanceof FilterSelector) partsOf.set(selector, boundExpression(selector.expression));
 }
 
-function boundExpression(expression: Expression): void {
-  if (expression instanceof LogicalExpression) boundExpression(expression.expression);
-  else if (expression instanceof PrefixExpression) boundExpression(expression.right);
-  else if (expression instanceof InfixExpression) [expression.left, expression.right].forEach(boundExpression);
-  else if (expression instanceof FunctionExtension) expression.args.forEach(boundExpression);
-  else if (expression instanceof FilterQuery) {
+/** @returns the number of the expression's parts. */
+function boundExpression(expression: Expression): number {
+  const parts = (inner: readonly Expression[]) => inner.reduce((sum, one) => sum + boundExpression(one), 1);
+  if (expression instanceof LogicalExpression) return parts([expression.expression]);
+  if (expression instanceof PrefixExpression) return parts([expression.right]);
+  if (expression instanceof InfixExpression) return parts([expression.left, expression.right]);
+  if (expression instanceof FunctionExtension) return parts(expression.args);
+  if (expression instanceof FilterQuery) {
     const { segments } = expression.path;
     boundFilters(segments);
     Object.assign(expression.path, { query: (value: unknown) => comparableNodes(select(segments, value)) });
   }
+  return 1;
 }
 
 function comparableNodes(values: readonly unknown[]): JSONPathNodeList {

@@ -1,10 +1,10 @@
 import { NeverRetry } from '../errors.ts';
 
 /**
- * Steps of one query: values visited, values copied, and the work of patterns. A 128 KiB payload has at most 65,536 values, but
- * a path such as `$..a..b` visits a value once for each value around it.
+ * Steps of one query: values visited, values copied, and the work of filters and patterns. A 128 KiB payload has at most 65,536
+ * values, but a path such as `$..a..b` visits a value once for each value around it. The limit takes less than 50 ms.
  */
-const MAX_STEPS = 200_000;
+const MAX_STEPS = 150_000;
 /** The longest text that `match` and `search` read; a topic of AWS IoT Core has at most 256 characters. */
 const MAX_PATTERN_TEXT = 256;
 /** A step of a query takes as long as this many of a pattern, for each of its quantifiers. */
