@@ -27,6 +27,9 @@ export interface DeployedStack {
   readonly physicalIds: ReadonlySet<string>;
 }
 
+/** What the stack no longer has, and CloudFormation still lists: it was deleted, or kept when the template dropped it. */
+const GONE: ReadonlySet<string | undefined> = new Set(['DELETE_COMPLETE', 'DELETE_SKIPPED']);
+
 /**
  * Reads a deployed stack and its tasks.
  *
@@ -47,8 +50,9 @@ export async function readDeployedStack(
   const metadata = readMetadata(stack, body ?? '');
   const ids = new Map<string, string>();
   for await (const { StackResourceSummaries = [] } of paginateListStackResources({ client }, { StackName: stack }))
-    for (const { LogicalResourceId, PhysicalResourceId } of StackResourceSummaries)
-      if (PhysicalResourceId !== undefined) ids.set(LogicalResourceId!, PhysicalResourceId);
+    for (const { LogicalResourceId, PhysicalResourceId, ResourceStatus } of StackResourceSummaries)
+      if (PhysicalResourceId !== undefined && !GONE.has(ResourceStatus))
+        ids.set(LogicalResourceId!, PhysicalResourceId);
   const tasks = metadata.map((task) => ({
     stack,
     metadata: task,

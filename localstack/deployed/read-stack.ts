@@ -36,7 +36,8 @@ export async function readDeployedStacks(
       for (const { LogicalResourceId: logicalId, PhysicalResourceId: id, ResourceType } of StackResourceSummaries) {
         if (logicalId === undefined || id === undefined) continue;
         ids.set(logicalId, id);
-        if (ResourceType === 'AWS::CloudFormation::Stack') await read(id, { stack, logicalId });
+        if (ResourceType === 'AWS::CloudFormation::Stack' && template.Resources?.[logicalId] !== undefined)
+          await read(id, { stack, logicalId });
       }
     }
   }

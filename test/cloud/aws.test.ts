@@ -21,10 +21,15 @@ const ANSWERS: Readonly<Record<string, object>> = {
     TemplateBody: JSON.stringify({ Metadata: { [METADATA_KEY]: { v: METADATA_VERSION, tasks: [IMPORTED] } } }),
   },
   ListStackResources: {
-    StackResourceSummaries: ['WarmWorker', 'WarmMapping'].map((id) => ({
-      LogicalResourceId: id,
-      PhysicalResourceId: `the-${id}`,
-    })),
+    StackResourceSummaries: [
+      ...['WarmWorker', 'WarmMapping'].map((id) => ({ LogicalResourceId: id, PhysicalResourceId: `the-${id}` })),
+      // CloudFormation lists what it has kept after an update.
+      {
+        LogicalResourceId: 'OldQueue1A',
+        PhysicalResourceId: 'https://sqs.us-east-1.amazonaws.com/111111111111/Plant-OldQueue1A-Xy1',
+        ResourceStatus: 'DELETE_SKIPPED',
+      },
+    ],
   },
   GetFunctionConfiguration: { Environment: { Variables: { DEAD_LETTER_QUEUE_URL: 'https://sqs/dead-letters' } } },
   GetEventSourceMapping: { EventSourceArn: 'arn:aws:kinesis:us-east-1:111111111111:stream/other' },

@@ -34,16 +34,20 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
     let cloud: Cloud;
     let under: CloudUnderTest;
 
+    const folder = 'test/support/deployed-app';
+    const deploy = (TASKS: string) =>
+      cdk(['deploy', '--require-approval', 'never', '--method', 'direct', '--output', assembly], {
+        endpointUrl: localStack.endpointUrl,
+        folder,
+        env: { TASKS },
+      });
+
     beforeAll(async () => {
       localStack = await startLocalStack({ home: localStackHome, node: node24 });
       const { endpointUrl } = localStack;
       clients = clientsOf(endpointUrl);
-      const folder = 'test/support/deployed-app';
       await bootstrap({ endpointUrl, folder });
-      await cdk(['deploy', '--require-approval', 'never', '--method', 'direct', '--output', assembly], {
-        endpointUrl,
-        folder,
-      });
+      await deploy('Careful,Old');
       outputs = await outputsOf(clients, STACK);
       for (const [name, value] of Object.entries(localEnvironment(endpointUrl))) vi.stubEnv(name, value);
       attached = await attach({ endpointUrl, stackNames: [STACK], onError: (error) => console.error(error) });
@@ -117,6 +121,40 @@ describe.skipIf(isMissing('localstack') || isMissing('node24'))(
       await vi.waitUntil(async () => (await under.delivered()).includes(7000), PATIENCE);
       const reports: TaskReport[] = JSON.parse((await command(cloud, ['status', 'Warm', '--json'])).answer);
       expect(reports[0]!.deadLetters).toBe(0);
+    });
+
+    it('skips the message that blocks a task, and delivers the one behind it', async () => {
+      await device.publishAsync('careful/a', '{"n":', { qos: 1 });
+      const statusOf = async () =>
+        JSON.parse((await command(cloud, ['status', 'Careful', '--json'])).answer)[0] as TaskReport;
+      await vi.waitUntil(async () => (await statusOf()).status === 'Ready', PATIENCE);
+      await device.publishAsync('careful/a', '{"n":7001}', { qos: 1 });
+      const { answer, failed } = await command(cloud, ['skip', 'Careful', '--yes']);
+      expect({ answer, failed }).toEqual({ failed: false, answer: expect.stringMatching(/^Careful is Running/) });
+      await vi.waitUntil(async () => (await under.delivered()).includes(7001), PATIENCE);
+      await vi.waitUntil(async () => (await statusOf()).deadLetters === 1, PATIENCE);
+      expect((await statusOf()).status).toBe('Running');
+    });
+
+    it('drains the queue of a task that a deployment has removed', async () => {
+      await command(cloud, ['pause', 'Old', '--yes']);
+      for (const n of [7002, 7003]) await device.publishAsync('old/a', `{"n":${n}}`, { qos: 1 });
+      const used = await cloud.tasks().then((tasks) => tasks.find(({ name }) => name === 'Old')!.status());
+      expect(used.waiting).toBe(2);
+      await deploy('Careful');
+      const retained = await cloud.retainedQueues();
+      const { queueUrl } = retained.find(({ task, messages }) => task === 'Old' && messages === 2)!;
+      expect((await command(cloud, ['list'])).answer).toContain(queueUrl);
+      const drain = ['drain', '--queue', queueUrl, '--task', 'Hello', '--yes', '--json'];
+      const { answer, failed } = await command(cloud, drain);
+      expect({ ...JSON.parse(answer), failed }).toMatchObject({ redriven: { NONE: 2 }, failed: false });
+      await vi.waitUntil(async () => {
+        const delivered = await under.delivered();
+        return delivered.includes(7002) && delivered.includes(7003);
+      }, PATIENCE);
+      expect(JSON.parse((await command(cloud, drain)).answer).redriven).toEqual({});
+      const inUse = ['drain', '--queue', outputs['HelloQueue']!, '--task', 'Hello', '--yes'];
+      await expect(command(cloud, inUse)).rejects.toThrow('which a stack uses; expected a retained queue');
     });
   },
 );

@@ -2,8 +2,12 @@ import { App, CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Stream, StreamEncryption } from 'aws-cdk-lib/aws-kinesis';
 import { IotTopicSource, KinesisSink, OutflowTask, RepublishSink, StreamBuffer } from '../../../lib/index.ts';
 
-/** The app that the suite on LocalStack deploys; VERSION stands for an edit of the task between two deployments. */
+/**
+ * The app that the suites on LocalStack deploy. VERSION stands for an edit of the task between two deployments; TASKS names
+ * further tasks, of which one may be missing in a later deployment.
+ */
 const version = process.env['VERSION'] ?? 'v1';
+const further = new Set(process.env['TASKS']?.split(','));
 
 const stack = new Stack(new App(), 'OutflowTest', { env: { account: '000000000000', region: 'us-east-1' } });
 const stream = new Stream(stack, 'Stream', {
@@ -38,6 +42,20 @@ new OutflowTask(stack, 'Echo', {
   sink: new RepublishSink({ topic: 'sub/${topic}', payload: '${payload}' }),
   removalPolicy: RemovalPolicy.DESTROY,
 });
+if (further.has('Careful'))
+  new OutflowTask(stack, 'Careful', {
+    source: new IotTopicSource('careful/#'),
+    faultTolerance: 'prohibited',
+    poison: 'block',
+    sink: new KinesisSink(stream, { partitionKey: 'key', payload: '{"n":${payload.n}}' }),
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+if (further.has('Old'))
+  new OutflowTask(stack, 'Old', {
+    source: new IotTopicSource('old/#'),
+    sink: new KinesisSink(stream, { partitionKey: 'key', payload: '${payload}' }),
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
 new CfnOutput(stack, 'StreamName', { value: stream.streamName });
 for (const [name, { queue, retryQueue, deadLetterQueue, worker }] of Object.entries({ Warm: task, Hello: hello })) {
   new CfnOutput(stack, `${name}Queue`, { value: queue!.queueUrl });
