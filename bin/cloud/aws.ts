@@ -27,7 +27,7 @@ import { type DeadLetterQueue, openDeadLetterQueue } from './dead-letter-queue.t
 import { type DeployedStack, type DeployedTask, readDeployedStack } from './deployed.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
 import { queueName, retainedQueuesOf } from './retained-queues.ts';
-import { readStream } from './stream-records.ts';
+import { READ_BY_WORKER, readStream } from './stream-records.ts';
 import type { MeasuredTask } from './task-metrics.ts';
 
 export interface AwsCloudOptions {
@@ -230,17 +230,17 @@ function awsTask(
       const { failed, text } = await invoke({ outflow: 'testConnectivity' });
       return failed === undefined ? JSON.parse(text) : { ok: false, detail: `${failed}: ${text}` };
     },
-    async arrived({ since, limit, consumerGroup }, target) {
-      if (metadata.sink !== 'rocketmq') {
+    async arrived({ since, limit, consumerGroup, waitMs }, target) {
+      if (!READ_BY_WORKER.includes(metadata.sink)) {
         const targetArn = target === undefined ? await variable('TARGET_ARN') : undefined;
         return readStream(kinesis, streamToRead(task, metadata.sink, target, targetArn), { since, limit });
       }
-      // The worker has the network and the credentials of the sink.
       const request = {
         outflow: 'read',
         since,
         limit,
         consumerGroup,
+        waitMs,
         ...(target !== undefined && { target }),
       } as const;
       const { failed, text } = await invoke(request);

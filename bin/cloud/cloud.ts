@@ -199,7 +199,7 @@ export function streamToRead(
   target: string | undefined,
   targetArn: string | undefined,
 ): string {
-  if (sink !== 'kinesis') throw new Error(`${task}: its sink is ${sink}; expected kinesis or rocketmq`);
+  if (sink !== 'kinesis') throw new Error(`${task}: its sink is ${sink}; expected kinesis, rocketmq or mqtt`);
   const stream = target ?? STREAM_ARN.exec(targetArn ?? '')?.[1];
   if (stream === undefined) throw new Error(`--target: ${task} has no stream of its own; expected the name of one`);
   return stream;

@@ -18,7 +18,7 @@ import {
 } from './cloud.ts';
 import { openDeadLetterQueue, type ReceivedDeadLetter, VISIBILITY_SECONDS } from './dead-letter-queue.ts';
 import { noTarget, queueTarget, streamTarget } from './redrive-target.ts';
-import { readStream } from './stream-records.ts';
+import { READ_BY_WORKER, readStream } from './stream-records.ts';
 
 /**
  * The tasks of a run in this process.
@@ -63,9 +63,15 @@ export function localCloud(
       },
       testConnectivity: async () => controlOf(task).testConnectivity(),
       async arrived(options, target) {
-        if (metadata.sink === 'rocketmq') {
-          const { consumerGroup, since, limit } = options;
-          const request = { since, limit, ...(consumerGroup && { consumerGroup }), ...(target && { target }) };
+        if (READ_BY_WORKER.includes(metadata.sink)) {
+          const { consumerGroup, waitMs, since, limit } = options;
+          const request = {
+            since,
+            limit,
+            ...(waitMs && { waitMs }),
+            ...(consumerGroup && { consumerGroup }),
+            ...(target && { target }),
+          };
           return recordsOf(task.name, await controlOf(task).read(request), onNote);
         }
         return readStream(kinesis.client, streamToRead(task.name, metadata.sink, target, task.targetArn), options);

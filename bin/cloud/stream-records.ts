@@ -13,7 +13,12 @@ export interface ReadOptions {
   readonly limit: number;
   /** The consumer group to read a topic of RocketMQ by; by proxies, it consumes what is read. @default - see the sink */
   readonly consumerGroup?: string | undefined;
+  /** Of an MQTT broker, which keeps nothing to be read later: how long to wait for messages. @default 10,000 */
+  readonly waitMs?: number | undefined;
 }
+
+/** Sinks whose targets the worker reads: it has the network and the credentials. */
+export const READ_BY_WORKER: readonly string[] = ['rocketmq', 'mqtt'];
 
 type StreamReading = Pick<ReadOptions, 'since' | 'limit'>;
 

@@ -30,20 +30,22 @@ export interface ReadRequest {
   readonly limit: number;
   /** The consumer group to read RocketMQ by; by proxies, it consumes what is read. @default - see the sink */
   readonly consumerGroup?: string;
+  /** Of an MQTT broker, which keeps nothing to be read later: how long to wait for messages. @default 10,000 */
+  readonly waitMs?: number;
 }
 
 /** A record at a task's target. Its texts come from devices: escape them before printing. */
 export interface ArrivedRecord {
   /** Name of the stream or topic. */
   readonly target: string;
-  /** The partition key; of a message of RocketMQ its keys, with spaces between them. */
-  readonly key: string;
+  /** The partition key; of a message of RocketMQ its keys, with spaces between them. A message of MQTT has none. */
+  readonly key?: string;
   /** Of a message of RocketMQ. */
   readonly tag?: string;
   readonly properties?: Readonly<Record<string, string>>;
   /** When it arrived: milliseconds since 1970. */
   readonly time: number;
-  /** Shard and sequence number, or broker, queue and offset. */
+  /** Shard and sequence number; broker, queue and offset; or QoS and retain flag. */
   readonly position: string;
   /** The record's data: base64. */
   readonly body: string;

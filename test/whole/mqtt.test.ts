@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { recordText } from '../../bin/commands/read.ts';
 import { IotTopicSource, KinesisSink, MqttConnector, MqttSink, MqttSource, OutflowTask } from '../../lib/index.ts';
 import { readAssembly } from '../../localstack/one-process/assembly.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
@@ -59,6 +60,19 @@ describe.skipIf(!isInstalled(home))('tasks to and from an MQTT broker, in one pr
     expect(remote.received).toEqual([payload]);
     await client.endAsync();
     expect(errors).toEqual([]);
+  });
+
+  it('is read back by the command, with the topics that the template renders (C29)', async () => {
+    const { client } = await connectMqtt(`mqtt://127.0.0.1:${running.broker.port}`);
+    const reading = running.tasks
+      .find(({ name }) => name === 'Outgoing')!
+      .control!.read({ since: 0, limit: 1, waitMs: 15_000 });
+    const publishing = setInterval(() => client.publish('temp_hum/emqx', '{"temp": "27.5"}', { qos: 1 }), 50);
+    const response = await reading;
+    clearInterval(publishing);
+    await client.endAsync();
+    if (!response.ok) throw new Error(response.detail);
+    expect(recordText(response.records[0]!)).toMatch(/ pub\/temp_hum\/emqx {2}QoS 0\n {2}\{ ?"temp": "27.5" ?\}$/);
   });
 
   it('receives with QoS, flags and MQTT 5 properties, and numbers stay numbers (C31, C35)', async () => {

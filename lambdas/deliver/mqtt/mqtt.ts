@@ -10,6 +10,8 @@ export const mqtt: SinkDefinition<typeof mqttOptions, MqttRequest> = {
   routed: MQTT_ROUTED,
   compile: compileMqtt,
   open: openMqtt,
+  // Loaded on demand: only an operator's command reads.
+  read: async (...reading) => (await import('./read.ts')).readArrived(...reading),
   target: ({ topic }) => topic,
   show: ({ topic, qos, retain, payload, properties }) => ({ topic, qos, retain, payload, ...properties }),
 };
