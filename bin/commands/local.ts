@@ -45,7 +45,7 @@ export function localCommand(): Command {
         onDisconnect: (clientId, reason) => event(`client ${clientId ?? 'without an id'} disconnected: ${reason}`),
       });
       const counters = watchCounters(running.tasks, print);
-      print(`IoT Core   ${running.broker.url}`);
+      print(`IoT Core   ${running.broker.url}  (Publish by HTTP: ${running.dataPlane.endpointUrl})`);
       print(`Kinesis    ${running.kinesis.endpointUrl}  ${running.streams.join(', ')}`);
       for (const { name, filters } of running.tasks) print(`Task       ${name} from ${filters.join(', ')}`);
       for (const note of new Set(stacks.flatMap(({ notes }) => [...notes]))) print(`Note       ${printable(note)}`);

@@ -214,6 +214,19 @@ describe('MQTT client → rule → queue → worker → MQTT client', () => {
   });
 });
 
+it('a run that ends processes what its tasks republish to each other', async () => {
+  const chain = assembly('Chain', {
+    Third: ['c', { topic: 'd', payload: '${payload}' }],
+    Second: ['b', { topic: 'c', payload: '${payload}' }],
+    First: ['a', { topic: 'b', payload: '${payload}' }],
+  });
+  const running = await run(chain, { onError: (error) => expect.unreachable(error.message) });
+  onTestFinished(() => running.close());
+  await running.broker.publish({ topic: 'a', payload: 'x' });
+  expect(await running.settle()).toBe(true);
+  expect(running.tasks.map(({ counters }) => counters.outgoing)).toEqual([1, 1, 1]);
+});
+
 describe.skipIf(!isInstalled(home))('MQTT broker → source → queue → worker → MQTT client', () => {
   let remote: MqttBroker;
   let running: Run;
