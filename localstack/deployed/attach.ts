@@ -37,7 +37,7 @@ export interface Attached {
  * Runs the topic rules of deployed stacks, which LocalStack's community edition accepts and does not run. Their actions write to
  * the deployed queues and streams. The workers of tasks that republish get the endpoint of the stand-in's HTTP API.
  *
- * @throws when the stacks have no topic rule, or one that the stand-in does not support.
+ * @throws when the stacks have no task, or a topic rule that the stand-in does not support.
  */
 export async function attach({
   endpointUrl,
@@ -57,13 +57,11 @@ export async function attach({
     kinesis: kinesisClient(config),
   };
   const { stacks, identify } = await readDeployedStacks(clients.cloudFormation, stackNames, environment);
-  const rules = declaredRules(stacks, identify);
-  if (rules.length === 0)
-    throw new Error(
-      `stacks: got ${stackNames.join(', ')}, which have no topic rule; expected a stack with an OutflowTask`,
-    );
+  if (stacks.every(({ tasks }) => tasks.length === 0))
+    throw new Error(`stacks: got ${stackNames.join(', ')}, which have no task; expected a stack with an OutflowTask`);
   const broker = await startStandIn({
-    rules,
+    // A task may have none: an `MqttSource` reads another broker.
+    rules: declaredRules(stacks, identify),
     port,
     accountId: account,
     onError,

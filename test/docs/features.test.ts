@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { missingTargets } from './links.ts';
 
@@ -43,6 +44,13 @@ function featuresIn(section: string): Feature[] {
   });
 }
 
+function sources(): string[] {
+  const inFolders = ['bin', 'lib', 'lambdas', 'localstack', 'scripts'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+  );
+  return ['package.json', ...inFolders.filter((file) => /\.(ts|mjs)$/.test(file))];
+}
+
 describe('the features of EMQX and ApsaraMQ', () => {
   it('are all there, each once in its product', () => {
     expect(Object.fromEntries([...sections].map(([name, list]) => [name, list.length]))).toEqual(FEATURES);
@@ -66,6 +74,21 @@ describe('the features of EMQX and ApsaraMQ', () => {
       const [, file = ''] = /^`(test\/[\w./-]+\.test\.ts)`$/.exec(shownBy) ?? [];
       expect(existsSync(file), `${there}: ${shownBy}`).toBe(true);
     }
+  });
+
+  it('are called what the sources call them', () => {
+    const names = new Set(sources().flatMap((file) => readFileSync(file, 'utf8').match(/--[a-z-]+|\w+/g) ?? []));
+    const unknown = features
+      .filter(({ status }) => SHOWN.includes(status))
+      .flatMap(({ here }) => here.match(/`[^`]+`/g) ?? [])
+      // Without names and texts that a user chooses.
+      .map((code) => code.replaceAll(/'[^']*'|"[^"]*"|\$\{[^}]*\}/g, ' '))
+      .flatMap((code) => code.match(/--[a-z-]+|\w{4,}/g) ?? [])
+      .filter((name) => !names.has(name) && !names.has(name.replace('--', '')));
+    expect(unknown).toEqual([]);
+    const commands = [...text.matchAll(/`outflow ([a-z-]+)/g)].map(([, command]) => `bin/commands/${command}.ts`);
+    expect(commands.length).toBeGreaterThan(10);
+    expect(commands.filter((file) => !existsSync(file))).toEqual([]);
   });
 
   it('that do not exist claim no document and no test', () => {
