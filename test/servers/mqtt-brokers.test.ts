@@ -25,19 +25,40 @@ interface Habits {
   readonly badPassword: { readonly v3: number; readonly v5: number };
   /** Whether CONNACK states a receive maximum. */
   readonly hasReceiveMaximum: boolean;
+  /** Whether it refuses subscriptions to denied topics. */
+  readonly refusesSubscriptions: boolean;
   /** Code of CONNACK for one client too many. @default - none: the broker closes the connection */
   readonly tooMany?: number;
 }
 
 const brokers: Habits[] = [
-  { name: 'mosquitto', start: startMosquitto, badPassword: { v3: 5, v5: 0x87 }, hasReceiveMaximum: true },
-  { name: 'hivemq', start: startHiveMq, badPassword: { v3: 4, v5: 0x86 }, hasReceiveMaximum: true, tooMany: 0x97 },
-  { name: 'artemis', start: startArtemis, badPassword: { v3: 5, v5: 0x86 }, hasReceiveMaximum: false },
+  {
+    name: 'mosquitto',
+    start: startMosquitto,
+    badPassword: { v3: 5, v5: 0x87 },
+    hasReceiveMaximum: true,
+    refusesSubscriptions: false,
+  },
+  {
+    name: 'hivemq',
+    start: startHiveMq,
+    badPassword: { v3: 4, v5: 0x86 },
+    hasReceiveMaximum: true,
+    refusesSubscriptions: true,
+    tooMany: 0x97,
+  },
+  {
+    name: 'artemis',
+    start: startArtemis,
+    badPassword: { v3: 5, v5: 0x86 },
+    hasReceiveMaximum: false,
+    refusesSubscriptions: true,
+  },
 ];
 
 describe.skipIf(!isInstalled(home)).each(brokers)(
   '$name without Docker',
-  ({ start, badPassword, hasReceiveMaximum, tooMany }) => {
+  ({ start, badPassword, hasReceiveMaximum, refusesSubscriptions, tooMany }) => {
     const url = ({ host, port }: MqttBroker) => `mqtt://${host}:${port}`;
     const open = (broker: MqttBroker, options: IClientOptions = {}) =>
       connectMqtt(url(broker), { ...USER, ...options });
@@ -48,7 +69,7 @@ describe.skipIf(!isInstalled(home)).each(brokers)(
         broker = await start({
           home,
           users: { [USER.username]: USER.password, other: 'another' },
-          deniedTopics: ['denied/#'],
+          deniedTopics: ['denied/#', 'a/+/b'],
         });
       });
       afterAll(() => broker?.close());
@@ -74,9 +95,12 @@ describe.skipIf(!isInstalled(home)).each(brokers)(
         await expect(connectMqtt(url(broker))).rejects.toMatchObject({ code: badPassword.v5 });
       });
 
-      it('refuses a denied topic', async () => {
+      it.each(['denied', 'denied/a/b', 'a/x/b'])('refuses the denied topic %s', async (topic) => {
         const { client } = await open(broker);
-        await expect(client.publishAsync('denied/a', 'x', QOS_1)).rejects.toMatchObject({ code: 0x87 });
+        const granted = client.subscribeAsync(topic, QOS_1);
+        if (refusesSubscriptions) await expect(granted).rejects.toThrow('Not authorized');
+        else await granted;
+        await expect(client.publishAsync(topic, 'x', QOS_1)).rejects.toMatchObject({ code: 0x87 });
         await client.endAsync(true);
       });
 
