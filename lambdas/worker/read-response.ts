@@ -1,7 +1,7 @@
 import type { ArrivedRecord, ReadResponse } from '../core/control-requests.ts';
 
 /** AWS Lambda, "Quotas": a synchronous response has at most 6 MB. */
-const MAX_RESPONSE_BYTES = 5 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 6_000_000;
 
 /** Makes the response with the first records, as many as fit. */
 export function withinResponse(records: readonly ArrivedRecord[]): ReadResponse {

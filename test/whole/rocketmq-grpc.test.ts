@@ -37,7 +37,7 @@ import { isMissing } from '../support/setup-parts.ts';
 const START_TIMEOUT_MS = 180_000;
 const PATIENCE = { timeout: 60_000, interval: 100 };
 const TIMEOUT_MS = 15_000;
-const MINE = ['Read', 'Contract', 'Ordered', 'Any', 'Other', 'Groups', 'Timed', 'Restart'];
+const MINE = ['Read', 'Large', 'Contract', 'Ordered', 'Any', 'Other', 'Groups', 'Timed', 'Restart'];
 const USER = { accessKey: 'lambda-user', secretKey: 'lambda-secret', topics: [...MINE, 'Missing'] };
 /** Below the client's own limit, and above what a record in an envelope may be. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -139,6 +139,28 @@ describe.skipIf(!isInstalled(home))('gRPC to a proxy of RocketMQ 5', { timeout: 
     await expect(read('no-group')).rejects.toThrow(
       /consumer group no-group does not exist; create it .*--consumer-group/,
     );
+  });
+
+  it('what does not fit into one answer is consumed by a later reading', async () => {
+    const sinkOptions = options({ endpoints: mq.endpoints, ca, topic: 'Large' });
+    const environment = { env: { CREDENTIALS_SECRET_ARN: 'arn' }, secret: async () => JSON.stringify(USER) };
+    const read = async () => {
+      const records = await readArrived(sinkOptions, environment, { since: 0, limit: 1_000 });
+      expect(JSON.stringify(records).length).toBeLessThan(6_000_000);
+      return records.map(({ body }) => Buffer.from(body, 'base64')[0]!);
+    };
+    const bodies = Array.from({ length: 8 }, (_, n) => Buffer.alloc(900_000, n));
+    await sendWith(
+      producer,
+      'Large',
+      bodies.map((body) => ({ body })),
+    );
+    const found = await read();
+    expect(found.length).toBeLessThan(bodies.length);
+    await vi.waitUntil(async () => {
+      found.push(...(await read()));
+      return new Set(found).size === bodies.length;
+    }, PATIENCE);
   });
 
   sinkContract<RocketMqRequest>({

@@ -21,7 +21,9 @@ export interface ReadGroupOptions extends ReadTopicOptions {
 /** The shortest that proxies accept by default (setting grpcClientConsumerMinLongPollingTimeoutMillis). */
 const LONG_POLLING_SECONDS = 5;
 /** For an acknowledgement, which follows the messages. */
-const INVISIBLE_SECONDS = 60;
+const INVISIBLE_SECONDS = 30;
+/** A function's response has at most 6 MB (AWS Lambda, "Quotas"), and what does not fit must not be consumed. */
+const MAX_BYTES = 4_500_000;
 const MAX_RECEIVED = 32;
 const READABLE: ReadonlySet<number> = new Set([v2.Permission.READ, v2.Permission.READ_WRITE]);
 
@@ -29,7 +31,7 @@ const READABLE: ReadonlySet<number> = new Set([v2.Permission.READ, v2.Permission
  * Reads a topic through a proxy, as a consumer of a group: proxies have no call that reads without one. It reads what the group has not
  * consumed yet, up to the end of the topic now.
  *
- * @returns the messages, at most `limit`. The group has consumed these, and those from before `since`.
+ * @returns the messages, at most `limit` or about 4.5 MB. The group has consumed these, and those from before `since`.
  * @throws NoAnswerError, RefusedError
  */
 export async function readByGroup(
@@ -77,16 +79,38 @@ async function readFrom(calls: Calls, reading: Reading): Promise<TopicMessage[]>
   // A proxy receives from all queues of a broker, whichever of them it is given.
   const brokers = new Map(readable.map((queue) => [queue.getBroker()!.getName(), queue]));
   const found: TopicMessage[] = [];
-  for (const [name, queue] of brokers) {
-    const server: Server = { name, address: addressOf(queue.getBroker()!) };
-    await register(calls, server, reading);
-    for (;;) {
-      // Below the time of a poll, a proxy refuses the call.
-      if (found.length >= limit || deadline.leftMs() < 2_000 * LONG_POLLING_SECONDS) break;
-      const messages = await receive(calls, server, queue, Math.min(MAX_RECEIVED, limit - found.length), reading);
-      if (messages.length === 0) break;
-      found.push(...messages.map((message) => topicMessage(name, message)).filter(({ storedAt }) => storedAt >= since));
+  let leftBytes = MAX_BYTES;
+
+  /** Takes messages until the answer is full, and acknowledges these alone. @returns false at the end of the topic, or when it is full */
+  async function take(server: Server, queue: MessageQueue): Promise<boolean> {
+    const received = await receive(calls, server, queue, Math.min(MAX_RECEIVED, limit - found.length), reading);
+    const taken: Message[] = [];
+    for (const message of received) {
+      const read = topicMessage(server.name, message);
+      if (read.storedAt >= since) {
+        const bytes = bytesOf(read);
+        if (found.length > 0 && bytes > leftBytes) break;
+        leftBytes -= bytes;
+        found.push(read);
+      }
+      taken.push(message);
     }
+    if (taken.length > 0) await acknowledge(calls, server, taken, reading);
+    return taken.length > 0 && taken.length === received.length;
+  }
+
+  try {
+    for (const [name, queue] of brokers) {
+      const server: Server = { name, address: addressOf(queue.getBroker()!) };
+      await register(calls, server, reading);
+      let goesOn = true;
+      // Below the time of a poll, a proxy refuses the call.
+      while (goesOn && found.length < limit && deadline.leftMs() >= 2_000 * LONG_POLLING_SECONDS)
+        goesOn = await take(server, queue);
+    }
+  } catch (error) {
+    // The group has consumed what was read so far.
+    if (found.length === 0) throw error;
   }
   return found;
 }
@@ -127,7 +151,7 @@ function register(calls: Calls, server: Server, reading: Reading): Promise<void>
   });
 }
 
-/** Receives messages, and acknowledges them. @returns none at the end of the topic. */
+/** Receives messages. @returns none at the end of the topic. */
 async function receive(
   calls: Calls,
   server: Server,
@@ -135,7 +159,7 @@ async function receive(
   batchSize: number,
   reading: Reading,
 ): Promise<Message[]> {
-  const { topic, consumerGroup, deadline } = reading;
+  const { consumerGroup, deadline } = reading;
   const request = new v2Service.ReceiveMessageRequest()
     .setGroup(resource(reading, consumerGroup))
     .setMessageQueue(queue)
@@ -149,8 +173,17 @@ async function receive(
     if (status?.getCode() === v2.Code.CONSUMER_GROUP_NOT_FOUND) throw missingGroup(consumerGroup);
     if (status?.getCode() !== v2.Code.MESSAGE_NOT_FOUND) checkStatus(server.address, status);
   }
-  const messages = responses.flatMap((response) => response.getMessage() ?? []);
-  if (messages.length === 0) return [];
+  return responses.flatMap((response) => response.getMessage() ?? []);
+}
+
+/** Acknowledges messages. Others are received again after {@link INVISIBLE_SECONDS}. */
+async function acknowledge(
+  calls: Calls,
+  server: Server,
+  messages: readonly Message[],
+  reading: Reading,
+): Promise<void> {
+  const { topic, consumerGroup, deadline } = reading;
   const entries = messages.map((message) => {
     const system = message.getSystemProperties()!;
     return new v2Service.AckMessageEntry()
@@ -162,7 +195,11 @@ async function receive(
     .setTopic(resource(reading, topic))
     .setEntriesList(entries);
   checkStatus(server.address, (await calls.ackMessage(server, ack, deadline)).getStatus());
-  return messages;
+}
+
+/** Bytes of a message in the response of a function, where its body is base64. */
+function bytesOf({ body, keys, tag, properties }: TopicMessage): number {
+  return Math.ceil(body.length / 3) * 4 + Buffer.byteLength(JSON.stringify({ keys, tag, properties })) + 300;
 }
 
 function topicMessage(broker: string, message: Message): TopicMessage {
