@@ -1,4 +1,4 @@
-import { Annotations, ArnFormat, Stack, Validations } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, Stack, Token, Validations } from 'aws-cdk-lib';
 import { Grant } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import '../../lambdas/core/jsonpath/every-path.ts';
@@ -59,8 +59,7 @@ export class RepublishSink implements ISink<RepublishRouteOptions> {
   readonly options = republishOptions;
   readonly spec: object;
   readonly routed: readonly string[] = REPUBLISH_ROUTED;
-  // A loop is found at synth, so that a topic must be known there.
-  readonly deployTime = [];
+  readonly deployTime = ['topic'];
   readonly advice = ADVICE;
   readonly #props: RepublishSinkProps;
 
@@ -83,9 +82,11 @@ export class RepublishSink implements ISink<RepublishRouteOptions> {
       (one) => one !== undefined && `${one}` !== 'false',
     );
     const { rendered } = named;
-    const literal = named.literal.map((one) => literalOfExpression(one)!);
+    // Synth cannot check a topic for loops that is only known at deployment; the count of hops ends those.
+    const literal = named.literal.filter((one) => !Token.isUnresolved(one)).map((one) => literalOfExpression(one)!);
     const resources = new Set([
       ...literal.map(inArn),
+      ...named.literal.filter((one) => Token.isUnresolved(one)),
       ...(rendered.length > 0 && topics !== undefined ? topics.map(prefixInArn) : []),
       ...(topics === undefined ? rendered.map((one) => `${inArn(literalStart(one))}*`) : []),
     ]);

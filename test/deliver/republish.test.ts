@@ -17,8 +17,10 @@ import { minute } from '../contract/sink.ts';
 import { anyCharacter } from '../support/characters.ts';
 import { envelope } from '../support/messages.ts';
 
-const options = (over: object = {}) =>
-  parseOptions(republishOptions, { type: 'republish', topic: 'sub/${topic}', ...over });
+const options = (over: object = {}) => {
+  const parsed = parseOptions(republishOptions, { type: 'republish', topic: 'sub/${topic}', ...over });
+  return { ...parsed, topic: parsed.topic as string };
+};
 
 /** Makes the request of an envelope, or the code of its dead letter. */
 function render(over: object = {}, of: Envelope = envelope()): RepublishRequest | NeverRetry['code'] {
@@ -128,6 +130,16 @@ describe('a republished message', () => {
       }),
     );
   });
+});
+
+it('an invalid topic that was unknown until deployment stops the task', async () => {
+  const late = { ...options(), topic: '$aws/rules/r' };
+  const made = compileRepublish(late, 'fail')({}, {});
+  const sink = republishSink(late, () => expect.unreachable('a call'));
+  expect(await sink.deliver([made], minute)).toMatchObject([
+    { status: 'stop', error: { message: expect.stringContaining("topic: got '$aws/rules/r'; expected a topic name") } },
+  ]);
+  await expect(sink.testConnectivity()).rejects.toMatchObject({ name: 'StopTask' });
 });
 
 // Policies are not checked locally, so a scripted client denies what needs the permission to retain.

@@ -1,4 +1,4 @@
-import { App, Duration, Stack } from 'aws-cdk-lib';
+import { App, CfnParameter, Duration, Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../../lambdas/core/errors.ts';
@@ -114,6 +114,29 @@ describe('RepublishSink', () => {
     expect(() => new RepublishSink({ topic: 'a', messageExpiry: 60 as never })).toThrow(
       /RepublishSink\.messageExpiry: got 60; expected a string, or a Duration/,
     );
+  });
+
+  it('has a topic that is only known at deployment in its environment', () => {
+    const stack = new Stack(new App(), 'Test');
+    const parameter = new CfnParameter(stack, 'Topic');
+    new OutflowTask(stack, 'Echo', {
+      source: new IotTopicSource('#'),
+      sink: new RepublishSink({ topic: parameter.valueAsString }),
+    });
+    const template = Template.fromStack(stack);
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ SINK_TOPIC: { Ref: 'Topic' } }) },
+    });
+    template.hasResourceProperties('AWS::IAM::Policy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Action: ACTIONS,
+            Resource: { 'Fn::Join': ['', Match.arrayWith([':topic/', { Ref: 'Topic' }])] },
+          }),
+        ]),
+      },
+    });
   });
 
   it('warns that AWS IoT Core has no QoS 2', () => {

@@ -62,11 +62,10 @@ describe('the republish sink, on the stand-in’s HTTP API', () => {
     await broker?.close();
   });
 
-  const open = (over: object = {}, endpointUrl = dataPlane.endpointUrl) =>
-    openRepublish(parseOptions(republishOptions, { type: 'republish', topic: 'out', ...over }), {
-      env: {},
-      endpointUrl,
-    });
+  const open = (over: object = {}, endpointUrl = dataPlane.endpointUrl) => {
+    const parsed = parseOptions(republishOptions, { type: 'republish', topic: 'out', ...over });
+    return openRepublish({ ...parsed, topic: parsed.topic as string }, { env: {}, endpointUrl });
+  };
 
   sinkContract<RepublishRequest>({
     name: 'republish',

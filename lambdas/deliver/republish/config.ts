@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { deployTime } from '../../core/deploy-time.ts';
 import { expression, isJsonPath, literalOfExpression } from '../../core/jsonpath/expression.ts';
 import { jsonObject } from '../../core/jsonpath/object.ts';
 import { MQTT_PROPERTY_OPTIONS, mqttPropertyOptions } from '../../core/mqtt/properties.ts';
@@ -21,18 +22,18 @@ export function literalStart(topic: string): string {
   return typeof first === 'string' ? first : '';
 }
 
-const topic = expression
-  .min(1)
-  .check(meets(topicNameConstraint(IOT_CORE_TOPIC_LIMITS), literalOfExpression), ({ value, issues }) => {
-    if (literalStart(value).startsWith('$'))
-      issues.push({ code: 'custom', message: 'a topic that does not begin with $', input: value });
-  });
+export const TOPIC = topicNameConstraint(IOT_CORE_TOPIC_LIMITS);
+
+const topic = expression.min(1).check(meets(TOPIC, literalOfExpression), ({ value, issues }) => {
+  if (literalStart(value).startsWith('$'))
+    issues.push({ code: 'custom', message: 'a topic that does not begin with $', input: value });
+});
 
 /** Options of the republish sink in a task's spec. Texts are templates, or JSONPaths over the event. */
 export const republishOptions = z.strictObject({
   type: z.literal('republish'),
   /** A topic name of AWS IoT Core once rendered, none that begins with `$`. */
-  topic,
+  topic: z.union([topic, deployTime]),
   /** Topics that a template or JSONPath may name: names, and prefixes that end with `*`. */
   topics: z
     .array(

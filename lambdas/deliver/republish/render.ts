@@ -1,3 +1,4 @@
+import type { Resolved } from '../../core/deploy-time.ts';
 import { NeverRetry } from '../../core/errors.ts';
 import { compileExpression, isRendered } from '../../core/jsonpath/expression.ts';
 import { compileObject } from '../../core/jsonpath/object.ts';
@@ -28,7 +29,7 @@ const LIMITS = { userProperties: 8 * 1024, correlationData: 8 * 1024, contentTyp
 
 /** Compiles the options to a function that makes requests; it throws NeverRetry for a request that AWS IoT Core would refuse. */
 export function compileRepublish(
-  options: RepublishOptions,
+  options: Resolved<RepublishOptions>,
   missingVariable: MissingVariable,
 ): Render<RepublishRequest> {
   const topic = compileExpression(options.topic, missingVariable);
@@ -57,6 +58,7 @@ export function compileRepublish(
         `the payload has ${bytes.length} bytes; expected at most ${MAX_PAYLOAD_BYTES}, the limit of AWS IoT Core`,
       );
     const name = topic.text(scope, event) ?? '';
+    // A name that was unknown until deployment is the task's fault: the sink judges it.
     // A rendered text may come from a publisher, so it is not repeated word for word.
     if (isTopicRendered && !isMet(name))
       throw new NeverRetry('INVALID_TARGET', `topic rendered to ${redactedText(name, refused)}; expected ${expected}`);

@@ -2,14 +2,14 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { GetRetainedMessageCommand, IoTDataPlaneClient, PublishCommand } from '@aws-sdk/client-iot-data-plane';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import type { RetryLater, StopTask } from '../../core/errors.ts';
-import { NeverRetry } from '../../core/errors.ts';
+import type { Resolved } from '../../core/deploy-time.ts';
+import { NeverRetry, type RetryLater, StopTask, show } from '../../core/errors.ts';
 import { isRendered } from '../../core/jsonpath/expression.ts';
 import type { MqttProperties } from '../../core/mqtt/properties.ts';
 import { orderedDelivery } from '../ordered.ts';
 import { LOCAL_CREDENTIALS, type Outcome, type Sink, type SinkEnvironment } from '../sink.ts';
 import { classifyCall } from './classify.ts';
-import { literalStart, type RepublishOptions } from './config.ts';
+import { literalStart, type RepublishOptions, TOPIC } from './config.ts';
 import type { RepublishRequest } from './render.ts';
 
 // The SDK repeats a failed call once; further attempts are the task's retry policy.
@@ -32,7 +32,7 @@ export type DataPlane = Pick<IoTDataPlaneClient, 'send' | 'destroy'>;
  * `AWS_ENDPOINT_URL_IOT_DATA_PLANE` names another endpoint.
  */
 export function openRepublish(
-  options: RepublishOptions,
+  options: Resolved<RepublishOptions>,
   { endpointUrl, env }: SinkEnvironment,
 ): Sink<RepublishRequest> {
   return republishSink(options, () => {
@@ -56,11 +56,12 @@ export function openRepublish(
   });
 }
 
-export function republishSink(options: RepublishOptions, connect: () => DataPlane): Sink<RepublishRequest> {
+export function republishSink(options: Resolved<RepublishOptions>, connect: () => DataPlane): Sink<RepublishRequest> {
   let client: DataPlane | undefined;
 
   async function publish(request: RepublishRequest): Promise<Outcome> {
     const { topic, qos, retain, payload, properties } = request;
+    if (!request.isTopicRendered) checkTopic(topic);
     const isOfMessage = request.isTopicRendered || (retain && request.isRetainRendered);
     client ??= connect();
     try {
@@ -77,6 +78,7 @@ export function republishSink(options: RepublishOptions, connect: () => DataPlan
 
   /** Reads the retained message of a topic, which publishes nothing and needs the same access. */
   async function probe(topic: string, isNamedByMessage: boolean): Promise<string> {
+    if (!isNamedByMessage) checkTopic(topic);
     client ??= connect();
     try {
       await client.send(new GetRetainedMessageCommand({ topic }));
@@ -114,6 +116,11 @@ export function republishSink(options: RepublishOptions, connect: () => DataPlan
       client?.destroy();
     },
   };
+}
+
+/** Judges names that were unknown until deployment; others were judged at synth, or when they were rendered. @throws StopTask */
+function checkTopic(topic: string): void {
+  if (!TOPIC.isMet(topic)) throw new StopTask(`topic: got ${show(topic)}; expected ${TOPIC.expected}`);
 }
 
 /** A topic that the worker may publish to if it may publish to what the template names. */
