@@ -137,6 +137,8 @@ export class MqttConnection {
   pause(): void {
     this.#isPaused = true;
     this.#socket.pause();
+    // Their answers are not read in time. A connection that reads messages publishes none that wait for a PINGRESP.
+    for (const { resolve } of this.#pings.splice(0)) resolve({ cmd: 'pingresp' });
   }
 
   resume(): void {
