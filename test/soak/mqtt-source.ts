@@ -128,6 +128,68 @@ export async function handOver(
   return { published, lost, duplicates: buffer.duplicates, times: handOvers };
 }
 
+/**
+ * Changes the topic filter of several sources at once while messages arrive, each with several sessions of a shared subscription.
+ *
+ * @returns the longest time between the start of the changed invocations and the first message of a source by its new filter.
+ */
+export async function changeConfiguration(
+  broker: MqttBroker,
+  { sources, sessions }: { readonly sources: number; readonly sessions: number },
+): Promise<Outcome & { readonly firstMessageMs: number }> {
+  const remote = await connectMqtt(urlOf(broker));
+  const all = Array.from({ length: sources }, (_, index) => {
+    const buffer = new SlowBuffer(20);
+    const options = { name: `changed-${index}`, shareGroup: `g${index}`, sessions };
+    const slots = Array.from({ length: sessions }, memorySlot);
+    const start = (version: string, filters: string[]) => {
+      const source = sourceOf(urlOf(broker), buffer.store, { ...options, filters });
+      return slots.map((slot, session) => startTurn(source, slot, version, session + 1));
+    };
+    const topics = { kept: `change/${index}/kept`, added: `change/${index}/added` };
+    return { buffer, slots, start, topics, turns: start('1', [topics.kept]), firstMs: Number.NaN };
+  });
+  for (const { slots } of all) while (slots.some(({ state }) => state?.phase !== 'connected')) await sleep(10);
+  let isPublishing = true;
+  let rounds = 0;
+  const acknowledged: Promise<unknown>[] = [];
+  const publishing = (async () => {
+    for (; isPublishing; await sleep(50), rounds++)
+      for (const { topics } of all) {
+        acknowledged.push(remote.client.publishAsync(topics.kept, `kept ${rounds}`, QOS_1));
+        acknowledged.push(remote.client.publishAsync(topics.added, `added ${rounds}`, QOS_1));
+      }
+    await Promise.all(acknowledged);
+  })();
+  await sleep(1_000);
+  const changedAt = Date.now();
+  const before = all.flatMap(({ turns }) => turns);
+  const after = all.flatMap(({ start, topics }) => start('2', [topics.kept, topics.added]));
+  while (all.some(({ firstMs }) => Number.isNaN(firstMs))) {
+    for (const one of all)
+      if (Number.isNaN(one.firstMs) && one.buffer.texts.some((text) => text.startsWith('added')))
+        one.firstMs = Date.now() - changedAt;
+    await sleep(5);
+  }
+  await Promise.all(before.map(({ result }) => result));
+  await sleep(1_000);
+  isPublishing = false;
+  await publishing;
+  const keptOf = (texts: readonly string[]) => texts.filter((text) => text.startsWith('kept'));
+  let lost = 0;
+  for (const { buffer } of all) lost += await untilStored(rounds, () => keptOf(buffer.texts));
+  for (const turn of after) turn.end();
+  await Promise.all(after.map(({ result }) => result));
+  await remote.client.endAsync();
+  return {
+    published: sources * rounds,
+    lost,
+    duplicates: all.reduce((sum, { buffer }) => sum + buffer.duplicates, 0),
+    times: before.length,
+    firstMessageMs: Math.max(...all.map(({ firstMs }) => firstMs)),
+  };
+}
+
 type Client = Awaited<ReturnType<typeof connectMqtt>>['client'];
 
 async function publishAll(client: Client, messages: number, perSecond: number): Promise<void> {

@@ -12,7 +12,7 @@ export type SourceOptions = Partial<(typeof mqttSourceOptions)['_input']>;
 
 export const NOTHING_KNOWN: Subscribed = { filters: [], isComplete: false };
 
-/** A buffer in memory, whose writes take as long as the test says. */
+/** A buffer in memory, whose writes take as long as the test needs. */
 export class SlowBuffer {
   /** Payloads, in the order in which they were stored. */
   readonly texts: string[] = [];
@@ -77,8 +77,8 @@ export interface RunningTurn {
 
 let turns = 0;
 
-/** An invocation of the source's function for its first slot. */
-export function startTurn(source: MqttSource, slot: SlotStore, version = '1'): RunningTurn {
+/** An invocation of the source's function, by default for its first slot. */
+export function startTurn(source: MqttSource, slot: SlotStore, version = '1', number = 1): RunningTurn {
   const logged: object[] = [];
   let endsAt = Date.now() + 900_000;
   const turn: RunningTurn = {
@@ -94,7 +94,7 @@ export function startTurn(source: MqttSource, slot: SlotStore, version = '1'): R
       filters: source.filters,
       remainingMs: () => endsAt - Date.now(),
       async open(before) {
-        turn.session = await source.open(1, before);
+        turn.session = await source.open(number, before);
         return turn.session;
       },
       clock: systemClock,

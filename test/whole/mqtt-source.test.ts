@@ -10,7 +10,7 @@ import {
   startHiveMq,
   startMosquitto,
 } from '../../localstack/servers/mqtt-brokers/start.ts';
-import { handOver, killSource } from '../soak/mqtt-source.ts';
+import { changeConfiguration, handOver, killSource } from '../soak/mqtt-source.ts';
 import { type Connected, connectMqtt } from '../support/mqtt-client.ts';
 import {
   memorySlot,
@@ -216,6 +216,11 @@ describe.skipIf(!isInstalled(home)).each([
   it('hands over at 200 messages a second and a second for each write: none lost, none twice', async () => {
     const outcome = await handOver(broker, { handOvers: 3, perSecond: 200, latencyMs: 1_000 });
     expect(outcome).toMatchObject({ lost: 0, duplicates: 0, times: 3 });
+  });
+
+  it('receives by the filters of a new version, and loses nothing: four sources with 16 connections', async () => {
+    const outcome = await changeConfiguration(broker, { sources: 4, sessions: 4 });
+    expect(outcome).toMatchObject({ lost: 0, duplicates: 0, times: 16 });
   });
 
   it('loses nothing when its process is killed', async () => {
