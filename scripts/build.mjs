@@ -10,9 +10,9 @@ const run = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run(join(root, 'node_modules/typescript/bin/tsc'), '--project', 'tsconfig.build.json');
-// npm makes it executable in an installed package; `npx outflow` in a clone needs it, too.
+// npm makes the command executable when it installs the package. `npx outflow` in a clone needs that too.
 chmodSync(join(root, 'dist/bin/outflow.js'), 0o755);
-// What `outflow localstack` hands to Docker and Python.
+// Files that `outflow localstack` passes to Docker and Python.
 for (const path of ['docker/compose.yaml', 'docker-free/constraints.txt', 'docker-free/lambda_executor']) {
   const [from, to] = ['localstack', 'dist/localstack'].map((folder) => join(root, folder, path));
   cpSync(from, to, { recursive: true, filter: (file) => basename(file) !== '__pycache__' });

@@ -1,4 +1,4 @@
-// Makes a bundle for each Lambda entry, in dist/bundles/<sink>/: the deployed code, without the code of other sinks.
+// Makes a bundle for each Lambda entry in dist/bundles/<sink>/. It is the code that is deployed, without that of other sinks.
 // Does nothing if the bundles exist and their sources have not changed.
 // With an entry file and a folder as arguments, it bundles only that entry, with the same options.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ function sinks() {
 }
 
 async function bundle(entry, directory) {
-  // Most runs build nothing, and need no esbuild.
+  // Loaded on demand, because most runs build nothing.
   const { build } = await import('esbuild');
   const outdir = join(root, directory);
   const { metafile, outputFiles } = await build({
@@ -42,7 +42,7 @@ async function bundle(entry, directory) {
     mainFields: ['module', 'main'],
     outExtension: { '.js': '.mjs' },
     chunkNames: 'chunk-[hash]',
-    // Dependencies in CommonJS call require for Node's own modules.
+    // Dependencies in CommonJS call `require` for the modules of Node.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     legalComments: 'none',
     charset: 'utf8',
@@ -54,7 +54,7 @@ async function bundle(entry, directory) {
   writeFileSync(`${outdir}.meta.json`, JSON.stringify(metafile));
 }
 
-// A synth may read the folder meanwhile, so unchanged files are not written.
+// Unchanged files are not written, because a synth may read the folder at the same time.
 function replace(folder, files) {
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) {

@@ -3,26 +3,26 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Contents decide what a bundle holds: sources, build steps, versions of packages, the compiler's options. */
+/** Files whose contents decide what a bundle holds: sources, build scripts, versions of packages, options of the compiler. */
 const SOURCES = ['lambdas', 'scripts', 'package.json', 'package-lock.json', 'tsconfig.json'];
 const OUTPUT = 'dist/bundles';
 const RECORD = 'built.meta.json';
 
-/** A digest of all that the project itself puts into a bundle. */
+/** Returns a digest of the project's files that go into bundles. */
 export function sourcesDigest(root) {
   return digest(SOURCES.flatMap((path) => contentsOf(root, path)));
 }
 
 /**
- * Records what a finished build was made of.
+ * Records the inputs and outputs of a finished build.
  *
- * @param sources the digest from before the build, so that a source that was changed meanwhile is noticed
+ * @param sources The digest from before the build, so that a change during the build is noticed.
  */
 export function recordBuild(root, sources) {
   writeFileSync(join(root, OUTPUT, RECORD), JSON.stringify({ sources, ...built(root) }));
 }
 
-/** Whether neither a source, nor a file of a package that a bundle took in, nor a bundle has changed since the last build. */
+/** Whether no source, no bundled file of a package and no bundle has changed since the last build. */
 export function isFresh(root) {
   try {
     const record = readFileSync(join(root, OUTPUT, RECORD), 'utf8');
@@ -46,7 +46,7 @@ function built(root) {
   };
 }
 
-// Packages have thousands of files, which change when packages are installed: their times are enough.
+// Packages have thousands of files, which change only when packages are installed, so sizes and times suffice.
 function stateOf(path) {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats === undefined ? 'none' : `${stats.size} ${stats.mtimeMs}`;

@@ -1,4 +1,4 @@
-// `npm run check`: the linter, the type checker and the unit tests at the same time; each prints when it ends.
+// `npm run check`: runs the linter, the type checker and the unit tests at the same time. Each prints its output when it ends.
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';

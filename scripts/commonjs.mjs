@@ -1,11 +1,11 @@
-// The package for CommonJS, in dist/cjs/: TypeScript's `node10`, ts-node and Jest load no ES modules.
+// Builds the package for CommonJS in dist/cjs/, because TypeScript's `node10`, ts-node and Jest load no ES modules.
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const ENTRIES = ['lib/index.ts', 'lambdas/core/index.ts', 'lambdas/testing/index.ts'];
 
-/** Writes one file for each entry of the package, and their types, beside what `tsc` has written. */
+/** Writes one file for each entry of the package, and copies the types that `tsc` has written. */
 export async function buildCommonJs(root) {
   const folder = join(root, 'dist/cjs');
   await build({

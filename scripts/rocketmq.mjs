@@ -16,7 +16,7 @@ const topics = {
 };
 const version = Number(process.argv[2] ?? 5);
 if (process.argv.length > 3 || !(version in topics)) {
-  console.error(`'${process.argv.slice(2).join(' ')}' is no version of RocketMQ; expected 5 or 4`);
+  console.error(`version: got '${process.argv.slice(2).join(' ')}'; expected 5 or 4`);
   process.exit(2);
 }
 ready(root);
@@ -33,7 +33,7 @@ try {
   if (!isInstalled(rocketMqHome)) install(rocketMqHome);
   console.log('Starting (about five seconds) …');
   const progress = (line) => console.log(line);
-  // Brokers create topics by default; the proxy does not, even so.
+  // Brokers create topics by default, but not for messages that come through the proxy.
   const mq = await startRocketMq({
     home: rocketMqHome,
     version,

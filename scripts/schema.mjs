@@ -1,4 +1,4 @@
-// `npm run schema`: writes docs/task.schema.json from the schema with which synth and workers parse a task.
+// `npm run schema`: writes docs/task.schema.json from the schema that synth and workers parse tasks with.
 import { writeFileSync } from 'node:fs';
 import { register } from 'tsx/esm/api';
 

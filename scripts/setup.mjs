@@ -4,7 +4,7 @@ import { parts } from '../localstack/setup-parts.mjs';
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => name !== 'all' && !parts.some((part) => part.name === name));
 if (wanted.length === 0 || unknown.length > 0) {
-  for (const name of unknown) console.error(`got '${name}'; expected 'all' or parts of this list`);
+  for (const name of unknown) console.error(`part: got '${name}'; expected 'all', or parts of this list:`);
   for (const { name, what, isReady } of parts)
     console.log(`${name.padEnd(12)} ${isReady() ? 'ready  ' : 'missing'}  ${what}`);
   console.log('Install them with `npm run setup -- all`, or `npm run setup -- <part> …`.');

@@ -15,7 +15,7 @@ const child = spawn(process.execPath, ['--import', 'tsx', 'test/soak/main.ts', .
   // On Node 20 the AWS SDK prints a warning about its end of support.
   env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true', ...process.env },
 });
-// Ctrl-C also reaches the child; this process waits for its end.
+// Ctrl-C also reaches the child. This process waits until the child has ended.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code) => {

@@ -1,4 +1,5 @@
-// `npm start`: installs packages if any is missing, then runs walk-through.ts. Plain Node, for a fresh clone.
+// `npm start`: installs packages if any is missing, then runs walk-through.ts. This file imports no package, so that a new
+// clone can run it.
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,7 @@ const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/walk-through.
   // On Node 20 the AWS SDK prints a warning about its end of support.
   env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true', ...process.env },
 });
-// Ctrl-C also reaches the child, which settles; this process waits for its end.
+// Ctrl-C also reaches the child, which finishes its batches. This process waits until the child has ended.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code) => {

@@ -28,7 +28,7 @@ const { status } = spawnSync(
     cwd: root,
     stdio: 'inherit',
     env: {
-      // Every property in full: `npm run check` has a quarter of their runs.
+      // `npm run check` has a quarter of these runs.
       OUTFLOW_FUZZ_RUNS: '100',
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       ...process.env,
@@ -38,7 +38,7 @@ const { status } = spawnSync(
 
 const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(results, 'utf8'));
 rmSync(folder, { recursive: true });
-// A file that fails to load counts as one failure; it has no tests.
+// A file that fails to load has no tests, and counts as one failure.
 const broken = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
 for (const { name, what } of missing) console.log(`Skipped: ${what}. To run it: npm run setup -- ${name}`);
 console.log(`\n${numPassedTests} passed, ${numFailedTests + broken} failed, ${numPendingTests} skipped`);

@@ -10,7 +10,7 @@ import { synthesize } from '../bin/commands/synthesize.ts';
 import { readAssembly } from '../localstack/one-process/assembly.ts';
 import { type Run, run } from '../localstack/one-process/run.ts';
 
-// The test in EMQX's Kinesis document: its client id, topic, message and calls.
+// Client id, topic, message and calls of the test in EMQX's Kinesis document.
 const CLIENT_ID = 'emqx_c';
 const TOPIC = 't/my_topic';
 const MESSAGE = '{ "msg": "hello Amazon Kinesis" }';
@@ -64,7 +64,7 @@ async function walkThrough({ broker, kinesis, streams, tasks }: Run): Promise<vo
   print('GetRecords', `${SHARD}, partition key ${record.PartitionKey}, ${behind} ms behind  ${data}`);
   if (!data.equals(Buffer.from(MESSAGE))) throw new Error(`the record differs from the published message: ${data}`);
   print('Equal', `${data.length} bytes published, the same ${data.length} bytes delivered`);
-  // A reader may get the record before the worker gets the answer to its PutRecords call.
+  // A reader may receive the record before the worker receives the answer to its PutRecords call.
   await Promise.all(tasks.flatMap(({ mappings }) => mappings.map((mapping) => mapping.settle())));
   for (const task of tasks) print('Counters', countersText(task));
   const [{ counters } = { counters: undefined }] = tasks;

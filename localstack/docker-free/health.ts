@@ -6,7 +6,7 @@ const PROGRESS_MS = 5_000;
 export interface HealthOptions {
   readonly timeoutMs: number;
   readonly progress: (line: string) => void;
-  /** How LocalStack ended, if it did; undefined while it runs. */
+  /** Returns how LocalStack has ended; undefined while it runs. */
   readonly exitReason: () => string | undefined;
 }
 

@@ -14,7 +14,7 @@ const executor = join(here, 'lambda_executor');
 // 3.11 every call fails with "invalid syntax".
 const OLDEST = '3.13';
 
-/** Whether `home` has the versions that this version of the project needs. */
+/** Whether `home` has the versions that this version of the package needs. */
 export function isInstalled(home) {
   const stamp = join(home, 'stamp');
   return existsSync(pythonIn(home)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint();
@@ -52,7 +52,7 @@ function pythonIn(home) {
   return join(home, 'venv/bin/python');
 }
 
-/** Changes with the version, the constraints and the executor. */
+/** Returns a digest of the version, the constraints and the executor. */
 function fingerprint() {
   const files = readdirSync(executor, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.parentPath.includes('__pycache__'))

@@ -13,7 +13,7 @@ export interface StartOptions {
    */
   readonly port?: number;
   /**
-   * Called with a line every few seconds during the start.
+   * Called every few seconds during the start, with a line for the user.
    *
    * @default - no output
    */

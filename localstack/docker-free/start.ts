@@ -104,7 +104,7 @@ function environment(home: string, node: string, stateFolder: string, port: numb
   return {
     ...Object.fromEntries(inherited),
     GATEWAY_LISTEN: `127.0.0.1:${port}`,
-    // Part of queue URLs, which must work offline and with this port.
+    // LocalStack puts it into queue URLs, which must work offline and with this port.
     LOCALSTACK_HOST: `127.0.0.1:${port}`,
     SQS_ENDPOINT_STRATEGY: 'path',
     DNS_ADDRESS: '0',
@@ -141,7 +141,7 @@ async function end(child: ChildProcess, ended: Promise<unknown>, stateFolder: st
       await ended;
     }
   }
-  // After SIGKILL, its Kinesis may still run, because it has its own process group.
+  // After SIGKILL, LocalStack's Kinesis may still run, because it has a process group of its own.
   for (const pid of processesOf(stateFolder)) kill(pid);
   while (processesOf(stateFolder).length > 0) await sleep(50);
 }

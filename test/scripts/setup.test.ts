@@ -14,6 +14,6 @@ it('`npm run setup` lists the parts, and names the command that installs them al
 
 it('`npm run setup` refuses a part that does not exist', () => {
   const { status, stderr } = setup('kafka');
-  expect(stderr).toContain("got 'kafka'; expected 'all' or parts of this list");
+  expect(stderr).toContain("part: got 'kafka'; expected 'all', or parts of this list");
   expect(status).toBe(1);
 });

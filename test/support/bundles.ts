@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** Constructs deploy prebuilt bundles: tests see those of the code as it stands. */
+/** Builds the bundles that constructs deploy, so that tests see the present code. */
 export default function setup(): void {
   execFileSync(process.execPath, ['scripts/bundle.mjs'], { stdio: 'inherit' });
 }

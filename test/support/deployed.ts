@@ -8,7 +8,7 @@ import { processesOf } from '../../localstack/docker-free/processes.ts';
 import type { LocalStackProcess } from '../../localstack/docker-free/start.ts';
 import { connectKinesis } from '../../localstack/one-process/kinesis.ts';
 
-/** The clients of a LocalStack. */
+/** Clients of the AWS SDK for a LocalStack. */
 export function clientsOf(endpoint: string) {
   const config = { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
   return {
@@ -22,13 +22,13 @@ export function clientsOf(endpoint: string) {
 }
 export type Clients = ReturnType<typeof clientsOf>;
 
-/** Outputs of a deployed stack. */
+/** Returns the outputs of a deployed stack. */
 export async function outputsOf({ cloudFormation }: Clients, stack: string): Promise<Record<string, string>> {
   const { Stacks } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stack }));
   return Object.fromEntries(Stacks![0]!.Outputs!.map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]));
 }
 
-/** Takes a message with all its attributes out of a queue, if there is one within a second. */
+/** Receives and deletes a message, with all its attributes. Undefined if none arrives within a second. */
 export async function takeMessage({ sqs }: Clients, QueueUrl: string): Promise<Message | undefined> {
   const { Messages } = await sqs.send(
     new ReceiveMessageCommand({ QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds: 1 }),
@@ -39,7 +39,7 @@ export async function takeMessage({ sqs }: Clients, QueueUrl: string): Promise<M
   return message;
 }
 
-/** All that a function has logged, by line. */
+/** Returns the lines that a function has logged. */
 export async function logOf({ lambda, logs }: Clients, functionName: string): Promise<string[]> {
   const { LoggingConfig } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: functionName }));
   const { events = [] } = await logs.send(
@@ -48,13 +48,13 @@ export async function logOf({ lambda, logs }: Clients, functionName: string): Pr
   return events.map(({ message }) => message!);
 }
 
-/** The processes that run functions now. */
+/** Returns the ids of the processes that run functions. */
 export function functionPids(localStack: LocalStackProcess): number[] {
   return processesOf(localStack.stateFolder).filter((pid) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('client/main.mjs');
     } catch {
-      return false; // it has ended meanwhile
+      return false; // The process has ended.
     }
   });
 }

@@ -4,14 +4,14 @@ import type { Message } from '../../lambdas/deliver/rocketmq/message.ts';
 import { anyCharacter } from './characters.ts';
 
 const text = fc.string({ unit: anyCharacter, minLength: 1, maxLength: 70 });
-/** Any time, and those about the longest delay that brokers accept by default: a day by proxies, three days by brokers. */
+/** Any time, often near the longest delay that servers accept by default: a day for proxies, three days for brokers. */
 const time = fc.oneof(
   fc.nat(MAX_TIME_MS),
   fc.constantFrom(0, 1, MAX_TIME_MS),
   fc.integer({ min: -4, max: 4 }).map((days) => Date.now() + days * 86_400_000),
 );
 
-/** Messages as a hostile device can make them render: with any texts, and for their type with a group or a time. */
+/** Messages that a task renders from what a hostile device publishes: any texts, and a group or a time if the type has one. */
 export function hostileMessages(type: 'plain' | 'group' | 'time'): fc.Arbitrary<Message> {
   return fc.record({
     body: fc.uint8Array({ minLength: 1, maxLength: 20 }),

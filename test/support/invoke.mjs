@@ -1,4 +1,5 @@
-// Imports a deployed bundle and invokes it, as Lambda's runtime would: the event comes on standard input, the answer goes to standard output.
+// Imports a deployed bundle and invokes it as Lambda's runtime does. It reads the event from standard input, and writes the
+// response to standard output.
 import { text } from 'node:stream/consumers';
 
 const { handler } = await import(process.argv[2]);

@@ -6,7 +6,7 @@ export interface ReadRecord {
   readonly data: Buffer;
 }
 
-/** All records of a stream of one shard, from its beginning. */
+/** Reads all records of a stream with one shard, from the oldest one. */
 export async function readRecords({ client }: Pick<LocalKinesis, 'client'>, stream: string): Promise<ReadRecord[]> {
   const shard = { StreamName: stream, ShardId: 'shardId-000000000000', ShardIteratorType: 'TRIM_HORIZON' } as const;
   let { ShardIterator: iterator } = await client.send(new GetShardIteratorCommand(shard));

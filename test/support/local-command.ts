@@ -3,23 +3,23 @@ import { once } from 'node:events';
 
 /** A command that runs until Ctrl-C, such as `outflow local`, as a child process, once it runs. */
 export interface LocalCommand {
-  /** Address that it has printed: that of its broker by default. */
+  /** The address that the command has printed; by default, that of its broker. */
   readonly url: string;
   /** Types a command into its terminal. */
   type(line: string): void;
-  /** All that was printed so far. */
+  /** Everything that the command has printed so far. */
   printed(): string;
-  /** As Ctrl-C does; resolves to the exit code and all that was printed. */
+  /** Sends SIGINT, as Ctrl-C does. Resolves to the exit code and everything that the command has printed. */
   interrupt(): Promise<{ code: number | null; printed: string }>;
 }
 
 const BROKER = /IoT Core +(mqtt:\S+).*Ctrl-C/s;
 
 /**
- * Starts Node with these arguments.
+ * Starts Node with these arguments, and waits until the command runs.
  *
- * @param address Finds, in what was printed, the address of a command that is up.
- * @throws with what was printed when it ends before it is up
+ * @param address Matches the output of a command that runs; its first group is the address.
+ * @throws when the command ends first; the message is its output.
  */
 export async function startLocal(args: readonly string[], cwd: string, address = BROKER): Promise<LocalCommand> {
   const child = spawn(process.execPath, args, { cwd, stdio: ['pipe', 'pipe', 'inherit'] });

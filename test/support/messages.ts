@@ -41,7 +41,7 @@ export function sqsEvent(bodies: readonly string[]): SQSEvent {
   };
 }
 
-/** A batch of one shard as Lambda hands it to a worker; each body's place in the shard is its number. */
+/** A batch of one shard as Lambda hands it to a worker. The sequence numbers count from `from`. */
 export function kinesisEvent(bodies: readonly string[], from = 0): KinesisStreamEvent {
   return {
     Records: bodies.map((body, i) => ({
@@ -63,7 +63,7 @@ export function kinesisEvent(bodies: readonly string[], from = 0): KinesisStream
   };
 }
 
-/** Number and text attributes as Lambda hands them over. */
+/** Message attributes as Lambda hands them to a worker. */
 export function attributes(values: Readonly<Record<string, string | number>>): SQSMessageAttributes {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, { stringValue: String(value), dataType: 'String' as const }]),

@@ -7,7 +7,7 @@ type Command = NonNullable<Packet['cmd']>;
 
 /** A client's connection to a scripted broker. */
 export interface PeerConnection {
-  /** From 1, in the order of the connections. */
+  /** Number of the connection, from 1. */
   readonly number: number;
   readonly socket: Socket;
   /** Packets of the client, in order. */
@@ -18,7 +18,7 @@ export interface PeerConnection {
 /** What the broker does when it receives a packet. */
 export type Answer = (packet: Packet, connection: PeerConnection) => void;
 
-/** Answers by packet type. What has none here is answered as a broker would that accepts everything. */
+/** Answers by packet type. To other packets, the broker answers that it accepts them. */
 export type Script = Partial<Record<Command, Answer>>;
 
 export interface MqttPeer {
@@ -37,7 +37,7 @@ export interface PeerOptions {
   readonly script?: Script;
 }
 
-/** Starts a broker whose script decides its answers, for those that no real broker gives: rare codes, silence, malformed packets. */
+/** Starts a broker that answers by a script, as no real broker does on demand: rare codes, silence, malformed packets. */
 export async function startMqttPeer({
   protocolVersion = 5,
   connack,

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 
-/** fast-check's own default, for which properties are written. */
+/** The default of fast-check, for which properties are written. */
 const FULL = 100;
 
 /**
- * Runs of a property that names no number of its own, from the environment variable OUTFLOW_FUZZ_RUNS.
+ * The number of runs of a property that sets none, from the environment variable OUTFLOW_FUZZ_RUNS.
  *
- * @default 25, for a quick answer; `npm test` and CI set 100
+ * @default 25, so that `npm run check` is quick; `npm test` and CI set 100
  */
 const RUNS = runsOf(process.env['OUTFLOW_FUZZ_RUNS'] ?? '25');
 

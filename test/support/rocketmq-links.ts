@@ -5,11 +5,11 @@ import { parseAddress } from '../../lambdas/net/address.ts';
 import type { FaultProxy, Link } from '../../localstack/servers/fault-proxy/start.ts';
 import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';
 
-/** Links to a RocketMQ name server and to its broker, on which faults can be put. */
+/** Links to a RocketMQ name server and to its broker, to which a test adds faults. */
 export interface RocketMqLinks {
   readonly nameServer: Link;
   readonly broker: Link;
-  /** Takes both links down. */
+  /** Makes both links refuse connections, and closes the open ones. */
   down(): Promise<void>;
   /** Takes both links up. */
   up(): Promise<void>;

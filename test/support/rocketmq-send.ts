@@ -4,7 +4,7 @@ import type { DeliverContext, Outcome } from '../../lambdas/deliver/sink.ts';
 
 export type SendOptions = Partial<DeliverContext & Pick<RocketMqRequest, 'isTopicRendered' | 'isTypeRendered'>>;
 
-/** Delivers messages to one topic, in no order, with a minute's time, and named by the task itself by default. */
+/** Delivers messages to one topic. By default there is no order, a minute is left, and the task names topic and type. */
 export function sendWith<Delivered extends Outcome>(
   { deliver }: Pick<Producer<Delivered>, 'deliver'>,
   topic: string,

@@ -21,18 +21,18 @@ import type { RunningTask } from '../../localstack/one-process/task.ts';
 import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';
 import { held, shorten } from '../soak/rig.ts';
 
-/** A task to declare; its RocketMQ topic has the task's name by default. */
+/** Props of a task. By default, its RocketMQ topic has the task's name. */
 export interface Declared extends Partial<OutflowTaskProps> {
   readonly connector: (stack: Stack) => RocketMqConnectorProps;
   readonly to?: Partial<RocketMqSinkProps>;
 }
 
-/** Where the published messages are, read from the topic, the dead-letter queue and the queues. */
+/** Where the published messages are now, as read from the topic, the dead-letter queue and the queues. */
 export interface Books {
   readonly accepted: number;
-  /** Messages in the topic; duplicates count once. */
+  /** The number of messages in the topic. Duplicates count once. */
   readonly delivered: number;
-  /** Copies beyond the first. */
+  /** The number of copies of messages that are in the topic more than once. */
   readonly duplicates: number;
   /** Codes of dead letters by payload. */
   readonly deadLetters: Readonly<Record<string, string>>;
@@ -42,7 +42,7 @@ export interface Books {
   readonly unexplained: readonly string[];
 }
 
-/** The books if every message is delivered. `over` replaces single values. */
+/** The books of a task that has delivered every message. `over` replaces single values. */
 export function balanced(accepted: number, over: Partial<Books> = {}): Books {
   return {
     accepted,
@@ -62,20 +62,20 @@ export interface TaskUnderTest {
   readonly errors: readonly Error[];
   /** Why records were not delivered at once. */
   readonly reasons: ReadonlySet<string>;
-  /** Publishes to the topic `t`; resolves when all are acknowledged. */
+  /** Publishes messages to the topic `t`. Resolves when the broker has acknowledged all of them. */
   publish(texts: readonly string[]): Promise<void>;
   /** Resolves when the buffers are empty. */
   drained(): Promise<void>;
   hasStatus(status: TaskStatus): Promise<void>;
-  /** How many messages its queues hold. */
+  /** The number of messages in the task's queues. */
   held(): number;
   books(): Promise<Books>;
 }
 
-/** A deferred record is redelivered after a minute, and machines may be busy. */
+/** A deferred record is redelivered after a minute, or later on a busy machine. */
 export const PATIENCE = { timeout: 150_000, interval: 50 };
 
-/** Synthesizes tasks, each in a stack of its own. They retry each second for five minutes. */
+/** Synthesizes tasks, each in a stack of its own. They retry once a second for five minutes. */
 export function synthesize(tasks: Readonly<Record<string, Declared>>): readonly ReadStack[] {
   const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-')) });
   for (const [name, { connector, to, ...props }] of Object.entries(tasks)) {
@@ -116,7 +116,7 @@ export async function startTask(
     {
       reconcileEveryMs: 1_000,
       ...(secret && { secret }),
-      // No stream is in these assemblies.
+      // These assemblies have no stream.
       kinesisEndpointUrl: 'http://127.0.0.1:1',
       onBatch(_, report) {
         for (const reason of report.reasons) reasons.add(reason);
@@ -181,7 +181,7 @@ export async function startTask(
   };
 }
 
-/** Makes texts that differ from each other. */
+/** Makes distinct texts. */
 export function texts(count: number, bytes = 40, name = 'message'): string[] {
   return Array.from({ length: count }, (_, n) => `${name} ${n} `.padEnd(bytes, '.'));
 }

@@ -1,8 +1,9 @@
 import { parts } from '../../localstack/setup-parts.mjs';
 
-/** Whether a part of `npm run setup` is missing on this machine; its suites are then counted as skipped. */
+/** Whether a part of `npm run setup` is missing on this machine; its suites then count as skipped. */
 export function isMissing(name: string): boolean {
   const part = parts.find((one) => one.name === name);
-  if (part === undefined) throw new Error(`no part ${name}`);
+  if (part === undefined)
+    throw new Error(`part: got ${name}; expected one of ${parts.map((one) => one.name).join(', ')}`);
   return !part.isReady();
 }

@@ -11,7 +11,7 @@ export function npm(cwd: string, ...args: string[]) {
   return run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd });
 }
 
-/** Packs the package in a folder; building in place would take the bundles away from tests that run meanwhile. */
+/** Packs a copy of the package in a folder. A build in place would delete the bundles that other tests use. */
 export async function pack(folder: string): Promise<string> {
   const copy = join(folder, 'copy');
   const generated = new Set(['node_modules', 'dist', '.git', 'cdk.out', '.cache']);

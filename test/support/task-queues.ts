@@ -7,7 +7,7 @@ export interface ScriptedQueues extends WorkerQueues {
   readonly dlqMessages: DeadLetter[];
   readonly requeued: Requeued[];
   readonly removed: ReceivedMessage[];
-  /** Messages whose visibility was set, and the seconds. */
+  /** Messages whose visibility timeout was changed, with the new timeout. */
   readonly shortened: { readonly id: string; readonly seconds: number }[];
   readonly stops: TaskStop[];
 }
@@ -19,7 +19,7 @@ export interface QueueScript {
   readonly keeps?: (message: Requeued) => boolean;
 }
 
-/** The environment that a worker cannot do without. */
+/** The environment variables that every worker needs. */
 export const WORKER_ENV = { RULE_ARNS: 'arn:rule/1', TARGET_ARN: 'arn:target/*' };
 
 export function scriptedQueues({ stores = () => true, keeps = () => true }: QueueScript = {}): ScriptedQueues {
@@ -54,7 +54,7 @@ export function scriptedQueues({ stores = () => true, keeps = () => true }: Queu
   };
 }
 
-/** The buffer that {@link scriptedQueues} belongs to, for a worker without a handler. */
+/** The buffer of {@link scriptedQueues}, for a worker without a handler. */
 export function scriptedBuffer({ buffer }: Pick<ScriptedQueues, 'buffer'>) {
   return { requeue: buffer().requeue, retryMode: 'requeue' } as const;
 }

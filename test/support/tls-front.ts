@@ -3,22 +3,22 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls';
 import { parseAddress } from '../../lambdas/net/address.ts';
 
-/** What a server shows of itself: PEM. */
+/** The certificate that a server presents, and its key, both in PEM. */
 export interface Face {
   readonly certificate: string;
   readonly key: string;
 }
 
-/** Stands before a server that speaks TLS, with another face. */
+/** A TLS proxy before a TLS server, which presents a certificate of its own. */
 export interface TlsFront {
   /** `host:port` */
   readonly address: string;
-  /** From now on; connections that are open end. */
+  /** Sets the certificate for new connections, and closes the open ones. */
   show(face: Face): void;
   close(): Promise<void>;
 }
 
-/** @param ca The authority that the server's own certificate is from. */
+/** @param ca The authority that has signed the certificate of the server behind the proxy. */
 export async function startTlsFront(upstream: string, { ca, face }: { ca: string; face: Face }): Promise<TlsFront> {
   const sockets = new Set<Socket>();
   let shown = face;
@@ -40,7 +40,7 @@ export async function startTlsFront(upstream: string, { ca, face }: { ca: string
 
   function keep(socket: Socket): void {
     sockets.add(socket);
-    // A client that refuses the certificate ends the connection by an error.
+    // A client that refuses the certificate ends the connection with an error.
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
   }
