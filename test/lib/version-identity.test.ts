@@ -116,7 +116,7 @@ describe('the control function and the log reader', () => {
       ([, { Properties }]) => Properties.FunctionName.Ref,
     );
     expect(versioned.length).toBeGreaterThan(0);
-    for (const id of versioned) expect(id).toMatch(/Worker[0-9A-F]{8}$/);
+    for (const id of versioned) expect(id).toMatch(/(Worker|Sessions)[0-9A-F]{8}$/);
   });
 
   it('are invoked without a qualifier', () => {
