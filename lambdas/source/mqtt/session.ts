@@ -48,6 +48,9 @@ export interface Session {
   stop(withinMs: number): Promise<void>;
 }
 
+/** Closing a socket sooner may reset it, and a reset discards the acknowledgements that the broker has not read yet. */
+const DISCONNECT_TIMEOUT_MS = 5_000;
+
 /** Whether another connection with the same client id has taken the session (MQTT 5, section 3.1.4). */
 export function isTakenOver({ code }: ConnectionClosedError): boolean {
   return code === reasonCodes.sessionTakenOver;
@@ -111,7 +114,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       if (intake.waiting > 0) await Promise.race([intake.drained(), opened.closed, clock.sleep(withinMs)]);
       if (intake.waiting > 0) await Promise.race([intake.drop(), clock.sleep(withinMs)]);
       opened.resume();
-      await opened.disconnect();
+      await opened.disconnect(DISCONNECT_TIMEOUT_MS);
     },
   };
 
