@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -11,6 +11,7 @@ import { startClient } from '../../localstack/servers/rocketmq/client.ts';
 import { classPath, rocketMqHome as home, isInstalled } from '../../localstack/servers/rocketmq/install.mjs';
 import { hasRoute } from '../../localstack/servers/rocketmq/proxy.ts';
 import { type RocketMq, startRocketMq } from '../../localstack/servers/rocketmq/start.ts';
+import { listeningAddresses } from '../support/listening-addresses.ts';
 
 const PATIENCE = { timeout: 60_000, interval: 100 };
 const START_TIMEOUT_MS = 180_000;
@@ -186,31 +187,6 @@ describe.skipIf(!isInstalled(home))('RocketMQ without Docker', { timeout: START_
     rmSync(temporary, { recursive: true });
   });
 });
-
-/** Addresses that a process listens on, from Linux's tables of sockets; IPv4 as dotted numbers. */
-function listeningAddresses(pid: number): string[] {
-  const sockets = new Set(
-    readdirSync(`/proc/${pid}/fd`).map((fd) => {
-      try {
-        return readlinkSync(`/proc/${pid}/fd/${fd}`);
-      } catch {
-        return ''; // closed meanwhile
-      }
-    }),
-  );
-  return ['tcp', 'tcp6'].flatMap((table) =>
-    readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, , , state, , , , , , inode]) => state === '0A' && sockets.has(`socket:[${inode}]`))
-      .map(([, local]) => {
-        const [hex] = local!.split(':');
-        const isMapped = hex!.length === 8 || hex!.startsWith('0000000000000000FFFF0000');
-        return isMapped ? [...Buffer.from(hex!.slice(-8), 'hex')].reverse().join('.') : hex!;
-      }),
-  );
-}
 
 const STARTER = `
   import { startRocketMq } from './localstack/servers/rocketmq/start.ts';
