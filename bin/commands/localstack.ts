@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { hasDocker, startLocalStack as startInDocker } from '../../localstack/docker/start.ts';
 import * as localStackParts from '../../localstack/docker-free/install.mjs';
 import type { LocalStack } from '../../localstack/docker-free/localstack.ts';
@@ -22,7 +22,12 @@ export function localStackCommand(): Command {
   return new Command('localstack')
     .description('Run LocalStack until Ctrl-C: in Docker if an engine with compose answers, else without')
     .option('--docker', 'only in Docker; fails if no engine answers')
-    .option('--docker-free', 'without Docker, also if an engine answers: Lambda functions run as processes')
+    .addOption(
+      new Option(
+        '--docker-free',
+        'without Docker, also if an engine answers: Lambda functions run as processes',
+      ).conflicts(['docker', 'token']),
+    )
     .option('--token', 'in Docker, a later version of LocalStack, which reads LOCALSTACK_AUTH_TOKEN')
     .option('-p, --port <port>', 'port on 127.0.0.1', wholeNumber(1, 65_535), 4566)
     .option('--cache <folder>', 'where LocalStack and Node.js 24 are installed for a run without Docker', cacheFolder())

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -38,6 +38,7 @@ describe('the package, installed in an empty CDK app', () => {
       'iot-core',
       'one-process',
     ]);
+    expect(existsSync(join(dist, 'localstack/docker/compose.yaml'))).toBe(true);
   });
 
   it('has a command that can be run in a clone after a build', async () => {
