@@ -106,7 +106,7 @@ export interface OutflowTaskProps<Overrides extends object = object> extends Wor
   readonly poison?: 'block' | 'deadLetter';
   /**
    * Age at which a message expires, in whole seconds. Time in which the task is paused or stopped does not count. EMQX's request TTL
-   * is 45 seconds.
+   * is 45 seconds. Sinks that publish by MQTT 5 give a message the time that it has left as its message expiry.
    *
    * @default - messages do not expire
    */

@@ -90,6 +90,8 @@ export interface SinkDefinition<Schema extends z.ZodType, Request> extends SinkO
   ): Promise<readonly ArrivedRecord[]>;
   /** Names the target of a request, such as its stream; for options, the target's name or its template. */
   target(of: Request | Resolved<z.output<Schema>>): string;
+  /** Returns the request with an expiry in whole seconds, for a service that deletes expired messages. One that the task gave stays. */
+  expiring?(request: Request, seconds: number): Request;
   /** Describes a request for `outflow try`, as plain data. Bytes are shown as text or base64. */
   show(request: Request): Record<string, unknown>;
 }

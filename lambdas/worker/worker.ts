@@ -124,6 +124,18 @@ export function createWorker<Schema extends z.ZodType, Request>(
     return at - since <= ttl * 1000 ? 0 : stopped.within(since, at);
   }
 
+  /** The request of a delivery, which expires at its receivers when the request TTL ends. */
+  function requestOf(
+    { message, progress, child }: Delivery<Request>,
+    { now, stoppedMs }: Pick<BatchFacts, 'now' | 'stoppedMs'>,
+  ): Request {
+    const { request } = progress.children[child!]!;
+    const { requestTtlSeconds: ttl } = spec;
+    if (ttl === undefined || definition.expiring === undefined) return request;
+    const ageSeconds = (now - firstSeenAt(message, progress.envelope) - stoppedMs) / 1000;
+    return definition.expiring(request, Math.max(1, Math.ceil(ttl - ageSeconds)));
+  }
+
   /** Whether a delivery blocks the task. One that the operator skipped is dead-lettered instead. */
   async function isBlocking(delivery: Delivery<Request>): Promise<boolean> {
     const blocks = blocksOf(delivery);
@@ -143,20 +155,22 @@ export function createWorker<Schema extends z.ZodType, Request>(
     const filtered = progresses.filter(({ error, children }) => error === undefined && children.length === 0).length;
 
     let facts: BatchFacts = { ...NOTHING_HAPPENED, now: now(), retryMode: buffer.retryMode };
+    const requests: Request[] = [];
     for (const delivery of deliveries) {
       const pending = stoppedMs(delivery, facts.now);
       const own = pending === 0 ? facts : { ...facts, stoppedMs: await pending };
       delivery.disposition = dispositionOf(delivery, own);
       const blocks = blocksOf(delivery) !== undefined && (await isBlocking(delivery));
       if (blocks && buffer.order !== undefined) facts = { ...facts, isBehindBlocker: true };
+      if (delivery.disposition === undefined) requests.push(requestOf(delivery, own));
     }
 
     const sent = deliveries.filter(({ disposition }) => disposition === undefined);
-    const outcomes = await send(
-      sink,
-      sent.map(({ progress, child }) => progress.children[child!]!.request),
-      { remainingMs: () => remainingMs() - RESERVE_MS, order: buffer.order, shard },
-    );
+    const outcomes = await send(sink, requests, {
+      remainingMs: () => remainingMs() - RESERVE_MS,
+      order: buffer.order,
+      shard,
+    });
     if (spec.logLevel === 'debug') setup.onReceipts?.(receiptsOf(sent, outcomes));
     const stop = stopOf(sent, outcomes, { isProbe }, stoppedDevices);
     const after: BatchFacts = {

@@ -56,7 +56,7 @@ export interface MqttMessageProps {
    * Message expiry interval, in MQTT 5: the time for which a broker keeps the message for a receiver. A duration in whole seconds, or a
    * text that renders to seconds.
    *
-   * @default - none
+   * @default - the time that the message has left of the task's `requestTtl`; none without one
    */
   readonly messageExpiry?: Duration | string;
   /**

@@ -1,25 +1,17 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { App, Duration, Stack } from 'aws-cdk-lib';
-import mqtt from 'mqtt';
-import { expect, type TestContext, vi } from 'vitest';
-import type { TaskStatus } from '../../lambdas/core/task-state.ts';
+import type { Stack } from 'aws-cdk-lib';
+import type { TestContext } from 'vitest';
 import {
-  IotTopicSource,
-  OutflowTask,
   type OutflowTaskProps,
-  RetryPolicy,
   RocketMqConnector,
   type RocketMqConnectorProps,
   RocketMqSink,
   type RocketMqSinkProps,
 } from '../../lib/index.ts';
-import { type Stack as ReadStack, readAssembly } from '../../localstack/one-process/assembly.ts';
-import { run } from '../../localstack/one-process/run.ts';
-import type { RunningTask } from '../../localstack/one-process/task.ts';
+import type { Stack as ReadStack } from '../../localstack/one-process/assembly.ts';
 import type { RocketMq } from '../../localstack/servers/rocketmq/start.ts';
-import { held, shorten } from '../soak/rig.ts';
+import { startTaskUnderTest, synthesizeTasks, type TaskUnderTest } from './task-under-test.ts';
+
+export { balanced, PATIENCE, texts } from './task-under-test.ts';
 
 /** Props of a task. By default, its RocketMQ topic has the task's name. */
 export interface Declared extends Partial<OutflowTaskProps> {
@@ -27,72 +19,23 @@ export interface Declared extends Partial<OutflowTaskProps> {
   readonly to?: Partial<RocketMqSinkProps>;
 }
 
-/** Where the published messages are now, as read from the topic, the dead-letter queue and the queues. */
-export interface Books {
-  readonly accepted: number;
-  /** The number of messages in the topic. Duplicates count once. */
-  readonly delivered: number;
-  /** The number of copies of messages that are in the topic more than once. */
-  readonly duplicates: number;
-  /** Codes of dead letters by payload. */
-  readonly deadLetters: Readonly<Record<string, string>>;
-  readonly buffered: number;
-  readonly lost: readonly string[];
-  /** Messages in the topic that were never published, or whose copies differ in their id. */
-  readonly unexplained: readonly string[];
-}
-
-/** The books of a task that has delivered every message. `over` replaces single values. */
-export function balanced(accepted: number, over: Partial<Books> = {}): Books {
-  return {
-    accepted,
-    delivered: accepted,
-    duplicates: expect.any(Number),
-    deadLetters: {},
-    buffered: 0,
-    lost: [],
-    unexplained: [],
-    ...over,
-  };
-}
-
-export interface TaskUnderTest {
-  readonly task: RunningTask;
-  /** Errors that the task has reported. */
-  readonly errors: readonly Error[];
-  /** Why records were not delivered at once. */
-  readonly reasons: ReadonlySet<string>;
-  /** Publishes messages to the topic `t`. Resolves when the broker has acknowledged all of them. */
-  publish(texts: readonly string[]): Promise<void>;
-  /** Resolves when the buffers are empty. */
-  drained(): Promise<void>;
-  hasStatus(status: TaskStatus): Promise<void>;
-  /** The number of messages in the task's queues. */
-  held(): number;
-  books(): Promise<Books>;
-}
-
-/** A deferred record is redelivered after a minute, or later on a busy machine. */
-export const PATIENCE = { timeout: 150_000, interval: 50 };
-
-/** Synthesizes tasks, each in a stack of its own. They retry once a second for five minutes. */
 export function synthesize(tasks: Readonly<Record<string, Declared>>): readonly ReadStack[] {
-  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'outflow-')) });
-  for (const [name, { connector, to, ...props }] of Object.entries(tasks)) {
-    const stack = new Stack(app, name);
-    const task = new OutflowTask(stack, name, {
-      source: new IotTopicSource('t'),
-      retryPolicy: RetryPolicy.custom({ steps: [{ times: 300, delay: Duration.seconds(1) }] }),
-      sink: new RocketMqSink(new RocketMqConnector(stack, 'Mq', connector(stack)), {
-        topic: name,
-        payload: '${payload}',
-        ...to,
-      }),
-      ...props,
-    });
-    shorten(task, { timeoutSeconds: 30 });
-  }
-  return readAssembly(app.synth().directory);
+  return synthesizeTasks(
+    Object.fromEntries(
+      Object.entries(tasks).map(([name, { connector, to, ...props }]) => [
+        name,
+        {
+          ...props,
+          sink: (stack: Stack) =>
+            new RocketMqSink(new RocketMqConnector(stack, 'Mq', connector(stack)), {
+              topic: name,
+              payload: '${payload}',
+              ...to,
+            }),
+        },
+      ]),
+    ),
+  );
 }
 
 export interface StartOptions {
@@ -104,88 +47,14 @@ export interface StartOptions {
 
 /** Starts a task by its name in this process and stops it when the test is over. */
 export async function startTask(
-  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  test: Pick<TestContext, 'onTestFinished'>,
   stacks: readonly ReadStack[],
   name: string,
   { mq, topic = name, secret }: StartOptions,
 ): Promise<TaskUnderTest> {
-  const errors: Error[] = [];
-  const reasons = new Set<string>();
-  const running = await run(
-    stacks.filter((stack) => stack.name === name),
-    {
-      reconcileEveryMs: 1_000,
-      ...(secret && { secret }),
-      // These assemblies have no stream.
-      kinesisEndpointUrl: 'http://127.0.0.1:1',
-      onBatch(_, report) {
-        for (const reason of report.reasons) reasons.add(reason);
-      },
-      onError: (error) => errors.push(error),
-    },
-  );
-  onTestFinished(() => running.close());
-  const client = await mqtt.connectAsync(running.broker.url, { clientId: 'device', protocolVersion: 5 });
-  onTestFinished(() => client.endAsync());
-  const task = running.tasks[0]!;
-  const accepted = new Set<string>();
-  const inBuffers = () => held(task.queue!) + held(task.retryQueue!);
-
-  return {
-    task,
-    errors,
-    reasons,
-    async publish(texts) {
-      await Promise.all(
-        texts.map(async (text) => {
-          await client.publishAsync('t', text, { qos: 1 });
-          accepted.add(text);
-        }),
-      );
-    },
-    async drained() {
-      await vi.waitUntil(() => inBuffers() === 0, PATIENCE);
-    },
-    async hasStatus(status) {
-      await vi.waitUntil(() => task.control!.state.status === status, PATIENCE);
-    },
-    held: inBuffers,
-    async books() {
-      const copies = await mq.consume(topic, { count: task.counters.outgoing });
-      const delivered = new Map<string, (string | undefined)[]>();
-      for (const { body, keys } of copies) {
-        const text = body.toString();
-        delivered.set(text, [...(delivered.get(text) ?? []), keys]);
-      }
-      const deadLetters = Object.fromEntries(
-        task
-          .deadLetterQueue!.peek()
-          .map(({ body, attributes }) => [payloadOf(body), attributes!['ERROR_CODE']!.stringValue!]),
-      );
-      const buffered = [task.queue!, task.retryQueue!].flatMap((queue) =>
-        queue.peek().map(({ body }) => payloadOf(body)),
-      );
-      const known = new Set([...delivered.keys(), ...Object.keys(deadLetters), ...buffered]);
-      return {
-        accepted: accepted.size,
-        delivered: delivered.size,
-        duplicates: copies.length - delivered.size,
-        deadLetters,
-        buffered: buffered.length,
-        lost: [...accepted].filter((text) => !known.has(text)),
-        unexplained: [...delivered].flatMap(([text, keys]) =>
-          accepted.has(text) && new Set(keys).size === 1 ? [] : [text],
-        ),
-      };
-    },
-  };
-}
-
-/** Makes distinct texts. */
-export function texts(count: number, bytes = 40, name = 'message'): string[] {
-  return Array.from({ length: count }, (_, n) => `${name} ${n} `.padEnd(bytes, '.'));
-}
-
-function payloadOf(body: string): string {
-  return Buffer.from((JSON.parse(body) as { payload: string }).payload, 'base64').toString();
+  return startTaskUnderTest(test, stacks, name, {
+    secret,
+    readBack: async (count) =>
+      (await mq.consume(topic, { count })).map(({ body, keys }) => ({ text: body.toString(), id: keys })),
+  });
 }

@@ -21,6 +21,18 @@ export interface MqttProperties {
   readonly payloadFormatIndicator?: 0 | 1;
 }
 
+/** Returns a message with a message expiry interval (MQTT 5, section 3.3.2.3.3), unless it has one. */
+export function expiring<Message extends { readonly properties: MqttProperties }>(
+  message: Message,
+  seconds: number,
+): Message {
+  if (message.properties.messageExpirySeconds !== undefined) return message;
+  return {
+    ...message,
+    properties: { ...message.properties, messageExpirySeconds: Math.min(seconds, MAX_EXPIRY_SECONDS) },
+  };
+}
+
 /** Four bytes (MQTT 5, section 3.3.2.3.3). */
 const MAX_EXPIRY_SECONDS = 2 ** 32 - 1;
 

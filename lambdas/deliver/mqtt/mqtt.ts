@@ -1,3 +1,4 @@
+import { expiring } from '../../core/mqtt/properties.ts';
 import type { SinkDefinition } from '../sink.ts';
 import { MQTT_ROUTED, mqttOptions } from './config.ts';
 import type { MqttRequest } from './message.ts';
@@ -13,5 +14,6 @@ export const mqtt: SinkDefinition<typeof mqttOptions, MqttRequest> = {
   // Loaded on demand: only an operator's command reads.
   read: async (...reading) => (await import('./read.ts')).readArrived(...reading),
   target: ({ topic }) => topic,
+  expiring,
   show: ({ topic, qos, retain, payload, properties }) => ({ topic, qos, retain, payload, ...properties }),
 };

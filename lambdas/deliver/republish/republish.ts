@@ -1,3 +1,4 @@
+import { expiring } from '../../core/mqtt/properties.ts';
 import type { SinkDefinition } from '../sink.ts';
 import { REPUBLISH_ROUTED, republishOptions } from './config.ts';
 import { compileRepublish, type RepublishRequest } from './render.ts';
@@ -10,6 +11,7 @@ export const republish: SinkDefinition<typeof republishOptions, RepublishRequest
   compile: compileRepublish,
   open: openRepublish,
   target: ({ topic }) => topic,
+  expiring,
   show: ({ topic, qos, retain, payload, properties: { userProperties, ...properties } }) => ({
     topic,
     qos,
