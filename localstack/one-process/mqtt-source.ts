@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resolveDeployTime } from '../../lambdas/core/deploy-time.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
@@ -34,7 +36,10 @@ const STOP_WITHIN_MS = 2_000;
 export function startMqttSource(options: LocalMqttSourceOptions): LocalMqttSource {
   const { env, secret, store, isOrdered } = options;
   const parsed = resolveDeployTime(parseOptions(mqttSourceOptions, options.spec, 'source'), env);
-  const source = mqttSource(parsed, { env, ...(secret && { secret }), store, isOrdered, clock: systemClock });
+  const source = mqttSource(
+    { ...parsed, clientIdDigits: ownDigits(parsed.clientIdDigits) },
+    { env, ...(secret && { secret }), store, isOrdered, clock: systemClock },
+  );
   const connected = new Set<number>();
   let running: { readonly stopped: AbortController; readonly slots: readonly Promise<void>[] } | undefined;
   const local: LocalMqttSource = {
@@ -58,6 +63,11 @@ export function startMqttSource(options: LocalMqttSourceOptions): LocalMqttSourc
   };
   local.start();
   return local;
+}
+
+/** A client id of the deployed task would take its session, and with it its messages. */
+function ownDigits(deployed: string): string {
+  return createHash('sha256').update(`${hostname()}/${deployed}`).digest('hex').slice(0, 8);
 }
 
 interface KeepOptions {

@@ -5,7 +5,7 @@ import { App, Stack } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { recordText } from '../../bin/commands/read.ts';
 import { IotTopicSource, KinesisSink, MqttConnector, MqttSink, MqttSource, OutflowTask } from '../../lib/index.ts';
-import { readAssembly } from '../../localstack/one-process/assembly.ts';
+import { readAssembly, readSpec } from '../../localstack/one-process/assembly.ts';
 import { type Run, run } from '../../localstack/one-process/run.ts';
 import { mqttBrokersHome as home, isInstalled } from '../../localstack/servers/mqtt-brokers/install.mjs';
 import { type MqttBroker, startMosquitto } from '../../localstack/servers/mqtt-brokers/start.ts';
@@ -18,6 +18,7 @@ describe.skipIf(!isInstalled(home))('tasks to and from an MQTT broker, in one pr
   let broker: MqttBroker;
   let running: Run;
   let remote: Connected;
+  let deployedDigits: string;
   const errors: Error[] = [];
 
   beforeAll(async () => {
@@ -38,7 +39,11 @@ describe.skipIf(!isInstalled(home))('tasks to and from an MQTT broker, in one pr
       source: new MqttSource(plant, { topics: ['in/#'] }),
       sink: new KinesisSink('incoming', { partitionKey: '${topic}' }),
     });
-    running = await run(readAssembly(app.synth().directory), { onError: (error) => errors.push(error) });
+    const [assembly] = readAssembly(app.synth().directory);
+    const { functions } = assembly!.tasks.find(({ task }) => task === 'Incoming')!;
+    const fn = assembly!.template.Resources![functions![0]!.function]!;
+    ({ clientIdDigits: deployedDigits } = readSpec(assembly!, fn) as { clientIdDigits: string });
+    running = await run([assembly!], { onError: (error) => errors.push(error) });
     remote = await connectMqtt(`mqtt://${broker.host}:${broker.port}`);
     await vi.waitUntil(() => running.tasks.every(({ sources }) => sources.every((one) => one.isConnected)), PATIENCE);
   }, 60_000);
@@ -91,6 +96,12 @@ describe.skipIf(!isInstalled(home))('tasks to and from an MQTT broker, in one pr
     });
     const { incoming } = running.tasks.find(({ name }) => name === 'Incoming')!.counters;
     expect(incoming).toBe(1);
+  });
+
+  it('connects with other client ids than the deployed task, whose session it would take', () => {
+    const ids = [...broker.log().matchAll(/ as (Plant[\da-f]{8}):1/g)].map(([, id]) => id);
+    expect(ids.length).toBeGreaterThan(0);
+    expect(ids).not.toContain(`Plant${deployedDigits}`);
   });
 
   it('receives what was published while the broker and the source were apart', async () => {
