@@ -264,3 +264,25 @@ describe('event source mappings on AWS', () => {
     await expect(setMappings('TooManyRequestsException')).rejects.toThrow('TooManyRequestsException');
   });
 });
+
+describe('the intake of a task', () => {
+  it('is stopped and started by the rules and by the parameters of its sources, which are written when they change', async () => {
+    const texts = new Map([['Intake', 'on']]);
+    const { calls, clients } = clientsThat((call, { Name, Value }) => {
+      if (call === 'PutParameter') texts.set(Name as string, Value as string);
+      return call === 'GetParameter' ? { Parameter: { Value: texts.get(Name as string) } } : {};
+    });
+    const task = { mappings: [], state: 's', rules: ['r'], sources: ['Intake'], worker: 'w' };
+    const { setIntake } = awsPorts(task, clients);
+    const written = () => calls.splice(0).filter((call) => !call.startsWith('Get'));
+    await setIntake(false);
+    expect([written(), texts.get('Intake')]).toEqual([
+      ['DisableTopicRule undefined', 'PutParameter Intake'],
+      'stopped',
+    ]);
+    await setIntake(false);
+    expect(written()).toEqual(['DisableTopicRule undefined']);
+    await setIntake(true);
+    expect([written(), texts.get('Intake')]).toEqual([['EnableTopicRule undefined', 'PutParameter Intake'], 'on']);
+  });
+});
