@@ -90,7 +90,9 @@ export function heldSlot({ store, claim, clock, log }: HeldSlotOptions): HeldSlo
       try {
         const { state: read, isStopped } = await store.read();
         if (isStopped) lost = 'the source is stopped';
-        else if (read?.owner !== owner) lost = `handed over to ${read?.owner ?? 'nobody'}`;
+        // CloudFormation writes the parameter's first value again when a tag of the stack changes.
+        else if (read === undefined) await write({ ...state, beatAt: clock.wallMs() });
+        else if (read.owner !== owner) lost = `handed over to ${read.owner}`;
       } catch (error) {
         log({ level: 'warn', event: 'slot state not read', reason: String(error) });
         return false;

@@ -317,6 +317,16 @@ describe('the turn of an invocation at its slot', () => {
     expect(at.connected).toBe('3');
   });
 
+  it('goes on, and remembers its filters, when CloudFormation writes the first value of the parameter again', async () => {
+    const at = world();
+    at.start({ filters: ['a'] });
+    await at.clock.advance(5_000);
+    at.state = undefined;
+    await at.clock.advance(3_000);
+    expect([at.connected, at.takeovers]).toEqual(['1', 0]);
+    expect(at.state).toMatchObject({ owner: '1', phase: 'connected', filters: ['a'], isComplete: true });
+  });
+
   it('hands over before the claim is stale, if the buffer stores nothing', async () => {
     const at = world();
     at.start();
