@@ -40,6 +40,8 @@ async function bundle(entry, directory) {
     target: 'node24',
     minify: true,
     mainFields: ['module', 'main'],
+    // Of mqtt-packet: a copy of Node's own streams, and log entries that nobody turns on. Together they are larger than the codec.
+    alias: { 'readable-stream': 'node:stream', debug: join(root, 'scripts/no-debug.cjs') },
     outExtension: { '.js': '.mjs' },
     chunkNames: 'chunk-[hash]',
     // Dependencies in CommonJS call `require` for the modules of Node.

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localStackHome, node24 } from '../../localstack/cache.mjs';
 import { bootstrap, cdk } from '../../localstack/deployed/cdk.ts';
@@ -10,6 +11,7 @@ import { type LocalStackProcess, startLocalStack } from '../../localstack/docker
 import { mqttBrokersHome } from '../../localstack/servers/mqtt-brokers/install.mjs';
 import { type MqttBroker, startMosquitto } from '../../localstack/servers/mqtt-brokers/start.ts';
 import { type Clients, clientsOf, functionPids, outputsOf, takeMessage } from '../support/deployed.ts';
+import { envelope } from '../support/messages.ts';
 import { type Connected, connectMqtt } from '../support/mqtt-client.ts';
 import { isMissing } from '../support/setup-parts.ts';
 
@@ -18,7 +20,7 @@ const EVERY_MS = 50;
 const START_EVERY_MS = 10_000;
 
 describe.skipIf(['localstack', 'node24', 'mqtt-brokers'].some(isMissing))(
-  'an MQTT source, deployed to LocalStack',
+  'MQTT, deployed to LocalStack',
   { timeout: 300_000 },
   () => {
     const folder = mkdtempSync(join(tmpdir(), 'outflow-deployed-'));
@@ -62,6 +64,19 @@ describe.skipIf(['localstack', 'node24', 'mqtt-brokers'].some(isMissing))(
       clients.lambda.send(
         new InvokeCommand({ FunctionName: outputs['Sessions'], InvocationType: 'Event', Payload: '{"slot":1}' }),
       );
+
+    it('delivers what is in the queue to the broker', async () => {
+      await remote.client.subscribeAsync('out/#', { qos: 1 });
+      const payload = '{"temp": 27.50}';
+      await clients.sqs.send(
+        new SendMessageCommand({
+          QueueUrl: outputs['OutgoingQueue']!,
+          MessageBody: JSON.stringify(envelope(payload, { topic: 't/1' })),
+        }),
+      );
+      while (remote.received.length === 0) await sleep(EVERY_MS);
+      expect(remote.received).toEqual([payload]);
+    });
 
     it('delivers to the queue, and loses nothing when the process of a session is killed while another one starts', async () => {
       await start();
