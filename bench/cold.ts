@@ -5,10 +5,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { median, table } from './table.ts';
 
-/** What a worker's bundle weighs and how long its import takes, beside a bare handler and the Kinesis client alone. */
+/** What a worker's bundle weighs and how long its import takes, beside a bare handler and the client of its sink alone. */
 const PROCESSES = 10;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const KINESIS = { type: 'kinesis', stream: 'telemetry', partitionKey: '${clientid}', payload: '${payload}' };
+const MQTT = { type: 'mqtt', server: 'mqtts://broker.invalid', topic: 'pub/${topic}', payload: '${payload}' };
 const bundles = [
   { name: 'bare handler', entry: 'bench/cold/bare.ts', directory: '.cache/bench/bare' },
   { name: '@aws-sdk/client-kinesis alone', entry: 'bench/cold/client.ts', directory: '.cache/bench/client' },
@@ -16,16 +18,31 @@ const bundles = [
     name: 'worker with the Kinesis sink',
     entry: 'lambdas/deliver/kinesis/handler.ts',
     directory: '.cache/bench/kinesis',
+    client: '@aws-sdk/client-kinesis alone',
   },
-].map((bundle) => ({ ...bundle, directory: join(root, bundle.directory), path: bundle.directory }));
+  { name: 'MQTT.js alone', entry: 'bench/cold/mqtt-js.ts', directory: '.cache/bench/mqtt-js' },
+  { name: 'MQTT client alone', entry: 'bench/cold/mqtt-client.ts', directory: '.cache/bench/mqtt-client' },
+  {
+    name: 'worker with the MQTT sink',
+    entry: 'lambdas/deliver/mqtt/handler.ts',
+    directory: '.cache/bench/mqtt',
+    client: 'MQTT.js alone',
+    sink: MQTT,
+  },
+].map(({ sink = KINESIS, ...bundle }) => ({
+  ...bundle,
+  sink,
+  directory: join(root, bundle.directory),
+  path: bundle.directory,
+}));
 
-const spec = {
+const specOf = (sink: object) => ({
   v: 1,
   task: 'Bench',
   source: { type: 'iot-core', filters: ['plant/+/devices/+/telemetry'] },
   filter: { data: { body: { temp: [{ numeric: ['>', 20] }] } } },
-  sink: { type: 'kinesis', stream: 'telemetry', partitionKey: '${clientid}', payload: '${payload}' },
-};
+  sink,
+});
 const env = {
   ...process.env,
   // Never called.
@@ -38,9 +55,9 @@ const env = {
   AWS_REGION: 'us-east-1',
 };
 
-for (const { entry, path, directory } of bundles) {
+for (const { entry, path, directory, sink } of bundles) {
   execFileSync(process.execPath, ['scripts/bundle.mjs', entry, path], { cwd: root, stdio: 'inherit' });
-  writeFileSync(join(directory, 'spec.json'), JSON.stringify(spec));
+  writeFileSync(join(directory, 'spec.json'), JSON.stringify(specOf(sink)));
 }
 
 interface Output {
@@ -89,12 +106,12 @@ const times = runs.map((of) => ({
   import: median(of.map((run) => run.import)),
   process: median(of.map((run) => run.process)),
 }));
-const [bare, client] = times as [(typeof times)[0], (typeof times)[0]];
+const [bare] = times as [(typeof times)[0]];
 console.log(`\nCold start, median of ${PROCESSES} fresh processes; sizes in KiB, minified / gzip\n`);
 console.log(
   table(
     ['bundle', 'all files', 'loaded at the start', 'import, ms', '÷ client', 'process, ms', '÷ bare'],
-    bundles.map(({ name, path }, i) => {
+    bundles.map(({ name, path, client }, i) => {
       const { all, loaded } = filesOf(path);
       const time = times[i]!;
       return [
@@ -102,7 +119,9 @@ console.log(
         sizes(all),
         sizes(loaded),
         time.import.toFixed(1),
-        (time.import / client.import).toFixed(2),
+        client === undefined
+          ? ''
+          : (time.import / times[bundles.findIndex((one) => one.name === client)]!.import).toFixed(2),
         time.process.toFixed(1),
         (time.process / bare.process).toFixed(2),
       ];

@@ -1,0 +1,2 @@
+/** MQTT.js alone. */
+export { connectAsync } from 'mqtt';
