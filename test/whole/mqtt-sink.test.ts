@@ -8,7 +8,7 @@ import type { MqttRequest } from '../../lambdas/deliver/mqtt/message.ts';
 import { openMqtt } from '../../lambdas/deliver/mqtt/sink.ts';
 import type { Outcome } from '../../lambdas/deliver/sink.ts';
 import { mqttBrokersHome as home, isInstalled } from '../../localstack/servers/mqtt-brokers/install.mjs';
-import { type MqttBroker, startMosquitto } from '../../localstack/servers/mqtt-brokers/start.ts';
+import { type MqttBroker, startHiveMq, startMosquitto } from '../../localstack/servers/mqtt-brokers/start.ts';
 import { minute, sinkContract } from '../contract/sink.ts';
 import { connectMqtt } from '../support/mqtt-client.ts';
 
@@ -211,6 +211,32 @@ describe.skipIf(!isInstalled(home)).each([{ name: 'mosquitto', start: startMosqu
     });
   },
 );
+
+describe.skipIf(!isInstalled(home)).each([
+  // mosquitto closes the connection without a CONNACK, HiveMQ answers CONNACK 0x97.
+  { name: 'mosquitto', start: startMosquitto },
+  { name: 'hivemq', start: startHiveMq },
+])('MQTT sink, on $name with a connection limit', { timeout: START_TIMEOUT_MS }, ({ start }) => {
+  it('halves its pool until the broker accepts it, and delivers every message (C36, F21)', async () => {
+    const broker = await start({ home, maxConnections: 3 });
+    const sizes: number[] = [];
+    const sink = openMqtt(options({ server: `mqtt://${broker.host}:${broker.port}`, poolSize: 8 }), {
+      env: {},
+      log: (entry) => sizes.push((entry as { to: number }).to),
+    });
+    const requests = Array.from({ length: 300 }, (_, i) => request(`${i}`));
+    let left = requests;
+    await vi.waitUntil(async () => {
+      const outcomes = await sink.deliver(left, minute);
+      left = left.filter((_, i) => outcomes[i]!.status !== 'delivered');
+      return left.length === 0;
+    }, PATIENCE);
+    expect(sizes.length).toBeGreaterThan(0);
+    expect(sizes.at(-1)).toBeLessThanOrEqual(3);
+    await sink.close();
+    await broker.close();
+  });
+});
 
 interface Reader {
   /** Texts of all messages below `contract/` that the broker has received. */
