@@ -1,17 +1,6 @@
-import { createHash } from 'node:crypto';
-import { Annotations, type CfnElement, Duration, type RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as ScheduledFunction } from 'aws-cdk-lib/aws-events-targets';
-import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import {
-  Alias,
-  Architecture,
-  Function as LambdaFunction,
-  LoggingFormat,
-  Runtime,
-  SystemLogLevel,
-} from 'aws-cdk-lib/aws-lambda';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Duration, Stack } from 'aws-cdk-lib';
+import { Grant } from 'aws-cdk-lib/aws-iam';
+import { Alias } from 'aws-cdk-lib/aws-lambda';
 import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import {
@@ -26,19 +15,12 @@ import { described, InvalidOptionError } from '../../lambdas/core/errors.ts';
 import type { DataFormat, PublisherDefaults } from '../../lambdas/core/event.ts';
 import { INTAKE_ON } from '../../lambdas/core/intake.ts';
 import { parseOptions } from '../../lambdas/core/options.ts';
-import { overlapTopicFilters } from '../../lambdas/core/topic-filter.ts';
-import {
-  filtersBytes,
-  MAX_SOURCE_FILTERS_BYTES,
-  mqttSourceOptions,
-  subscribedFilters,
-} from '../../lambdas/source/mqtt/config.ts';
+import { mqttSourceOptions } from '../../lambdas/source/mqtt/config.ts';
 import type { OptionAdvice } from '../advice.ts';
-import { workerCode } from '../asset.ts';
 import { grantSend } from '../buffer/queue-grants.ts';
 import type { MqttConnector } from '../connector/mqtt-connector.ts';
-import { checkNetwork, type WorkerNetwork } from '../connector/network.ts';
-import { denyInterfaces, grantInterfaces, inNetwork } from '../function-network.ts';
+import { checkNetwork } from '../connector/network.ts';
+import { denyInterfaces } from '../function-network.ts';
 import {
   ANY,
   checkOption,
@@ -54,7 +36,8 @@ import {
 } from '../props.ts';
 import { TASK_ADVICE } from '../task-advice.ts';
 import { type DeployTimeEnvironment, moveTokens } from '../tokens.ts';
-import { versionIdentity } from '../version-identity.ts';
+import { addStarts, digits, sessionFunction, slotParameter } from './mqtt-sessions.ts';
+import { checkTopics, warnOfSharing } from './mqtt-topics.ts';
 import type { Origin } from './origin.ts';
 import type { ISource, SourceBinding } from './source.ts';
 
@@ -130,11 +113,6 @@ const ADVICE: OptionAdvice = [
   [/cleanstart|cleansession/, 'no value: the source always keeps its session'],
   [/^(receivemax|inflight)/, 'receiveMaximum'],
 ];
-
-/** Targets of a rule (Amazon EventBridge, "Amazon EventBridge quotas"). */
-const MAX_TARGETS = 5;
-/** Longest duration of an invocation of AWS Lambda (AWS Lambda, "Lambda quotas"). */
-const SESSION_MINUTES = 15;
 
 /**
  * Messages of an MQTT broker. No process runs all the time: an invocation of a function holds a session for up to 15 minutes, and hands
@@ -272,130 +250,4 @@ export class MqttSource implements ISource {
       },
     ];
   }
-}
-
-function checkTopics(scope: Construct, option: string, { topics, shareGroup }: MqttSourceProps): void {
-  for (const topic of topics) {
-    const [, group, filter] = /^\$share\/([^/]*)\/(.*)$/.exec(topic) ?? [];
-    if (group !== undefined)
-      throw new InvalidOptionError(
-        `${option}.topics`,
-        topic,
-        `'${filter}', with shareGroup: '${group}': the source makes the shared subscription`,
-      );
-  }
-  const twice = topics.find((topic, index) => topics.indexOf(topic) !== index);
-  if (twice !== undefined) throw new InvalidOptionError(`${option}.topics`, twice, 'each topic filter once');
-  const bytes = filtersBytes(subscribedFilters({ filters: [...topics], shareGroup }));
-  if (bytes > MAX_SOURCE_FILTERS_BYTES)
-    throw new InvalidOptionError(
-      `${option}.topics`,
-      described(`topic filters of ${bytes} bytes`),
-      `at most ${MAX_SOURCE_FILTERS_BYTES} bytes, because the parameter that keeps a session's subscriptions holds 4 KB: use wildcards, or several tasks`,
-    );
-  const overlap = topics.flatMap((one, index) =>
-    topics
-      .slice(index + 1)
-      .filter((other) => overlapTopicFilters(one, other))
-      .map((other) => [one, other] as const),
-  )[0];
-  if (overlap !== undefined)
-    Annotations.of(scope).addWarningV2(
-      'mqtt-outflow:overlappingTopics',
-      `${option}.topics: ${overlap.join(' and ')} overlap, and some brokers send a message once for each of them`,
-    );
-}
-
-function warnOfSharing(scope: Construct, option: string, shareGroup: string, protocolVersion: 3 | 4 | 5): void {
-  if (protocolVersion !== 5)
-    Annotations.of(scope).addWarningV2(
-      'mqtt-outflow:sharedSubscription',
-      `${option}.shareGroup: shared subscriptions are part of MQTT 5; with protocolVersion ${protocolVersion}, some brokers take $share/${shareGroup}/… for a topic and deliver nothing`,
-    );
-  Annotations.of(scope).addWarningV2(
-    'mqtt-outflow:absentMember',
-    `${option}.shareGroup: some brokers, mosquitto among them, keep an absent session's share of the messages for it. After a smaller number of sessions, or without the task, these messages are lost when the session expires: delete its session in the broker`,
-  );
-}
-
-/** Starts the function each minute for each slot, and at once after a deployment that changes it. */
-function addStarts(scope: Construct, live: Alias, description: string, sessions: number): void {
-  const stack = Stack.of(scope);
-  const targets = Array.from(
-    { length: sessions },
-    (_, index) => new ScheduledFunction(live, { event: RuleTargetInput.fromObject({ slot: index + 1 }) }),
-  );
-  for (let from = 0; from < sessions; from += MAX_TARGETS) {
-    const which = from === 0 ? '' : String(from / MAX_TARGETS + 1);
-    new Rule(scope, `SessionStarts${which}`, {
-      description: `Starts the sessions of ${description}`.slice(0, 512),
-      schedule: Schedule.rate(Duration.minutes(1)),
-      targets: targets.slice(from, from + MAX_TARGETS),
-    });
-    new Rule(scope, `SessionChanges${which}`, {
-      description: `Starts the changed sessions of ${description}`.slice(0, 512),
-      // AWS CloudFormation, "Resource status change" events
-      eventPattern: {
-        source: ['aws.cloudformation'],
-        detailType: ['CloudFormation Resource Status Change'],
-        detail: {
-          'stack-id': [stack.stackId],
-          'logical-resource-id': [stack.getLogicalId(live.node.defaultChild as CfnElement)],
-          'status-details': { status: ['UPDATE_COMPLETE'] },
-        },
-      },
-      targets: targets.slice(from, from + MAX_TARGETS),
-    });
-  }
-}
-
-interface SessionFunctionProps {
-  readonly spec: object;
-  readonly environment: Record<string, string>;
-  readonly description: string;
-  readonly removalPolicy: RemovalPolicy;
-  readonly slots: readonly Construct[];
-  readonly network: WorkerNetwork | undefined;
-}
-
-function sessionFunction(scope: Construct, props: SessionFunctionProps): LambdaFunction {
-  const { spec, environment, removalPolicy } = props;
-  const logGroup = new LogGroup(scope, 'SessionLogs', { retention: RetentionDays.ONE_MONTH, removalPolicy });
-  const role = new Role(scope, 'SessionRole', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-  Grant.addToPrincipal({
-    grantee: role,
-    actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-    resourceArns: [logGroup.logGroupArn],
-  });
-  if (props.network !== undefined) grantInterfaces(role);
-  const identity = versionIdentity(scope, environment, [scope]);
-  return new LambdaFunction(scope, 'Sessions', {
-    runtime: Runtime.NODEJS_24_X,
-    architecture: Architecture.ARM_64,
-    handler: 'index.handler',
-    code: workerCode('mqtt-source', spec),
-    environment,
-    description: `Receives messages of ${props.description}`.slice(0, 256),
-    memorySize: 512,
-    timeout: Duration.minutes(SESSION_MINUTES),
-    role,
-    logGroup,
-    loggingFormat: LoggingFormat.JSON,
-    systemLogLevelV2: SystemLogLevel.WARN,
-    ...(identity !== undefined && { currentVersionOptions: { description: identity } }),
-    ...inNetwork(props.network),
-  });
-}
-
-/** Keeps which invocation holds a slot; see `takeTurn`. */
-function slotParameter(scope: Construct, slot: number): StringParameter {
-  return new StringParameter(scope, `Slot${slot}`, {
-    description: `Session ${slot} of an Outflow source`,
-    stringValue: '{}',
-  });
-}
-
-/** 8 hexadecimal digits, the same for every deployment of the task. */
-function digits(path: string): string {
-  return createHash('sha256').update(path).digest('hex').slice(0, 8);
 }
