@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Resolved } from '../../lambdas/core/deploy-time.ts';
@@ -58,7 +59,7 @@ describe.skipIf(!isInstalled(home)).each([
       anonymous: true,
       maxPacketBytes: MAX_PACKET_BYTES,
     });
-    reader = await openReader(server());
+    reader = await openReader(server(), name === 'mosquitto');
   }, START_TIMEOUT_MS);
   afterAll(async () => {
     reader?.close();
@@ -86,6 +87,8 @@ describe.skipIf(!isInstalled(home)).each([
     const requests = texts.map((text, i) => request(text, { topic, qos: (i % 3) as 0 | 1 | 2, retain: i === 1 }));
     const before = (await reader.read()).length;
     expect((await sink.deliver(requests, minute)).map(statusOf)).toEqual(texts.map(() => 'delivered'));
+    // Messages of QoS 0 and QoS 1 may overtake each other.
+    await vi.waitUntil(async () => (await reader.read()).length >= before + texts.length, PATIENCE);
     expect((await reader.read()).slice(before).toSorted()).toEqual(texts.toSorted());
     await sink.close();
   });
@@ -248,7 +251,7 @@ interface Reader {
 }
 
 /** Subscribes with a session that survives the broker's restarts. */
-async function openReader(server: string): Promise<Reader> {
+async function openReader(server: string, isInOrder: boolean): Promise<Reader> {
   const texts: string[] = [];
   const marks = new Set<string>();
   const { client } = await connectMqtt(server, {
@@ -263,9 +266,14 @@ async function openReader(server: string): Promise<Reader> {
   await client.subscribeAsync('contract/#', { qos: 1 });
   return {
     async read() {
-      const mark = randomBytes(8).toString('hex');
-      await client.publishAsync('contract/mark', mark, { qos: 1 });
-      await vi.waitUntil(() => marks.has(mark), PATIENCE);
+      // Brokers that deliver by several threads let a mark overtake messages of other topics.
+      for (let known = -1; known !== texts.length; ) {
+        known = texts.length;
+        const mark = randomBytes(8).toString('hex');
+        await client.publishAsync('contract/mark', mark, { qos: 1 });
+        await vi.waitUntil(() => marks.has(mark), PATIENCE);
+        if (!isInOrder) await sleep(20);
+      }
       return [...texts];
     },
     close: () => client.end(true),
