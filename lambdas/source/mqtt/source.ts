@@ -2,7 +2,7 @@ import type { Resolved } from '../../core/deploy-time.ts';
 import type { Clock } from '../../net/clock.ts';
 import { deadlineIn } from '../../net/deadline.ts';
 import { clientIds, openClient } from '../../net/mqtt/client.ts';
-import { CA_SECRET_ARN, CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN } from '../../net/mqtt/options.ts';
+import { CA_SECRET_ARN } from '../../net/mqtt/options.ts';
 import { type ReadSecret, secretReader } from '../../net/secrets.ts';
 import { type MqttSourceOptions, subscribedFilters } from './config.ts';
 import type { Store } from './intake.ts';
@@ -43,14 +43,13 @@ export function mqttSource(options: Resolved<MqttSourceOptions>, setup: MqttSour
   const filters = subscribedFilters(options);
   const clientId = clientIds(options, options.clientIdDigits);
   const authorities = env[CA_SECRET_ARN];
-  const secrets = { credentials: env[CREDENTIALS_SECRET_ARN], clientCertificate: env[CLIENT_CERTIFICATE_SECRET_ARN] };
 
   return {
     filters,
     async open(slot, before) {
       // Authorities and credentials may have been rotated since the session before.
       const ca = authorities === undefined ? options.ca : await readSecret(authorities);
-      const client = openClient({ options, ca, secrets, readSecret, clock });
+      const client = openClient({ options, ca, env, readSecret, clock });
       return openSession({
         connect: (onMessage) =>
           client.connect(

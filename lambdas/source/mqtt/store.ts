@@ -32,8 +32,8 @@ export interface DeadLetterOptions {
 }
 
 /**
- * Stores messages in a task's buffer. A message that no buffer can take goes to the dead-letter queue with MESSAGE_TOO_LARGE, and
- * without its payload, which is too large for that queue, too.
+ * Stores messages in a task's buffer. A message that no buffer can take goes to the dead-letter queue with MESSAGE_TOO_LARGE. It
+ * leaves out the payload, which is too large for that queue as well, and the MQTT 5 properties if they are too large.
  */
 export function storeIn(put: Put, deadLetter: DeadLetterOptions): Store {
   const { send } = deadLetterQueue(deadLetter);
@@ -44,11 +44,11 @@ export function storeIn(put: Put, deadLetter: DeadLetterOptions): Store {
     log({ level: 'warn', task, event: 'messages too large for the buffer', count: envelopes.length });
     return send(
       envelopes.map((envelope) => ({
-        body: JSON.stringify({ ...envelope, payload: '' }),
+        body: deadLetterBody(envelope),
         messageId: envelope.id,
         error: new NeverRetry(
           'MESSAGE_TOO_LARGE',
-          `the payload has ${Buffer.byteLength(envelope.payload, 'base64')} bytes; a buffer takes about 780,000`,
+          `the payload has ${Buffer.byteLength(envelope.payload, 'base64')} bytes; a buffer takes about 780,000 with the properties`,
         ),
         exhausted: 'None',
         retryAttempts: 0,
@@ -62,7 +62,7 @@ export function storeIn(put: Put, deadLetter: DeadLetterOptions): Store {
 
   return async (envelopes) => {
     const entries = envelopes.map((envelope) => ({ envelope, body: escaped(JSON.stringify(envelope)) }));
-    const isTooLarge = entries.map(({ body }) => Buffer.byteLength(body) > MAX_BYTES - MAX_KEY_BYTES);
+    const isTooLarge = entries.map(({ body }) => isOverLimit(body));
     const [stored, dead] = await Promise.all([
       put(entries.filter((_, index) => !isTooLarge[index])),
       deadLetterAll(envelopes.filter((_, index) => isTooLarge[index])),
@@ -70,6 +70,19 @@ export function storeIn(put: Put, deadLetter: DeadLetterOptions): Store {
     const [fits, others] = [stored.values(), dead.values()];
     return isTooLarge.map((tooLarge) => (tooLarge ? others : fits).next().value ?? false);
   };
+}
+
+function isOverLimit(body: string): boolean {
+  return Buffer.byteLength(body) > MAX_BYTES - MAX_KEY_BYTES;
+}
+
+/** A dead letter that the queue refused would hold back the acknowledgements of all later messages. */
+function deadLetterBody(envelope: Envelope): string {
+  const body = JSON.stringify({ ...envelope, payload: '' });
+  // SQS also counts the attributes, about 12 KB at most.
+  if (Buffer.byteLength(escaped(body)) <= MAX_BYTES / 2) return body;
+  const { v, kind, id, topic, timestamp, qos, retain, dup } = envelope;
+  return JSON.stringify({ v, kind, id, topic, timestamp, payload: '', qos, retain, dup });
 }
 
 /** Writes to a queue. */

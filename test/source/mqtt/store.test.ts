@@ -89,6 +89,15 @@ describe('the store of an MQTT source', () => {
     expect(decoded(MessageBody)).toMatchObject({ topic: 'large', payload: '', userProperties: [{ KEYS: 'k' }] });
   });
 
+  it('leaves out properties that no queue takes, so that the messages behind are acknowledged', async () => {
+    const { queues, store } = sqs((body) => body.length > MIB);
+    const userProperties = Array.from({ length: 30 }, () => ({ pad: 'x'.repeat(60_000) }));
+    const large = { ...envelope('large', '1'), userProperties, correlationData: 'AA==' };
+    expect(await store()([large, envelope('b', '2')])).toEqual([true, true]);
+    const [{ MessageBody }] = queues['dead'] as [Required<Sent>];
+    expect(decoded(MessageBody)).toEqual({ ...envelope('large'), id: large.id });
+  });
+
   it('leaves a message that neither the buffer nor the dead-letter queue takes to the next attempt', async () => {
     const { store } = sqs(() => true);
     const large = envelope('large', Buffer.alloc(800_000));
