@@ -40,7 +40,7 @@ const CLOCKS_DIFFER_MS = 300_000;
  * Sends dead letters to the buffer of their task. A dead letter is deleted only after the buffer has stored it, so two redrives at
  * once, or an interrupted one, may duplicate messages and lose none.
  *
- * @param task The task whose dead letters are redriven; `any` redrives the dead letters of all tasks.
+ * @param task The task whose DLQ messages are redriven; `any` redrives the DLQ messages of all tasks.
  */
 export async function redrive(
   task: Pick<CloudTask, 'name' | 'rules'> | 'any',

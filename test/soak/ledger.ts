@@ -47,7 +47,7 @@ export interface LedgerOptions {
   /** A client of the sink that no fault affects. */
   readonly client: KinesisClient;
   readonly stream: string;
-  /** Codes of dead letters that a fault caused, not the message. */
+  /** Error codes of DLQ messages that an injected fault explains. */
   readonly reasons: readonly DeadLetterCode[];
 }
 

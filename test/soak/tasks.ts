@@ -19,7 +19,7 @@ import { shorten } from './rig.ts';
 /** A task of the soak, and what is known of it beforehand. */
 export interface SoakTask extends Profile {
   readonly stream: string;
-  /** Codes of dead letters that a fault caused, not the message. */
+  /** Error codes of DLQ messages that an injected fault explains. */
   readonly reasons: readonly DeadLetterCode[];
 }
 

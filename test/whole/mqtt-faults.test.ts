@@ -414,7 +414,7 @@ describe.skipIf(!isInstalled(home) || !hasFaultProxy(faultProxyHome)).each([
     }) as Resolved<MqttOptions>;
     let jumpMs = 0;
     const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + jumpMs };
-    const client = openClient({ options, ca: undefined, secrets: {}, readSecret: async () => '', clock });
+    const client = openClient({ options, ca: undefined, env: {}, readSecret: async () => '', clock });
     let connections = 0;
     const connect: Client['connect'] = (...arguments_) => {
       // The probe has had no answer: the broker goes on.

@@ -69,6 +69,7 @@ describe('the republish sink, on the stand-in’s HTTP API', () => {
 
   sinkContract<RepublishRequest>({
     name: 'republish',
+    isOneByOne: true,
     open: () => open({ inflightWindow: 2 }),
     openUnreachable: () => open({}, 'http://127.0.0.1:1'),
     request: (text, topic = 'out') => request(text, { topic }),

@@ -7,7 +7,7 @@ import { parseTemplate } from '../../core/template/parse.ts';
 import { systemClock } from '../../net/clock.ts';
 import { deadlineIn } from '../../net/deadline.ts';
 import { clientIds, openClient } from '../../net/mqtt/client.ts';
-import { CA_SECRET_ARN, CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN } from '../../net/mqtt/options.ts';
+import { CA_SECRET_ARN } from '../../net/mqtt/options.ts';
 import { FIRST_FAILURE, reasonText } from '../../net/mqtt/reason-codes.ts';
 import { secretReader } from '../../net/secrets.ts';
 import type { SinkEnvironment } from '../sink.ts';
@@ -39,7 +39,7 @@ export async function readArrived(
   const client = openClient({
     options,
     ca: authorities === undefined ? options.ca : await readSecret(authorities),
-    secrets: { credentials: env[CREDENTIALS_SECRET_ARN], clientCertificate: env[CLIENT_CERTIFICATE_SECRET_ARN] },
+    env,
     readSecret,
     clock: systemClock,
   });

@@ -18,6 +18,7 @@ import type { MqttRequest } from './message.ts';
 export function compileMqtt(options: Resolved<MqttOptions>, missingVariable: MissingVariable): Render<MqttRequest> {
   const topic = compileExpression(options.topic, missingVariable);
   const isTopicRendered = isRendered(options.topic);
+  const isRetainRendered = typeof options.retain === 'string' && isRendered(options.retain);
   const { isMet, expected, refused } = topicNameConstraint({ ...MQTT_TOPIC_LIMITS, allowed: options.topics });
   const payload =
     typeof options.payload === 'string'
@@ -44,7 +45,7 @@ export function compileMqtt(options: Resolved<MqttOptions>, missingVariable: Mis
       payload: bytes,
       qos: qos(scope, event),
       retain: retain(scope, event),
-      isRetainRendered: typeof options.retain === 'string' && isRendered(options.retain),
+      isRetainRendered,
       properties: carryingHops(properties(scope, event), envelope),
     };
   };

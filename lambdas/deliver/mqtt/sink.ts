@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../../net/clock.ts';
 import { type Deadline, deadlineIn } from '../../net/deadline.ts';
 import { dial } from '../../net/dial.ts';
 import { type Client, clientIds, openClient } from '../../net/mqtt/client.ts';
-import { CA_SECRET_ARN, CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN } from '../../net/mqtt/options.ts';
+import { CA_SECRET_ARN } from '../../net/mqtt/options.ts';
 import { parseServer } from '../../net/mqtt/server.ts';
 import { secretReader } from '../../net/secrets.ts';
 import { isTlsFailure } from '../../net/tls.ts';
@@ -28,12 +28,11 @@ const MAX_PACKET_BYTES = 65_536;
 export function openMqtt(options: Resolved<MqttOptions>, environment: SinkEnvironment): Sink<MqttRequest> {
   const readSecret = secretReader(environment);
   const { env, log } = environment;
-  const secrets = { credentials: env[CREDENTIALS_SECRET_ARN], clientCertificate: env[CLIENT_CERTIFICATE_SECRET_ARN] };
   const clock = systemClock;
   const openOne = (ca: string | undefined, staticClientId?: string) => {
     const one = staticClientId === undefined ? {} : { staticClientId };
     const setup = { clock, ...one, ...(log && { log }) };
-    return mqttSink(options, () => openClient({ options, ca, secrets, readSecret, clock, ...one }), setup);
+    return mqttSink(options, () => openClient({ options, ca, env, readSecret, clock, ...one }), setup);
   };
   const { staticClientIds } = options;
   const open = (ca: string | undefined) =>

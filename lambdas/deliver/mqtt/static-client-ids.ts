@@ -1,4 +1,4 @@
-import { type RetryLater, StopTask } from '../../core/errors.ts';
+import { StopTask } from '../../core/errors.ts';
 import type { Sink } from '../sink.ts';
 import type { MqttRequest } from './message.ts';
 
@@ -42,7 +42,7 @@ export function staticClientIdsSink({ clientIds, open, testReach }: StaticClient
   };
 }
 
-function noClientId(shard: number | undefined, count: number): StopTask | RetryLater {
+function noClientId(shard: number | undefined, count: number): StopTask {
   if (shard === undefined) return new StopTask('staticClientIds: got a batch of a queue; expected a StreamBuffer');
   // Shards that are split or merged get new numbers.
   return new StopTask(

@@ -1,3 +1,4 @@
+import type { Environment } from '../../core/environment.ts';
 import { StopTask, show } from '../../core/errors.ts';
 import type { Clock } from '../clock.ts';
 import { credentialsCache } from '../credentials.ts';
@@ -7,8 +8,8 @@ import { isTlsFailure } from '../tls.ts';
 import { type ConnectOptions, connectMqtt } from './connect.ts';
 import type { MqttConnection } from './connection.ts';
 import { ConnectionRefusedError } from './errors.ts';
-import { type Identity, type IdentitySecrets, readIdentity } from './identity.ts';
-import type { MqttConnectionOptions } from './options.ts';
+import { type Identity, readIdentity } from './identity.ts';
+import { CLIENT_CERTIFICATE_SECRET_ARN, CREDENTIALS_SECRET_ARN, type MqttConnectionOptions } from './options.ts';
 import { reasonCodes, returnCodes } from './reason-codes.ts';
 import { parseServer, type Server } from './server.ts';
 
@@ -16,7 +17,8 @@ export interface ClientOptions {
   readonly options: MqttConnectionOptions;
   /** Certificate authorities in PEM. @default - those that Node trusts */
   readonly ca: string | undefined;
-  readonly secrets: IdentitySecrets;
+  /** The function's environment, with the ARNs of its secrets. */
+  readonly env: Environment;
   readonly readSecret: ReadSecret;
   /** The one client id of a client with a static one, which may have credentials to itself. */
   readonly staticClientId?: string;
@@ -37,11 +39,12 @@ export interface Client {
 }
 
 /** @throws StopTask for a server that was unknown until deployment, and is none. */
-export function openClient({ options, ca, secrets, readSecret, staticClientId, clock }: ClientOptions): Client {
+export function openClient({ options, ca, env, readSecret, staticClientId, clock }: ClientOptions): Client {
   const { protocolVersion, keepaliveSeconds, connectTimeoutMs } = options;
   const server = parseServer(options.server);
   if (typeof server === 'string') throw new StopTask(`server: got ${show(options.server)}; expected ${server}`);
   const { address, isTls } = server;
+  const secrets = { credentials: env[CREDENTIALS_SECRET_ARN], clientCertificate: env[CLIENT_CERTIFICATE_SECRET_ARN] };
   const identities = credentialsCache<Identity>(() => readIdentity(secrets, readSecret, staticClientId), clock);
 
   async function connectAs(identity: Identity, connection: OneConnection, deadline: Deadline): Promise<MqttConnection> {

@@ -53,7 +53,7 @@ async function start({ sink: over = {}, ...peerOptions }: PeerOptions & { readon
     monotonicMs: () => systemClock.monotonicMs() + skew.monotonicMs,
   };
   const log: object[] = [];
-  const client = () => openClient({ options, ca: undefined, secrets: {}, readSecret: async () => '', clock });
+  const client = () => openClient({ options, ca: undefined, env: {}, readSecret: async () => '', clock });
   const sink = mqttSink(options, client, { clock, log: (entry) => log.push(entry) });
   onTestFinished(async () => {
     await sink.close();

@@ -4,7 +4,7 @@ import { IotTopicSource, KinesisSink, OutflowTask, RepublishSink, StreamBuffer }
 
 /**
  * The app that the suites on LocalStack deploy. VERSION stands for an edit of the task between two deployments; TASKS names
- * further tasks, of which one may be missing in a later deployment.
+ * additional tasks, so that a later deployment can remove one.
  */
 const version = process.env['VERSION'] ?? 'v1';
 const further = new Set(process.env['TASKS']?.split(','));
